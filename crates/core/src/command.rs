@@ -1,0 +1,152 @@
+//! What Python asks of a media thread. Every command is a value; every command has one reply.
+//!
+//! Handles of new objects are allocated by the caller and travel inside the command, so that a
+//! caller that gives up waiting can close what it asked for.
+
+use std::net::SocketAddr;
+
+use crate::ids::{
+    DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
+    TransportId,
+};
+
+/// The DTLS version a transport's server side negotiates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DtlsVersion {
+    /// DTLS 1.2 (RFC 6347), the default.
+    #[default]
+    V12,
+    /// DTLS 1.3 (RFC 9147).
+    V13,
+}
+
+/// A codec a router carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodecKind {
+    /// Opus, with RED (RFC 2198) when both sides have it.
+    Opus,
+    /// VP8.
+    Vp8,
+    /// VP9 profiles 0 and 2.
+    Vp9,
+    /// AV1.
+    Av1,
+    /// H.264 constrained baseline, baseline, main and high.
+    H264,
+}
+
+/// Settings of a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterOptions {
+    /// Codecs offered and accepted, in order of preference.
+    pub codecs: Vec<CodecKind>,
+}
+
+/// Settings of a WebRTC transport.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TransportOptions {
+    /// DTLS version.
+    pub dtls: DtlsVersion,
+}
+
+/// What a statistics request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatsTarget {
+    /// The media thread as a whole.
+    Thread,
+    /// One transport.
+    Transport(TransportId),
+    /// One publisher.
+    Publisher(PublisherId),
+    /// One subscriber.
+    Subscriber(SubscriberId),
+    /// One data publisher.
+    DataPublisher(DataPublisherId),
+    /// One data subscriber.
+    DataSubscriber(DataSubscriberId),
+    /// One recording track.
+    RecordingTrack(RecordingTrackId),
+}
+
+/// A command to one media thread. The comment names the reply on success.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Open a router. -> `Done`
+    CreateRouter { router: RouterId, options: RouterOptions },
+    /// Close a router and all it holds. -> `Done`
+    CloseRouter { router: RouterId },
+
+    /// Open a transport that receives media. -> `Done`
+    CreatePublishTransport { router: RouterId, transport: TransportId, options: TransportOptions },
+    /// Open a transport that sends media. -> `Done`
+    CreateSubscribeTransport { router: RouterId, transport: TransportId, options: TransportOptions },
+    /// Open a transport that sends plain RTP and RTCP to `remote`'s address. -> `Done`
+    CreateRecordingTransport { router: RouterId, transport: TransportId, remote: SocketAddr },
+    /// Close a transport and all it carries. -> `Done`
+    CloseTransport { transport: TransportId },
+
+    /// Accept a client's offer: on a publish transport its tracks become publishable; on a
+    /// subscribe transport (WHEP) its recvonly m-lines become slots for `Attach`. New ICE
+    /// credentials in the offer are an ICE restart. -> `Answer`
+    AcceptOffer { transport: TransportId, sdp: String },
+    /// Make an offer that carries all changes since the last answer, or an ICE restart; always has
+    /// a data channel m-line. -> `Offer`
+    CreateOffer { transport: TransportId, ice_restart: bool },
+    /// Accept the client's answer to the open offer. -> `Done`
+    AcceptAnswer { transport: TransportId, sdp: String },
+    /// Drop the open offer, as if it had never been made. -> `Done`
+    RollbackOffer { transport: TransportId },
+    /// A remote candidate, as in `candidate:…` or an `a=` line. -> `Done`
+    AddCandidate { transport: TransportId, candidate: String },
+
+    /// Make the offered track at `mid` available. -> `Published`
+    Publish { transport: TransportId, publisher: PublisherId, mid: String },
+    /// Stop or resume forwarding for every subscriber of this publisher. -> `Done`
+    SetPublisherPaused { publisher: PublisherId, paused: bool },
+    /// Ask the publishing client for a key frame (coalesced: one per 500 ms). -> `Done`
+    RequestKeyFrame { publisher: PublisherId },
+    /// Close a publisher and its subscribers. -> `Done`
+    ClosePublisher { publisher: PublisherId },
+
+    /// Subscribe to several publishers with one offer. -> `Offer`
+    Subscribe { transport: TransportId, items: Vec<(SubscriberId, PublisherId)> },
+    /// Feed a publisher into a free slot that the client offered (WHEP). -> `Attached`
+    Attach { transport: TransportId, subscriber: SubscriberId, publisher: PublisherId },
+    /// Stop or resume forwarding to one subscriber; resume starts at a key frame. -> `Done`
+    SetSubscriberPaused { subscriber: SubscriberId, paused: bool },
+    /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
+    CloseSubscriber { subscriber: SubscriberId },
+
+    /// Make a client's data channel available under its label, now or when it opens. -> `Done`
+    PublishData { transport: TransportId, data_publisher: DataPublisherId, label: String },
+    /// Send a data publisher's messages on. -> `Offer` when an m-line is missing, else `Done`
+    SubscribeData {
+        transport: TransportId,
+        data_subscriber: DataSubscriberId,
+        data_publisher: DataPublisherId,
+    },
+    /// Also deliver this data publisher's messages as events. -> `Done`
+    SetDataTap { data_publisher: DataPublisherId, tapped: bool },
+    /// Send one message from the server through a data publisher to all its subscribers. -> `Done`
+    SendData { data_publisher: DataPublisherId, binary: bool, payload: Vec<u8> },
+    /// Close a data publisher and its subscribers. -> `Done`
+    CloseDataPublisher { data_publisher: DataPublisherId },
+    /// Close a data subscriber and its channel. -> `Done`
+    CloseDataSubscriber { data_subscriber: DataSubscriberId },
+
+    /// Copy a publisher's packets, numbered anew and starting at a key frame, to `remote`;
+    /// RTCP goes to `remote` + 1. -> `Done`
+    StartRecording {
+        transport: TransportId,
+        track: RecordingTrackId,
+        publisher: PublisherId,
+        remote: SocketAddr,
+    },
+    /// Stop one recording track. -> `Done`
+    StopRecording { track: RecordingTrackId },
+
+    /// Counters. -> `Stats`
+    GetStats { target: StatsTarget },
+    /// Panic inside this transport's session (tests only: proves containment). -> none
+    InjectPanic { transport: TransportId },
+}

@@ -1,0 +1,1 @@
+"""Headwater: a real-time media server."""
