@@ -80,24 +80,52 @@ pub enum Output {
     Timeout(Instant),
 }
 
-/// Contract for the worker; bodies to come.
-///
-/// ```ignore
-/// impl Sfu {
-///     pub fn new(config: SfuConfig) -> Self;
-///     pub fn command(&mut self, now: Instant, request: RequestId, command: Command);
-///     pub fn route(&self, source: SocketAddr, contents: &[u8]) -> Route;
-///     /// True when the session took it (for STUN: integrity verified), so that the worker may
-///     /// remember `source` as belonging here.
-///     pub fn receive(&mut self, now: Instant, key: SessionKey, source: SocketAddr,
-///                    destination: SocketAddr, contents: &[u8]) -> bool;
-///     pub fn timeout(&mut self, now: Instant);
-///     pub fn poll(&mut self, now: Instant) -> Output;
-///     /// Counters of this thread by name, cheap enough to read once a second.
-///     pub fn counters(&self) -> Vec<(&'static str, u64)>;
-/// }
-/// ```
-pub struct Sfu;
+/// One media thread's SFU. See the module documentation for how to drive it.
+pub struct Sfu {
+    config: SfuConfig,
+    events: std::collections::VecDeque<Event>,
+}
 
-#[allow(dead_code)]
-fn _uses(_: RequestId, _: Command, _: Event) {}
+impl Sfu {
+    pub fn new(config: SfuConfig) -> Self {
+        Self { config, events: std::collections::VecDeque::new() }
+    }
+
+    pub fn command(&mut self, _now: Instant, request: RequestId, _command: Command) {
+        let result = Err(error::Error::NotFound { what: "router" });
+        self.events.push_back(Event::Reply { request, result });
+    }
+
+    /// To whom a datagram belongs. Parses no more than a STUN header and username.
+    pub fn route(&self, _source: SocketAddr, _contents: &[u8]) -> Route {
+        let _ = self.config.thread;
+        Route::Unknown
+    }
+
+    /// True when the session took it (for STUN: integrity verified), so that the worker may
+    /// remember `source` as belonging here.
+    pub fn receive(
+        &mut self,
+        _now: Instant,
+        _key: SessionKey,
+        _source: SocketAddr,
+        _destination: SocketAddr,
+        _contents: &[u8],
+    ) -> bool {
+        false
+    }
+
+    pub fn timeout(&mut self, _now: Instant) {}
+
+    pub fn poll(&mut self, now: Instant) -> Output {
+        match self.events.pop_front() {
+            Some(event) => Output::Event(event),
+            None => Output::Timeout(now + std::time::Duration::from_secs(1)),
+        }
+    }
+
+    /// Counters of this thread by name, cheap enough to read once a second.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
