@@ -187,6 +187,12 @@ class Joined(_Message, tag="joined"):
     participants: list[ParticipantInfo]
     ice_servers: list[dict[str, Any]] = []
     token: str | None = None
+    resumed: bool = False
+    """Whether the server still holds the transports of the connection named by ``join.resume``.
+
+    True: media flows on; the client keeps both peer connections, the server repeats its offer for
+    the subscribe transport. False: the client starts with new ones and publishes again.
+    """
     id: int | str | None = None
 
 
