@@ -1,0 +1,302 @@
+//! A scripted WebRTC client on plain str0m: publishes synthetic media, subscribes, keeps all it got.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId};
+use str0m::format::Codec;
+use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::{RtpWrite, SeqNo};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use crate::media::{Vp8Descriptor, vp8_payload};
+
+/// One RTP packet that a peer received.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// When, in virtual time.
+    pub at: Instant,
+    /// The m-line.
+    pub mid: Mid,
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// Extended sequence number.
+    pub sequence: u64,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// SSRC.
+    pub ssrc: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// One outgoing track's counters.
+#[derive(Debug, Default)]
+struct Sending {
+    sequence: u64,
+    timestamp: u32,
+    picture: u16,
+    tl0: u8,
+}
+
+/// A WebRTC client.
+pub struct Peer {
+    rtc: Rtc,
+    /// Its address in the virtual network.
+    pub address: SocketAddr,
+    pending: Option<SdpPendingOffer>,
+    sending: Vec<(Mid, Sending)>,
+    timeout: Instant,
+    /// All media packets, in order of arrival.
+    pub received: Vec<Received>,
+    /// Key-frame requests that arrived, with their time.
+    pub key_frame_requests: Vec<(Instant, Mid)>,
+    /// Data-channel messages: label and content.
+    pub messages: Vec<(String, Vec<u8>)>,
+    /// Open data channels: id and label.
+    pub channels: Vec<(ChannelId, String)>,
+    /// Whether ICE and DTLS are up.
+    pub connected: bool,
+    /// Datagrams this peer has been handed, as they were (for replay by fuzz seeds).
+    pub datagrams_in: u64,
+}
+
+impl Peer {
+    /// A client at `address` with every codec str0m has by default.
+    #[must_use]
+    pub fn new(address: SocketAddr, now: Instant) -> Self {
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_stats_interval(None)
+            .build(now);
+        if let Ok(candidate) = Candidate::host(address, "udp") {
+            rtc.add_local_candidate(candidate);
+        }
+        Self {
+            rtc,
+            address,
+            pending: None,
+            sending: Vec::new(),
+            timeout: now,
+            received: Vec::new(),
+            key_frame_requests: Vec::new(),
+            messages: Vec::new(),
+            channels: Vec::new(),
+            connected: false,
+            datagrams_in: 0,
+        }
+    }
+
+    /// Offer to send these tracks (kind and track id) and data channels; returns the SDP and the mids.
+    pub fn offer(
+        &mut self,
+        tracks: &[(MediaKind, &str)],
+        channels: &[ChannelConfig],
+    ) -> (String, Vec<Mid>) {
+        let mut api = self.rtc.sdp_api();
+        let mids: Vec<Mid> = tracks
+            .iter()
+            .map(|(kind, id)| {
+                let stream = Some("stream".to_owned());
+                api.add_media(*kind, Direction::SendOnly, stream, Some((*id).to_owned()), None)
+            })
+            .collect();
+        for config in channels {
+            api.add_channel_with_config(config.clone());
+        }
+        let (offer, pending) = api.apply().expect("tracks or channels were added");
+        self.pending = Some(pending);
+        self.sending.extend(mids.iter().map(|mid| (*mid, Sending::default())));
+        (offer.to_sdp_string(), mids)
+    }
+
+    /// Offer to receive one track of each kind (WHEP).
+    pub fn offer_to_receive(&mut self, kinds: &[MediaKind]) -> String {
+        let mut api = self.rtc.sdp_api();
+        for kind in kinds {
+            api.add_media(*kind, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = api.apply().expect("an m-line was added");
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    /// Stop sending on these m-lines; returns the new offer.
+    pub fn offer_without(&mut self, mids: &[Mid]) -> String {
+        let mut api = self.rtc.sdp_api();
+        for mid in mids {
+            api.set_direction(*mid, Direction::Inactive);
+        }
+        let (offer, pending) = api.apply().expect("a direction changed");
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    /// A new offer with new ICE credentials.
+    pub fn offer_ice_restart(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        api.ice_restart(true);
+        let (offer, pending) = api.apply().expect("an ICE restart needs an offer");
+        self.pending = Some(pending);
+        offer.to_sdp_string()
+    }
+
+    /// Take the server's answer to the last offer.
+    pub fn accept_answer(&mut self, sdp: &str) {
+        let answer = SdpAnswer::from_sdp_string(sdp).expect("the server's answer parses");
+        let pending = self.pending.take().expect("an offer is open");
+        self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
+    }
+
+    /// Answer the server's offer.
+    pub fn answer(&mut self, sdp: &str) -> String {
+        let offer = SdpOffer::from_sdp_string(sdp).expect("the server's offer parses");
+        self.rtc.sdp_api().accept_offer(offer).expect("the offer is acceptable").to_sdp_string()
+    }
+
+    /// Send one VP8 frame of `packets` packets of `size` payload bytes each.
+    pub fn send_video(&mut self, now: Instant, mid: Mid, key_frame: bool, packets: u16, size: usize) {
+        let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else { return };
+        let state = sending(&mut self.sending, mid);
+        state.timestamp = state.timestamp.wrapping_add(3000);
+        state.picture = (state.picture + 1) & 0x7fff;
+        state.tl0 = state.tl0.wrapping_add(1);
+        for index in 0..packets {
+            state.sequence += 1;
+            let descriptor = Vp8Descriptor {
+                picture_id: state.picture,
+                tl0_pic_idx: state.tl0,
+                start: index == 0,
+                key_frame,
+            };
+            let payload = vp8_payload(descriptor, size, index as u8);
+            let sequence: SeqNo = state.sequence.into();
+            let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload)
+                .marker(index + 1 == packets)
+                .nackable(true);
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+                stream.write_rtp(write);
+            }
+        }
+    }
+
+    /// Send one Opus packet of 20 ms.
+    pub fn send_audio(&mut self, now: Instant, mid: Mid) {
+        let Some(payload_type) = self.payload_type(mid, Codec::Opus) else { return };
+        let state = sending(&mut self.sending, mid);
+        state.timestamp = state.timestamp.wrapping_add(960);
+        state.sequence += 1;
+        let sequence: SeqNo = state.sequence.into();
+        let payload = state.sequence.to_be_bytes().repeat(10);
+        let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            stream.write_rtp(write);
+        }
+    }
+
+    /// Ask for a key frame of what arrives at `mid`.
+    pub fn request_key_frame(&mut self, mid: Mid) {
+        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+            stream.request_keyframe(KeyframeRequestKind::Pli);
+        }
+    }
+
+    /// Send a message on the open channel with this label; false when there is none or it is full.
+    pub fn send_message(&mut self, label: &str, payload: &[u8]) -> bool {
+        let Some((id, _)) = self.channels.iter().find(|(_, l)| l == label) else { return false };
+        let Some(mut channel) = self.rtc.channel(*id) else { return false };
+        channel.write(true, payload).unwrap_or(false)
+    }
+
+    /// Close the connection as a browser does when its tab goes: DTLS close_notify.
+    pub fn close(&mut self) {
+        let _ = self.rtc.close();
+    }
+
+    /// Hand over a datagram.
+    pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+        self.datagrams_in += 1;
+        let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
+            return;
+        };
+        let input = Input::Receive(now, receive);
+        if self.rtc.accepts(&input) {
+            let _ = self.rtc.handle_input(input);
+        }
+    }
+
+    /// Let the time pass; returns what to send.
+    pub(crate) fn drive(&mut self, now: Instant) -> VecDeque<Transmit> {
+        let mut transmits = VecDeque::new();
+        if self.timeout <= now {
+            let _ = self.rtc.handle_input(Input::Timeout(now));
+        }
+        while self.rtc.is_alive() {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => transmits.push_back(transmit),
+                Ok(Output::Event(event)) => self.note(now, event),
+                Ok(Output::Timeout(at)) => {
+                    self.timeout = at.max(now + Duration::from_micros(100));
+                    return transmits;
+                }
+                Err(_) => break,
+            }
+        }
+        self.connected = false;
+        self.timeout = now + Duration::from_secs(3600);
+        transmits
+    }
+
+    /// When this peer wants to be driven next.
+    pub(crate) const fn next_timeout(&self) -> Instant {
+        self.timeout
+    }
+
+    fn note(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Connected => self.connected = true,
+            Event::ChannelOpen(id, label) => self.channels.push((id, label)),
+            Event::ChannelClose(id) => self.channels.retain(|(open, _)| *open != id),
+            Event::ChannelData(data) => {
+                let label = self.channels.iter().find(|(id, _)| *id == data.id);
+                let label = label.map(|(_, label)| label.clone()).unwrap_or_default();
+                self.messages.push((label, data.data));
+            }
+            Event::KeyframeRequest(request) => self.key_frame_requests.push((now, request.mid)),
+            Event::RtpPacket(packet) => {
+                let ssrc = packet.header.ssrc;
+                let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid());
+                let Some(mid) = mid else { return };
+                self.received.push(Received {
+                    at: now,
+                    mid,
+                    payload_type: *packet.header.payload_type,
+                    sequence: *packet.seq_no,
+                    timestamp: packet.header.timestamp,
+                    ssrc: *ssrc,
+                    marker: packet.header.marker,
+                    payload: packet.payload.to_vec(),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    fn payload_type(&self, mid: Mid, codec: Codec) -> Option<u8> {
+        let negotiated = self.rtc.media(mid)?.remote_pts();
+        let params = self.rtc.codec_config().iter().find(|params| {
+            params.spec().codec == codec && negotiated.contains(&params.pt())
+        })?;
+        Some(*params.pt())
+    }
+}
+
+fn sending(all: &mut [(Mid, Sending)], mid: Mid) -> &mut Sending {
+    let entry = all.iter_mut().find(|(known, _)| *known == mid);
+    &mut entry.expect("the mid came from offer()").1
+}

@@ -1,0 +1,253 @@
+//! One Sfu, its peers and the network between them, in virtual time.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant, SystemTime};
+
+use headwater_core::command::{CodecKind, Command, RouterOptions, TransportOptions};
+use headwater_core::error::Error;
+use headwater_core::event::{Event, Reply};
+use headwater_core::ids::{
+    HandleAllocator, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
+};
+use headwater_core::{Output, Route, Sfu, SfuConfig};
+use str0m::channel::ChannelConfig;
+use str0m::media::{MediaKind, Mid};
+
+use crate::network::{Network, SERVER};
+use crate::peer::Peer;
+
+/// See the module documentation.
+pub struct World {
+    /// Virtual now.
+    pub now: Instant,
+    /// The unit under test.
+    pub sfu: Sfu,
+    /// Its clients, by the index that [`World::add_peer`] returned.
+    pub peers: Vec<Peer>,
+    /// What is between them.
+    pub network: Network,
+    /// Every event the core has emitted, replies excepted.
+    pub events: Vec<Event>,
+    /// Datagrams nobody claimed.
+    pub unrouted: u64,
+    handles: HandleAllocator,
+    requests: u64,
+    replies: Vec<(RequestId, Result<Reply, Error>)>,
+    sfu_timeout: Instant,
+}
+
+impl World {
+    /// An empty world; `seed` decides every impairment of its network.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let now = Instant::now(); // The origin only; it never advances by itself.
+        let mut bytes = [0; 32];
+        fastrand::Rng::with_seed(seed).fill(&mut bytes);
+        let config = SfuConfig {
+            thread: 0,
+            candidates: vec![SERVER],
+            seed: bytes,
+            epoch: (now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+        };
+        Self {
+            now,
+            sfu: Sfu::new(config),
+            peers: Vec::new(),
+            network: Network::new(seed),
+            events: Vec::new(),
+            unrouted: 0,
+            handles: HandleAllocator::default(),
+            requests: 0,
+            replies: Vec::new(),
+            sfu_timeout: now,
+        }
+    }
+
+    /// A new handle.
+    pub const fn handle(&mut self) -> u64 {
+        self.handles.allocate(0)
+    }
+
+    /// Add a client with an address of its own.
+    pub fn add_peer(&mut self) -> usize {
+        let index = self.peers.len();
+        let [high, low] = (index as u16).to_be_bytes();
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 40_000);
+        self.peers.push(Peer::new(address, self.now));
+        index
+    }
+
+    /// Run a command; it must be answered at once.
+    ///
+    /// # Errors
+    /// What the core answered.
+    pub fn command(&mut self, command: Command) -> Result<Reply, Error> {
+        self.requests += 1;
+        let request = RequestId(self.requests);
+        self.sfu.command(self.now, request, command);
+        self.drain_sfu();
+        let found = self.replies.iter().position(|(id, _)| *id == request);
+        self.replies.swap_remove(found.expect("every command is answered")).1
+    }
+
+    /// Open a router with every codec.
+    pub fn create_router(&mut self) -> RouterId {
+        let router = RouterId(self.handle());
+        let codecs = vec![
+            CodecKind::Opus,
+            CodecKind::Vp8,
+            CodecKind::Vp9,
+            CodecKind::H264,
+            CodecKind::Av1,
+        ];
+        let options = RouterOptions { codecs };
+        self.command(Command::CreateRouter { router, options }).expect("a router opens");
+        router
+    }
+
+    /// A peer that publishes these tracks and channels, connected.
+    pub fn publish(
+        &mut self,
+        router: RouterId,
+        tracks: &[(MediaKind, &str)],
+        channels: &[ChannelConfig],
+    ) -> (usize, TransportId, Vec<(Mid, PublisherId)>) {
+        let transport = TransportId(self.handle());
+        let options = TransportOptions::default();
+        self.command(Command::CreatePublishTransport { router, transport, options })
+            .expect("a transport opens");
+        let peer = self.add_peer();
+        let (sdp, mids) = self.peers[peer].offer(tracks, channels);
+        let reply = self.command(Command::AcceptOffer { transport, sdp }).expect("a good offer");
+        let Reply::Answer { sdp, .. } = reply else { panic!("an offer is answered") };
+        self.peers[peer].accept_answer(&sdp);
+        let publishers = mids
+            .into_iter()
+            .map(|mid| {
+                let publisher = PublisherId(self.handle());
+                let name = mid.to_string();
+                self.command(Command::Publish { transport, publisher, mid: name })
+                    .expect("the track was offered");
+                (mid, publisher)
+            })
+            .collect();
+        self.run_until(Duration::from_secs(5), |world| world.peers[peer].connected);
+        (peer, transport, publishers)
+    }
+
+    /// A peer that subscribes to these publishers, connected.
+    pub fn subscribe(
+        &mut self,
+        router: RouterId,
+        publishers: &[PublisherId],
+    ) -> (usize, TransportId, Vec<SubscriberId>) {
+        let transport = TransportId(self.handle());
+        let options = TransportOptions::default();
+        self.command(Command::CreateSubscribeTransport { router, transport, options })
+            .expect("a transport opens");
+        let peer = self.add_peer();
+        let subscribers = self.subscribe_more(peer, transport, publishers);
+        self.run_until(Duration::from_secs(5), |world| world.peers[peer].connected);
+        (peer, transport, subscribers)
+    }
+
+    /// Subscribe an existing transport to more publishers, with one offer and its answer.
+    pub fn subscribe_more(
+        &mut self,
+        peer: usize,
+        transport: TransportId,
+        publishers: &[PublisherId],
+    ) -> Vec<SubscriberId> {
+        let items: Vec<_> = publishers
+            .iter()
+            .map(|publisher| (SubscriberId(self.handle()), *publisher))
+            .collect();
+        let command = Command::Subscribe { transport, items: items.clone() };
+        let reply = self.command(command).expect("the publishers exist");
+        let Reply::Offer { sdp, .. } = reply else { panic!("subscribe makes an offer") };
+        let sdp = self.peers[peer].answer(&sdp);
+        self.command(Command::AcceptAnswer { transport, sdp }).expect("a good answer");
+        items.into_iter().map(|(subscriber, _)| subscriber).collect()
+    }
+
+    /// Let time pass.
+    pub fn run(&mut self, time: Duration) {
+        self.run_until(time, |_| false);
+    }
+
+    /// Let time pass until `done` or until `limit`; returns whether `done`.
+    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        loop {
+            self.settle();
+            if done(self) {
+                return true;
+            }
+            let peers = self.peers.iter().map(Peer::next_timeout);
+            let next = peers
+                .chain([self.sfu_timeout])
+                .chain(self.network.next_arrival())
+                .min()
+                .unwrap_or(end);
+            if next >= end {
+                self.now = end;
+                self.settle();
+                return done(self);
+            }
+            self.now = next.max(self.now);
+        }
+    }
+
+    /// Hand a datagram to the core as if it had arrived; returns whether a session took it.
+    pub fn inject(&mut self, source: SocketAddr, contents: &[u8]) -> bool {
+        let taken = match self.sfu.route(source, contents) {
+            Route::Session(key) => self.sfu.receive(self.now, key, source, SERVER, contents),
+            Route::Thread(_) | Route::Unknown => false,
+        };
+        self.unrouted += u64::from(!taken);
+        self.drain_sfu();
+        taken
+    }
+
+    /// Deliver all that is due now.
+    fn settle(&mut self) {
+        while let Some(flight) = self.network.receive(self.now) {
+            if flight.destination == SERVER {
+                self.inject(flight.source, &flight.contents);
+            } else if let Some(peer) =
+                self.peers.iter_mut().find(|peer| peer.address == flight.destination)
+            {
+                peer.receive(self.now, flight.source, &flight.contents);
+            }
+        }
+        if self.sfu_timeout <= self.now {
+            self.sfu.timeout(self.now);
+        }
+        self.drain_sfu();
+        for peer in &mut self.peers {
+            for transmit in peer.drive(self.now) {
+                let contents = transmit.contents.to_vec();
+                self.network.send(self.now, peer.address, transmit.destination, contents);
+            }
+        }
+    }
+
+    fn drain_sfu(&mut self) {
+        loop {
+            match self.sfu.poll(self.now) {
+                Output::Transmit(transmit) => {
+                    let contents = transmit.contents.to_vec();
+                    self.network.send(self.now, SERVER, transmit.destination, contents);
+                }
+                Output::Event(Event::Reply { request, result }) => {
+                    self.replies.push((request, result));
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(at) => {
+                    self.sfu_timeout = at.max(self.now + Duration::from_micros(100));
+                    return;
+                }
+            }
+        }
+    }
+}
