@@ -6,8 +6,19 @@ import secrets
 from typing import NewType
 
 __all__ = [
-    "ChannelId", "ConnId", "DataPublisherId", "DataSubscriberId", "MeetingId", "PublisherId",
-    "RecordingTrackId", "RouterId", "SubscriberId", "TransportId", "new_conn_id", "new_id",
+    "ChannelId",
+    "ConnId",
+    "DataPublisherId",
+    "DataSubscriberId",
+    "MeetingId",
+    "ParticipantId",
+    "PublisherId",
+    "RecordingTrackId",
+    "RouterId",
+    "SubscriberId",
+    "TransportId",
+    "new_conn_id",
+    "new_id",
 ]
 
 RouterId = NewType("RouterId", str)
@@ -19,6 +30,7 @@ DataSubscriberId = NewType("DataSubscriberId", str)
 RecordingTrackId = NewType("RecordingTrackId", str)
 MeetingId = NewType("MeetingId", str)
 ChannelId = NewType("ChannelId", str)
+ParticipantId = NewType("ParticipantId", str)
 ConnId = NewType("ConnId", str)
 
 _RANDOM_BYTES = 16
@@ -29,7 +41,7 @@ def new_id(prefix: str) -> str:
 
     Args:
         prefix: Kind of object: ``rtr``, ``trn``, ``pub``, ``sub``, ``dpb``, ``dsb``, ``rec``,
-            ``mtg`` or ``chn``.
+            ``mtg``, ``chn`` or ``prt`` (participant).
     """
     return f"{prefix}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
 

@@ -19,7 +19,7 @@ __all__ = [
     "Offer", "OfferedTrack", "ParticipantInfo", "ParticipantJoined", "ParticipantLeft",
     "ParticipantUpdated", "Ping", "Pong", "Problem", "PublishedTrack", "RequestKeyFrame",
     "RestartIce", "ServerAnswer", "ServerMessage", "ServerOffer", "SetSubscription", "Token",
-    "TrackInfo", "TrackPublished", "TrackUnpublished", "TrackUpdated", "Update", "Left",
+    "TrackInfo", "TrackPublished", "TrackUnpublished", "TrackUpdated", "TransportClosed", "Update", "Left",
 ]
 
 TransportName = Literal["publish", "subscribe"]
@@ -92,6 +92,8 @@ class Join(_Message, tag="join"):
     name: str | None = None
     resume: str | None = None
     """The participant id of a lost connection, to take its place."""
+    restart: bool = False
+    """With ``resume``: the peer connections are lost too, so new transports are made."""
     id: int | str | None = None
 
 
@@ -251,6 +253,16 @@ class TrackUnpublished(_Message, tag="track_unpublished"):
     participant_id: str
 
 
+class TransportClosed(_Message, tag="transport_closed"):
+    """The server lost a peer connection: drop it and make a new one.
+
+    For ``subscribe`` a fresh offer follows; for ``publish`` the client offers again.
+    """
+
+    transport: TransportName
+    reason: str
+
+
 class Token(_Message, tag="token"):
     """A fresh token before the old one expires."""
 
@@ -286,5 +298,5 @@ class Error(_Message, tag="error"):
 
 ServerMessage = (
     Joined | ServerOffer | ServerAnswer | Candidate | ParticipantJoined | ParticipantUpdated
-    | ParticipantLeft | TrackPublished | TrackUpdated | TrackUnpublished | Token | Pong | Left | Bye | Error
+    | ParticipantLeft | TrackPublished | TrackUpdated | TrackUnpublished | TransportClosed | Token | Pong | Left | Bye | Error
 )

@@ -1,0 +1,19 @@
+"""Tokens, roles, grants and secrets; used by every product and every listener."""
+
+from headwater.auth.bearer import parse_bearer
+from headwater.auth.grants import ROLE_GRANTS, Grant, Role
+from headwater.auth.secrets import DEV_SECRET, check_secret, load_api_key_digest, load_secret
+from headwater.auth.tokens import Claims, TokenAuthority
+
+__all__ = [
+    "DEV_SECRET",
+    "ROLE_GRANTS",
+    "Claims",
+    "Grant",
+    "Role",
+    "TokenAuthority",
+    "check_secret",
+    "load_api_key_digest",
+    "load_secret",
+    "parse_bearer",
+]

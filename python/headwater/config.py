@@ -1,0 +1,195 @@
+"""Every setting of a node, from one source.
+
+Precedence: command-line flags, then ``HEADWATER_*`` environment variables, then the TOML file of
+``--config``, then the defaults below. Nested values use two underscores in the environment
+(``HEADWATER_LIMITS__ROOMS=50``) and a table in TOML (``[limits]``). ``headwater config`` prints
+the result with secrets hidden.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from headwater.errors import ConfigurationError
+
+__all__ = ["DEFAULT_PORT", "IceServer", "Limits", "Settings", "load_settings"]
+
+DEFAULT_PORT = 8443
+"""One TCP port and the UDP port of the same number."""
+
+
+def _default_data() -> Path:
+    """Where a node keeps its secret and certificate: the XDG data directory."""
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "headwater"
+
+
+class Limits(BaseModel):
+    """Bounds on what others may ask for. Sizes in bytes, times in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    message_bytes: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024, description="one signalling frame")
+    sdp_bytes: int = Field(64 * 1024, ge=1024, le=1024 * 1024, description="one session description")
+    body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="one HTTP request body")
+    name_length: int = Field(256, ge=1, le=4096, description="characters of a name or identity")
+    send_queue: int = Field(512, ge=16, le=65536, description="messages waiting for one slow client")
+    rooms: int = Field(1000, ge=1, description="meetings kept at once")
+    participants: int = Field(200, ge=1, description="participants in one room")
+    connections: int = Field(4000, ge=1, description="participants on this node")
+    tracks: int = Field(16, ge=1, le=256, description="tracks one participant publishes")
+    data_channels: int = Field(16, ge=1, le=256, description="data channels one participant opens")
+    resume_seconds: float = Field(20.0, ge=0, le=600, description="grace of a lost signalling connection")
+    empty_room_seconds: float = Field(30.0, ge=0, description="an empty room gives its router back")
+    unused_meeting_seconds: float = Field(
+        24 * 3600.0, ge=1, description="a meeting nobody is in is forgotten"
+    )
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server handed to clients."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    urls: list[str] = Field(min_length=1)
+    username: str | None = None
+    credential: str | None = None
+
+    @field_validator("urls")
+    @classmethod
+    def _schemes(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            if url.partition(":")[0] not in ("stun", "stuns", "turn", "turns") or any(
+                c in url for c in '<>" \r\n'
+            ):
+                raise ValueError(f"not a STUN or TURN URL: {url!r}")
+        return urls
+
+
+class Settings(BaseSettings):
+    """The settings of one node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEADWATER_", env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=None
+    )
+
+    dev: bool = Field(False, description="development: plain HTTP on loopback, no tokens needed")
+    host: str = Field("", description="address of the TCP port; empty: loopback with --dev, else all")
+    port: int = Field(
+        DEFAULT_PORT, ge=0, le=65535, description="the TCP port and the UDP port; 0: any free one"
+    )
+    data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
+    threads: int = Field(0, ge=0, le=256, description="media threads; 0: one per core")
+    announce: list[str] = Field(default_factory=list, description="public addresses in front of this node")
+    announce_only: bool = Field(False, description="announce those addresses instead of the local ones")
+    tls_cert: Path | None = Field(None, description="PEM certificate chain; none: self-signed")
+    tls_key: Path | None = Field(None, description="PEM private key")
+    node: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="name of this node; empty: random")
+    secret: SecretStr | None = Field(None, description="signs tokens; none: made in the data directory")
+    api_key: SecretStr | None = Field(None, description="for creating meetings; none: made at first start")
+    allowed_origins: list[str] = Field(default_factory=list, description="web origins besides our own")
+    ice_servers: list[IceServer] = Field(
+        default_factory=list, description="STUN and TURN servers for clients"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+    limits: Limits = Field(default_factory=lambda: Limits())
+
+    @field_validator("announce")
+    @classmethod
+    def _addresses(cls, addresses: list[str]) -> list[str]:
+        return [str(ipaddress.ip_address(a)) for a in addresses]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together")
+        if self.announce_only and not self.announce:
+            raise ValueError("announce_only needs at least one announce address")
+        if self.dev and not _is_loopback(self.host or "127.0.0.1"):
+            raise ValueError(
+                "dev works without tokens, so it serves loopback only; leave --dev out to serve other hosts"
+            )
+        return self
+
+    @property
+    def bind_hosts(self) -> tuple[str, ...]:
+        """Addresses of the TCP listener."""
+        if self.host:
+            return (self.host,)
+        return ("127.0.0.1", "::1") if self.dev else ("0.0.0.0", "::")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources; the TOML file comes from ``load_settings``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(*, config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings from all sources.
+
+    Args:
+        config: TOML file; also ``HEADWATER_CONFIG``.
+        overrides: Values of command-line flags; ``None`` means "not given".
+
+    Raises:
+        ConfigurationError: A value is wrong, unknown, or contradicts another.
+    """
+    if config is None and (named := os.environ.get("HEADWATER_CONFIG")):
+        config = Path(named)
+    if config is not None and not config.is_file():
+        raise ConfigurationError(f"configuration file not found: {config}")
+
+    class _FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return _FromFile(**given)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from error
+    except (ValueError, OSError) as error:  # broken TOML, unreadable file, bad JSON in a variable
+        raise ConfigurationError(str(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in item["loc"])
+        lines.append(f"{where}: {item['msg']}" if where else item["msg"].removeprefix("Value error, "))
+    return "; ".join(lines)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
