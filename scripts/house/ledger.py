@@ -1,0 +1,117 @@
+"""Count what a run of stages proved, and say it in one line at the end.
+
+Each stage adds its counts: a test runner's own numbers, or one for a linter that either passes or not.
+A runner that dies without a report counts as one failure: silence is never success.
+"""
+
+import re
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from house import console
+
+CARGO = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+VITEST = re.compile(r"^\s*Tests\s+(.*?)\s*\(\d+\)\s*$", re.MULTILINE)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Tests passed, failed and skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """Sum field by field."""
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        """The summary line's form: `N passed, M failed`, and `, K skipped` when there are any."""
+        tail = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{tail}"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The stages of one run, in order."""
+
+    rows: list[tuple[str, float, Counts]] = field(default_factory=list)
+
+    def stage(self, name: str, work: Callable[[], Counts]) -> bool:
+        """Run one stage and book what it returns.
+
+        Args:
+            name: What the reader sees.
+            work: Does it and counts; a `CommandFailed` or `SystemExit` from it is one failure.
+
+        Returns:
+            True when nothing failed.
+        """
+        console.say(f"==> {name}")
+        began = time.monotonic()
+        try:
+            counts = work()
+        except (console.CommandFailed, SystemExit) as failure:
+            console.say(f"    {failure}")
+            counts = Counts(failed=1)
+        seconds = time.monotonic() - began
+        self.rows.append((name, seconds, counts))
+        console.say(f"    {name}: {counts}, {seconds:.1f} s")
+        return counts.failed == 0
+
+    @property
+    def total(self) -> Counts:
+        """All stages together."""
+        return sum((counts for _, _, counts in self.rows), Counts())
+
+    def report(self) -> int:
+        """Print the stages with their times, then the summary line, alone and last.
+
+        Returns:
+            The exit status: 0 when something passed and nothing failed.
+        """
+        width = max((len(name) for name, _, _ in self.rows), default=0)
+        console.say("")
+        for name, seconds, counts in self.rows:
+            console.say(f"  {name:<{width}}  {seconds:7.1f} s  {counts}")
+        console.say(f"  {'total':<{width}}  {sum(seconds for _, seconds, _ in self.rows):7.1f} s")
+        console.say(str(self.total))
+        return 0 if self.total.failed == 0 and self.total.passed > 0 else 1
+
+
+def from_junit(report: Path) -> Counts:
+    """Count a JUnit report; a missing or broken one is one failure."""
+    try:
+        root = ET.parse(report).getroot()
+    except (OSError, ET.ParseError):
+        return Counts(failed=1)
+    total = Counts()
+    for suite in root.iter("testsuite"):
+        tests, failures, errors, skipped = (
+            int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")
+        )
+        bad = failures + errors
+        # A test whose teardown fails is counted as passed and as an error.
+        total += Counts(max(tests - bad - skipped, 0), bad, skipped)
+    return total
+
+
+def from_cargo(output: str) -> Counts:
+    """Sum the result lines of `cargo test`."""
+    rows = CARGO.findall(COLOUR.sub("", output))
+    return sum((Counts(*map(int, row)) for row in rows), Counts())
+
+
+def from_vitest(output: str) -> Counts:
+    """Sum the `Tests` lines of vitest, one per workspace."""
+    total = Counts()
+    for line in VITEST.findall(COLOUR.sub("", output)):
+        numbers = {word: int(number) for number, word in re.findall(r"(\d+) (\w+)", line)}
+        skipped = numbers.get("skipped", 0) + numbers.get("todo", 0)
+        total += Counts(numbers.get("passed", 0), numbers.get("failed", 0), skipped)
+    return total
