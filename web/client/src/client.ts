@@ -1,0 +1,88 @@
+/**
+ * The way in: a server's address, from which meetings are made and joined.
+ *
+ *     const client = new Client();                         // the server this page came from
+ *     const { id } = await client.createMeeting();
+ *     const room = await client.join(id, { name: "Ada" });
+ *     await room.publish(track, { source: "camera" });
+ *     room.on("subscribed", ({ track }) => …);
+ */
+
+import { ConnectionError, HeadwaterError, serverError } from "./errors";
+import type { Problem } from "./generated/signaling";
+import { Room } from "./room";
+import { Signaling, type SignalingOptions } from "./signaling";
+
+export type ClientOptions = {
+  /** Origin of the server; that of the page when absent. */
+  readonly server?: string;
+  readonly rtcConfiguration?: RTCConfiguration;
+  readonly signaling?: SignalingOptions;
+};
+
+export type JoinOptions = {
+  readonly name: string;
+  /** Not needed against a server that runs with `--dev`. */
+  readonly token?: string | undefined;
+};
+
+export type Meeting = {
+  readonly id: string;
+  /** A token to join with, where the server gives one. */
+  readonly token?: string;
+};
+
+export class Client {
+  readonly #server: string;
+  readonly #options: ClientOptions;
+
+  constructor(options: ClientOptions = {}) {
+    this.#options = options;
+    this.#server = options.server ?? globalThis.location.origin;
+  }
+
+  /**
+   * Makes a new meeting.
+   *
+   * @param apiKey not needed against a server that runs with `--dev`.
+   * @throws {ServerError} `token_needed` without a valid key, `server_full`, ...
+   * @throws {ConnectionError} `server_unreachable`.
+   */
+  async createMeeting(settings: Readonly<Record<string, unknown>> = {}, apiKey?: string): Promise<Meeting> {
+    const headers = new Headers({ "content-type": "application/json" });
+    if (apiKey) headers.set("authorization", `Bearer ${apiKey}`);
+    const body = JSON.stringify(settings);
+    const response = await fetch(new URL("/meetings", this.#server), { method: "POST", headers, body }).catch(
+      (error: unknown) => {
+        throw new ConnectionError("server_unreachable", { cause: error });
+      },
+    );
+    if (!response.ok) throw serverError(await readProblem(response));
+    return (await response.json()) as Meeting;
+  }
+
+  /** Joins a meeting; see {@link Room}. */
+  join(meetingId: string, options: JoinOptions): Promise<Room> {
+    if (typeof RTCPeerConnection === "undefined") throw new HeadwaterError("browser_unsupported");
+    const url = new URL("/signaling/join", this.#server);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    return Room.join({
+      meetingId,
+      name: options.name,
+      token: options.token,
+      rtcConfiguration: this.#options.rtcConfiguration,
+      connect: () => Signaling.connect(url.href, this.#options.signaling),
+    });
+  }
+}
+
+/** The body of a failed request, where it is a problem document; something like one where it is not. */
+async function readProblem(response: Response): Promise<Problem> {
+  const fallback: Problem = { type: "about:blank", title: response.statusText, status: response.status };
+  try {
+    const body: unknown = await response.json();
+    return body !== null && typeof body === "object" ? { ...fallback, ...body, status: response.status } : fallback;
+  } catch {
+    return fallback;
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * Which codec is offered first. Everything else the browser can do stays in the offer: a server or
+ * another browser without the preferred codec falls back instead of failing.
+ */
+
+import type { Codec } from "./publisher";
+
+type CodecCapability = { readonly mimeType: string };
+
+/** The preferred codec first, order otherwise unchanged (RTX and FEC stay where they are). */
+export function preferCodec<Capability extends CodecCapability>(
+  codecs: readonly Capability[],
+  preferred: Codec,
+): Capability[] {
+  const wanted = `video/${preferred}`;
+  const first = codecs.filter(({ mimeType }) => mimeType.toLowerCase() === wanted);
+  return [...first, ...codecs.filter((codec) => !first.includes(codec))];
+}
+
+/** Applies the preference to a transceiver that sends; silently not, where a browser cannot. */
+export function applyCodecPreference(transceiver: RTCRtpTransceiver, preferred: Codec): void {
+  if (!("setCodecPreferences" in transceiver)) return;
+  // Capabilities of the sender: those of the receiver may lack profiles that can only be encoded.
+  const codecs = RTCRtpSender.getCapabilities("video")?.codecs ?? [];
+  transceiver.setCodecPreferences(preferCodec(codecs, preferred));
+}
+
+/** A call's own encoding parameters per source: enough for a good picture, bounded for the network. */
+export function defaultEncodings(source: string): RTCRtpEncodingParameters[] {
+  switch (source) {
+    case "screen":
+      return [{ maxBitrate: 2_500_000, maxFramerate: 15, priority: "medium" }];
+    case "camera":
+      return [{ maxBitrate: 1_500_000, maxFramerate: 30 }];
+    case "microphone":
+      return [{ maxBitrate: 48_000, priority: "high" }];
+    case "screen_audio":
+      return [{ maxBitrate: 128_000 }];
+    default:
+      return [{}];
+  }
+}

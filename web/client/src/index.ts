@@ -1,0 +1,31 @@
+/**
+ * @headwater/client: join a Headwater meeting, publish and subscribe. No framework, no dependency.
+ */
+
+export { Client } from "./client";
+export type { ClientOptions, JoinOptions, Meeting } from "./client";
+export { DataPublisher, DataSubscriber } from "./dataChannel";
+export type { Data, DataEvents, DataPublisherOptions } from "./dataChannel";
+export { ConnectionError, HeadwaterError, MediaError, mediaError, ServerError, serverError, StateError, toError } from "./errors";
+export type { Device, ErrorCode } from "./errors";
+export { Emitter } from "./events";
+export type { Listener } from "./events";
+export { LevelMeter, loudness } from "./levelMeter";
+export { canShareScreen, listDevices, onDevicesChanged, openCamera, openMicrophone, openScreen } from "./media";
+export type { DeviceList } from "./media";
+export type { Participant, RemoteTrack } from "./participant";
+export { Publisher } from "./publisher";
+export type { Codec, PublishOptions, Source } from "./publisher";
+export { PublishTransport } from "./publishTransport";
+export type { PublishSignaling, PublishTransportEvents } from "./publishTransport";
+export { qualityOf, transportQuality } from "./quality";
+export type { Quality } from "./quality";
+export { Room } from "./room";
+export type { RoomEvents, RoomOptions, RoomState, RoomStats } from "./room";
+export { Signaling } from "./signaling";
+export type { SignalingEvents, SignalingOptions } from "./signaling";
+export { StatsSampler } from "./stats";
+export type { TrackStats, TransportStats } from "./stats";
+export { Subscriber } from "./subscriber";
+export { SubscribeTransport } from "./subscribeTransport";
+export type { SubscribeSignaling, SubscribeTransportEvents } from "./subscribeTransport";

@@ -1,0 +1,21 @@
+/**
+ * One word for how a connection feels. Thresholds are those at which people notice: repaired loss
+ * is not heard below about 2 %, conversation gets awkward beyond 300 ms there and back.
+ */
+
+import type { TransportStats } from "./stats";
+
+export type Quality = "good" | "fair" | "poor" | "lost";
+
+export function qualityOf(lossRatio: number, roundTripMs: number | null): Quality {
+  const roundTrip = roundTripMs ?? 0;
+  if (lossRatio > 0.08 || roundTrip > 600) return "poor";
+  if (lossRatio > 0.02 || roundTrip > 300) return "fair";
+  return "good";
+}
+
+/** The quality of one direction; the worst track counts, since it is the one that is noticed. */
+export function transportQuality(stats: Pick<TransportStats, "tracks" | "roundTripMs">, flowing: boolean): Quality {
+  if (!flowing) return "lost";
+  return qualityOf(Math.max(0, ...stats.tracks.map(({ lossRatio }) => lossRatio)), stats.roundTripMs);
+}

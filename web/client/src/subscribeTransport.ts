@@ -1,0 +1,175 @@
+/**
+ * The connection on which we receive. The server offers, the client answers.
+ *
+ * Which m-line is whose track is told beside every offer as `mid -> publisher`. The msid inside the
+ * SDP says the same until an m-line is used a second time: browsers keep the first receiver track
+ * and its id, so only the mid stays true.
+ */
+
+import { DataSubscriber } from "./dataChannel";
+import { ConnectionError } from "./errors";
+import { Emitter } from "./events";
+import type { ServerOffer, TrackInfo } from "./generated/signaling";
+import { IceWatch } from "./iceWatch";
+import { SerialQueue } from "./serial";
+import { Subscriber, type SubscriberHost } from "./subscriber";
+
+export type SubscribeTransportEvents = {
+  readonly subscribed: Subscriber;
+  readonly unsubscribed: Subscriber;
+  readonly data: DataSubscriber;
+  readonly connectionState: RTCPeerConnectionState;
+  readonly flowing: boolean;
+  /** ICE restarts were of no use; the owner should start over. */
+  readonly failed: undefined;
+  /** An offer of the server could not be applied. */
+  readonly error: unknown;
+};
+
+/** What the transport says to the server. */
+export type SubscribeSignaling = SubscriberHost & {
+  answer(sdp: string): void;
+  candidate(candidate: RTCIceCandidateInit | null): void;
+  restartIce(): Promise<void>;
+};
+
+export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
+  readonly #signaling: SubscribeSignaling;
+  readonly #queue = new SerialQueue();
+  readonly #subscribers = new Map<string, Subscriber>();
+  #pc: RTCPeerConnection;
+  #watch: IceWatch;
+  #closed = false;
+
+  constructor(signaling: SubscribeSignaling, configuration: RTCConfiguration = {}) {
+    super();
+    this.#signaling = signaling;
+    [this.#pc, this.#watch] = this.#open(configuration);
+  }
+
+  /** By publisher id. */
+  get subscribers(): ReadonlyMap<string, Subscriber> {
+    return this.#subscribers;
+  }
+
+  get connectionState(): RTCPeerConnectionState {
+    return this.#pc.connectionState;
+  }
+
+  /** Applies an offer of the server and answers it; offers are applied in the order they came. */
+  handleOffer({ sdp, tracks }: Pick<ServerOffer, "sdp" | "tracks">): Promise<void> {
+    const pc = this.#pc;
+    return this.#queue.run(async () => {
+      if (this.#closed || pc !== this.#pc) return;
+      try {
+        await pc.setRemoteDescription({ type: "offer", sdp });
+        await pc.setLocalDescription(await pc.createAnswer());
+      } catch (error) {
+        this.emit("error", error);
+        return;
+      }
+      // Closed or reset while the browser worked: the answer is nobody's business any more.
+      if (pc !== this.#pc) return;
+      this.#signaling.answer(pc.localDescription?.sdp ?? "");
+      this.#assign(pc, tracks);
+    });
+  }
+
+  /** The track ended; the offer without it may follow later. */
+  removeTrack(publisherId: string): void {
+    const subscriber = this.#subscribers.get(publisherId);
+    if (!subscriber) return;
+    this.#subscribers.delete(publisherId);
+    this.emit("unsubscribed", subscriber);
+  }
+
+  /** Asks the server for an offer with a new path. */
+  async restartIce(): Promise<void> {
+    try {
+      await this.#signaling.restartIce();
+    } catch (error) {
+      // Without signalling there is nobody to ask; the reconnection takes care of media too.
+      if (!(error instanceof ConnectionError)) throw error;
+    }
+  }
+
+  /** The server knows nothing of this transport any more: start over and wait for its offer. */
+  reset(configuration: RTCConfiguration = {}): void {
+    if (this.#closed) return;
+    this.#shut();
+    [this.#pc, this.#watch] = this.#open(configuration);
+  }
+
+  addCandidate(candidate: RTCIceCandidateInit): void {
+    const pc = this.#pc;
+    // After the offer that it belongs to.
+    void this.#queue.run(() => pc.addIceCandidate(candidate).catch(() => undefined));
+  }
+
+  getStats(): Promise<RTCStatsReport> {
+    return this.#pc.getStats();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#shut();
+  }
+
+  #open(configuration: RTCConfiguration): [RTCPeerConnection, IceWatch] {
+    const pc = new RTCPeerConnection(configuration);
+    pc.onicecandidate = ({ candidate }) => this.#signaling.candidate(candidate?.toJSON() ?? null);
+    pc.onconnectionstatechange = () => this.emit("connectionState", pc.connectionState);
+    pc.ondatachannel = ({ channel }) => this.emit("data", new DataSubscriber(channel));
+    const watch = new IceWatch(pc, {
+      restart: () => void this.restartIce().catch(() => undefined),
+      failed: () => this.emit("failed", undefined),
+      flowing: (flowing) => this.emit("flowing", flowing),
+    });
+    return [pc, watch];
+  }
+
+  #shut(): void {
+    this.#watch.close();
+    this.#pc.onicecandidate = this.#pc.onconnectionstatechange = this.#pc.ondatachannel = null;
+    this.#pc.close();
+    for (const publisherId of [...this.#subscribers.keys()]) this.removeTrack(publisherId);
+  }
+
+  #assign(pc: RTCPeerConnection, tracks: readonly TrackInfo[]): void {
+    const changes = planAssignment(this.#subscribers, tracks);
+    for (const publisherId of changes.removed) this.removeTrack(publisherId);
+    for (const info of changes.kept) this.#subscribers.get(info.publisher_id)?.update(info);
+    for (const { info, mid } of changes.added) {
+      const transceiver = pc.getTransceivers().find((candidate) => candidate.mid === mid);
+      if (!transceiver) continue;
+      const subscriber = new Subscriber(this.#signaling, info, mid, transceiver.receiver);
+      this.#subscribers.set(info.publisher_id, subscriber);
+      this.emit("subscribed", subscriber);
+    }
+  }
+}
+
+export type Assignment = {
+  readonly removed: readonly string[];
+  readonly kept: readonly TrackInfo[];
+  readonly added: readonly { readonly info: TrackInfo; readonly mid: string }[];
+};
+
+/**
+ * What an offer's track list changes. A publisher that moved to another m-line is removed and added:
+ * its media arrives on another receiver. Tracks without a mid are not in this offer.
+ */
+export function planAssignment(
+  current: ReadonlyMap<string, { readonly mid: string }>,
+  tracks: readonly TrackInfo[],
+): Assignment {
+  const offered = new Map(tracks.flatMap((info) => (info.mid == null ? [] : [[info.publisher_id, { info, mid: info.mid }]])));
+  const isKept = (publisherId: string): boolean =>
+    current.get(publisherId)?.mid === offered.get(publisherId)?.mid && offered.has(publisherId);
+  return {
+    removed: [...current.keys()].filter((publisherId) => !isKept(publisherId)),
+    kept: [...offered.values()].filter(({ info }) => isKept(info.publisher_id)).map(({ info }) => info),
+    added: [...offered.values()].filter(({ info }) => !isKept(info.publisher_id)),
+  };
+}
