@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The threads, sockets and clock around `headwater-core`.
+//!
+//! A [`Worker`] owns N media threads. Each is a single-owner loop around one `Sfu`: it shares no
+//! state with the others, only values in bounded queues.
+//!
+//! ```text
+//!   callers ── Worker::send ──► Inbox.commands ─┐                     ┌─► Outbox ── Worker::drain ──► caller
+//!                                               ▼                     │     (one eventfd for all threads)
+//!   UDP port ── SO_REUSEPORT ─► receive ──► media thread n: Sfu ──► poll ──► send batch ──► UDP port
+//!                                  │            ▲
+//!                                  └─ not ours ─┴─ Inbox.datagrams of the thread that owns the session
+//! ```
+//!
+//! One file per noun; `media_thread.rs` is the loop and the place to start reading.
+
+mod counters;
+mod inbox;
+mod interfaces;
+mod ledger;
+mod media_thread;
+mod outbox;
+mod recording;
+mod send_batch;
+mod signal;
+mod steering;
+mod udp;
+mod worker;
+
+pub use worker::{OpenError, SendError, Worker, WorkerConfig};

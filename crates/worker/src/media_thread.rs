@@ -1,0 +1,488 @@
+//! The loop of one media thread.
+//!
+//! A turn: wait; take datagrams, letters and commands in bounded portions; run the core's timers when
+//! they are due; then drain the core into the send batch and the outbox. A turn that leaves work
+//! behind is followed by one that does not wait, so a busy socket starves neither timers nor
+//! commands.
+//!
+//! A panic that leaves the core (those of a session do not) costs everything on this thread, but
+//! not the thread: all open commands fail, all objects close, and it goes on with an empty core.
+
+use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use headwater_core::command::Command;
+use headwater_core::event::Event;
+use headwater_core::ids::RequestId;
+use headwater_core::{Output, Route, Sfu, SfuConfig, Socket};
+use mio::{Events, Interest, Poll, Token};
+
+use crate::counters::Counters;
+use crate::inbox::{Advice, HandedOver, Inbox, Order};
+use crate::ledger::{self, Ledger};
+use crate::outbox::Waiting;
+use crate::recording::RecordingSockets;
+use crate::send_batch::SendBatch;
+use crate::signal::EventSignal;
+use crate::steering::SteeringTable;
+use crate::udp::{RECEIVE_BATCH, ReceiveBuffers, UdpPort};
+
+/// What a media thread starts with.
+pub(crate) struct Setup {
+    pub(crate) index: u16,
+    pub(crate) poll: Poll,
+    pub(crate) ports: Vec<UdpPort>,
+    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) inboxes: Arc<[Inbox]>,
+    pub(crate) signal: Arc<EventSignal>,
+}
+
+/// One media thread's whole state.
+pub(crate) struct MediaThread {
+    setup: Setup,
+    sfu: Sfu,
+    /// When the core wants its timers run.
+    deadline: Instant,
+    buffers: ReceiveBuffers,
+    batch: SendBatch,
+    recordings: RecordingSockets,
+    steering: SteeringTable,
+    ledger: Ledger,
+    waiting: Waiting,
+    counters: Counters,
+    published: Instant,
+    /// Events were pushed in this turn.
+    emitted: bool,
+}
+
+impl MediaThread {
+    pub(crate) fn new(mut setup: Setup) -> std::io::Result<Self> {
+        let now = Instant::now();
+        for (number, port) in setup.ports.iter_mut().enumerate() {
+            setup
+                .poll
+                .registry()
+                .register(&mut port.socket, Token(number), Interest::READABLE)?;
+        }
+        Ok(Self {
+            sfu: new_sfu(&setup)?,
+            setup,
+            deadline: now,
+            buffers: ReceiveBuffers::new(),
+            batch: SendBatch::new(),
+            recordings: RecordingSockets::default(),
+            steering: SteeringTable::new(now),
+            ledger: Ledger::default(),
+            waiting: Waiting::default(),
+            counters: Counters::default(),
+            published: now,
+            emitted: false,
+        })
+    }
+
+    /// Run until told to stop. Returns the events that found no room in the outbox.
+    pub(crate) fn run(mut self) -> Vec<Event> {
+        let mut poll_events = Events::with_capacity(8);
+        loop {
+            self.wait(&mut poll_events);
+            if self.inbox().stop.load(Ordering::SeqCst) {
+                break;
+            }
+            // The state is either discarded (core, batch) or valid between any two statements
+            // (queues, counters), so looking at it after a panic is sound.
+            if let Err(cause) = panic::catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                self.recover(cause.as_ref());
+            }
+            self.hand_up();
+        }
+        if let Err(cause) = panic::catch_unwind(AssertUnwindSafe(|| self.close_everything())) {
+            self.recover(cause.as_ref());
+        }
+        self.hand_up();
+        self.publish_counters(Instant::now());
+        self.waiting.into_events().into()
+    }
+
+    fn inbox(&self) -> &Inbox {
+        &self.setup.inboxes[usize::from(self.setup.index)]
+    }
+
+    fn wait(&mut self, poll_events: &mut Events) {
+        let now = Instant::now();
+        let work_left = self.setup.ports.iter().any(|port| port.readable);
+        let timeout = if work_left {
+            Duration::ZERO
+        } else {
+            let publish = self.published + PUBLISH_EVERY;
+            self.deadline
+                .min(publish)
+                .saturating_duration_since(now)
+                .min(LONGEST_WAIT)
+        };
+        match self.setup.poll.poll(poll_events, Some(timeout)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return,
+            Err(error) => tracing::error!(%error, "cannot poll"),
+        }
+        for event in poll_events.iter() {
+            if let Some(port) = self.setup.ports.get_mut(event.token().0) {
+                port.readable = true;
+            }
+        }
+    }
+
+    fn turn(&mut self) {
+        self.counters.turns += 1;
+        self.inbox().bell.silence();
+        self.receive();
+        self.take_letters();
+        self.take_orders();
+        let now = Instant::now();
+        if now >= self.deadline {
+            self.sfu.timeout(now);
+            self.drain(now);
+        }
+        if now.duration_since(self.published) >= PUBLISH_EVERY {
+            self.publish_counters(now);
+        }
+    }
+
+    /// Take what the sockets have, a bounded number of batches from each.
+    fn receive(&mut self) {
+        for number in 0..self.setup.ports.len() {
+            for _ in 0..BATCHES_PER_TURN {
+                let port = &mut self.setup.ports[number];
+                if !port.readable {
+                    break;
+                }
+                let count = port.receive(&mut self.buffers, &mut self.counters);
+                if count == 0 {
+                    break;
+                }
+                let now = Instant::now();
+                for buffer in 0..count {
+                    self.receive_buffer(now, number, buffer);
+                }
+                self.drain(now);
+                if count < RECEIVE_BATCH {
+                    // The queue was empty; what came since raises a new edge.
+                    self.setup.ports[number].readable = false;
+                }
+            }
+        }
+    }
+
+    /// One receive buffer: datagrams of one source, `stride` bytes each.
+    fn receive_buffer(&mut self, now: Instant, number: usize, buffer: usize) {
+        let meta = self.buffers.metas[buffer];
+        let destination = self.setup.ports[number].destination(&meta);
+        // Moved out for the time being, so that the loop may borrow the rest of `self`.
+        let data = std::mem::take(&mut self.buffers.data[buffer]);
+        for datagram in data[..meta.len].chunks(meta.stride.max(1)) {
+            self.counters.datagrams_received += 1;
+            self.counters.bytes_received += datagram.len() as u64;
+            self.take_datagram(now, meta.addr, destination, datagram);
+        }
+        self.buffers.data[buffer] = data;
+    }
+
+    fn take_datagram(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) {
+        let steered = match self.sfu.route(source, contents) {
+            Route::Session(key) => {
+                self.sfu.receive(now, key, source, destination, contents);
+                return;
+            }
+            Route::Thread(owner) => (owner, self.steering.owner(now, source) == Some(owner)),
+            Route::Unknown => match self.steering.owner(now, source) {
+                Some(owner) => (owner, true),
+                None => {
+                    self.counters.datagrams_unknown += 1;
+                    return;
+                }
+            },
+        };
+        self.hand_over(steered, source, destination, contents);
+    }
+
+    fn hand_over(
+        &mut self,
+        (owner, steered): (u16, bool),
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) {
+        let from = self.setup.index;
+        let Some(inbox) = self
+            .setup
+            .inboxes
+            .get(usize::from(owner))
+            .filter(|_| owner != from)
+        else {
+            self.counters.datagrams_unknown += 1;
+            return;
+        };
+        let letter = HandedOver {
+            source,
+            destination,
+            contents: contents.into(),
+            from,
+            steered,
+        };
+        if inbox.datagrams.push(letter).is_ok() {
+            self.counters.datagrams_handed_over += 1;
+            inbox.bell.ring();
+        } else {
+            self.counters.handover_full += 1;
+        }
+    }
+
+    /// Datagrams and advice from sibling threads.
+    fn take_letters(&mut self) {
+        let inboxes = Arc::clone(&self.setup.inboxes);
+        let inbox = &inboxes[usize::from(self.setup.index)];
+        let now = Instant::now();
+        for _ in 0..LETTERS_PER_TURN {
+            let Some(advice) = inbox.advice.pop() else {
+                break;
+            };
+            match advice.owner {
+                Some(owner) => self.steering.remember(now, advice.source, owner),
+                None => self.steering.forget(advice.source),
+            }
+        }
+        let mut taken = 0;
+        while taken < LETTERS_PER_TURN
+            && let Some(letter) = inbox.datagrams.pop()
+        {
+            taken += 1;
+            self.take_letter(now, &letter, &inboxes);
+        }
+        if taken > 0 {
+            self.drain(now);
+        }
+        if !inbox.datagrams.is_empty() {
+            inbox.bell.ring(); // to ourselves: another turn
+        }
+    }
+
+    fn take_letter(&mut self, now: Instant, letter: &HandedOver, inboxes: &[Inbox]) {
+        let HandedOver {
+            source,
+            destination,
+            ..
+        } = *letter;
+        let accepted = match self.sfu.route(source, &letter.contents) {
+            Route::Session(key) => {
+                Some(
+                    self.sfu
+                        .receive(now, key, source, destination, &letter.contents),
+                )
+            }
+            Route::Thread(_) | Route::Unknown => {
+                self.counters.datagrams_unknown += 1;
+                None
+            }
+        };
+        // A session that merely refuses one datagram says nothing about who owns the source.
+        let owner = match accepted {
+            Some(true) if !letter.steered => Some(self.setup.index),
+            None if letter.steered => None,
+            _ => return,
+        };
+        let sender = &inboxes[usize::from(letter.from)];
+        // Advice lost is advice given again with the next datagram.
+        if sender.advice.push(Advice { source, owner }).is_ok() {
+            sender.bell.ring();
+        }
+    }
+
+    fn take_orders(&mut self) {
+        for _ in 0..ORDERS_PER_TURN {
+            let Some(order) = self.inbox().orders.pop() else {
+                return;
+            };
+            match order {
+                Order::Command(request, command) => self.execute(request, command),
+                #[cfg(test)]
+                Order::Panic => panic!("asked to"),
+            }
+        }
+        if !self.inbox().orders.is_empty() {
+            self.inbox().bell.ring(); // to ourselves: another turn
+        }
+    }
+
+    fn execute(&mut self, request: RequestId, command: Command) {
+        self.counters.commands += 1;
+        self.ledger.command(request, &command);
+        if let Err(error) = self.recordings.prepare(&command) {
+            self.emit(Event::Reply {
+                request,
+                result: Err(error),
+            });
+            return;
+        }
+        let now = Instant::now();
+        self.sfu.command(now, request, command);
+        self.drain(now);
+    }
+
+    /// Take everything the core has to say.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.sfu.poll(now) {
+                Output::Transmit(transmit) => {
+                    if !self.batch.push(&transmit) {
+                        self.send_batch();
+                        self.batch.push(&transmit);
+                    }
+                }
+                Output::Event(event) => {
+                    if matches!(event, Event::Closed { .. }) {
+                        self.send_batch(); // the last packets may need a socket that closes now
+                    }
+                    self.emit(event);
+                }
+                Output::Timeout(deadline) => {
+                    self.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        self.send_batch();
+    }
+
+    fn send_batch(&mut self) {
+        let Some((socket, run)) = self.batch.run() else {
+            return;
+        };
+        let port = match socket {
+            Socket::Media => {
+                let family = usize::from(run.destination.is_ipv6());
+                self.setup.ports.get_mut(family)
+            }
+            Socket::Recording(transport) => self.recordings.get(transport),
+        };
+        match port {
+            Some(port) => port.send(&run, &mut self.counters),
+            None => self.counters.send_errors += 1,
+        }
+        self.batch.clear();
+    }
+
+    fn emit(&mut self, event: Event) {
+        for object in self.ledger.event(&event) {
+            self.recordings.closed(object);
+            ledger::uncount(self.inbox(), object);
+        }
+        let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
+        self.waiting.emit(&inbox.outbox, event, &mut self.counters);
+        self.emitted = true;
+    }
+
+    /// Make this turn's events visible.
+    fn hand_up(&mut self) {
+        let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
+        if !self.waiting.is_empty() {
+            self.waiting.flush(&inbox.outbox);
+            self.emitted = true;
+        }
+        if std::mem::take(&mut self.emitted) {
+            self.setup.signal.raise();
+        }
+    }
+
+    /// The core panicked outside of a session: end everything it held and start with a new one.
+    fn recover(&mut self, cause: &(dyn std::any::Any + Send)) {
+        self.counters.thread_panics += 1;
+        let text = cause.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| cause.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(
+            thread = self.setup.index,
+            cause = text.unwrap_or("?"),
+            "a media thread panicked"
+        );
+        self.batch.clear();
+        self.recordings.clear();
+        let (objects, events) = self.ledger.end_everything();
+        let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
+        for object in objects {
+            ledger::uncount(inbox, object);
+        }
+        for event in events {
+            self.waiting.emit(&inbox.outbox, event, &mut self.counters);
+        }
+        self.emitted = true;
+        match new_sfu(&self.setup) {
+            Ok(sfu) => self.sfu = sfu,
+            Err(error) => tracing::error!(%error, "no randomness for a new core"),
+        }
+        self.deadline = Instant::now();
+    }
+
+    /// Say goodbye to every peer.
+    fn close_everything(&mut self) {
+        self.take_orders();
+        for router in self.ledger.routers() {
+            let now = Instant::now();
+            self.sfu
+                .command(now, CLOSE, Command::CloseRouter { router });
+            loop {
+                match self.sfu.poll(now) {
+                    Output::Transmit(transmit) => {
+                        if !self.batch.push(&transmit) {
+                            self.send_batch();
+                            self.batch.push(&transmit);
+                        }
+                    }
+                    Output::Event(Event::Reply { request: CLOSE, .. }) => {}
+                    Output::Event(event) => self.emit(event),
+                    Output::Timeout(_) => break,
+                }
+            }
+            self.send_batch();
+        }
+    }
+
+    fn publish_counters(&mut self, now: Instant) {
+        self.published = now;
+        let mut values: Vec<_> = self.counters.values().collect();
+        values.push(("steered_sources", self.steering.len() as u64));
+        values.extend(self.sfu.counters());
+        if let Ok(mut published) = self.inbox().counters.try_lock() {
+            *published = values;
+        }
+    }
+}
+
+fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
+    let mut seed = [0; 32];
+    rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
+    Ok(Sfu::new(SfuConfig {
+        thread: setup.index,
+        candidates: setup.candidates.clone(),
+        seed,
+        epoch: (Instant::now(), SystemTime::now()),
+    }))
+}
+
+/// Token of the waker; the ports' tokens are their positions.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// The request number of commands that come from the thread itself; callers count from 1.
+const CLOSE: RequestId = RequestId(0);
+/// Receive calls per socket and turn: up to 4 x 8 buffers of 64 datagrams.
+const BATCHES_PER_TURN: usize = 4;
+const LETTERS_PER_TURN: usize = 1_024;
+const ORDERS_PER_TURN: usize = 256;
+const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+/// So that a wrong deadline is an annoyance and not a hang.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);

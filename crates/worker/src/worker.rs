@@ -1,0 +1,434 @@
+//! The Worker: opens the port, starts the media threads, carries commands down and events up, and
+//! gives everything back in [`Worker::close`].
+//!
+//! Nothing here waits for a media thread except `close`, which joins them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use headwater_core::command::Command;
+use headwater_core::event::Event;
+use headwater_core::ids::{HandleAllocator, RequestId};
+use mio::{Poll, Waker};
+
+use crate::inbox::{Inbox, MAX_IN_FLIGHT, Order};
+use crate::interfaces;
+use crate::ledger;
+use crate::media_thread::{MediaThread, Setup, WAKER};
+use crate::signal::{Bell, EventSignal};
+use crate::udp::UdpPort;
+
+/// How to open a Worker.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Number of media threads.
+    pub threads: u16,
+    /// The UDP port of all threads; 0 lets the kernel pick one.
+    pub port: u16,
+    /// Local addresses to advertise; empty means all of them.
+    pub addresses: Vec<IpAddr>,
+    /// Addresses to advertise besides, such as a NAT's outside.
+    pub announce: Vec<IpAddr>,
+    /// Keep private addresses out of the candidates.
+    pub announce_only: bool,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            port: 0,
+            addresses: Vec::new(),
+            announce: Vec::new(),
+            announce_only: false,
+        }
+    }
+}
+
+/// Why a Worker cannot open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another program, or another Worker, holds the port.
+    #[error("UDP port {0} is taken by another program")]
+    PortInUse(u16),
+    /// The configuration makes no sense.
+    #[error("{0}")]
+    Configuration(&'static str),
+    /// The system refuses.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Why a command was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The Worker is closed.
+    #[error("the Worker is closed")]
+    Closed,
+    /// The handle names a media thread that does not exist.
+    #[error("no media thread {0}")]
+    NoSuchThread(u16),
+    /// Too many commands wait for their replies to be drained.
+    #[error("{0} commands wait for a reply; drain events first")]
+    Busy(usize),
+}
+
+/// Owns the media threads and their sockets.
+#[derive(Debug)]
+pub struct Worker {
+    port: u16,
+    threads: u16,
+    candidates: Vec<SocketAddr>,
+    handles: Mutex<HandleAllocator>,
+    requests: AtomicU64,
+    running: Mutex<Option<Running>>,
+    /// What the threads left behind when they ended.
+    last: Mutex<Last>,
+}
+
+#[derive(Debug)]
+struct Running {
+    inboxes: Arc<[Inbox]>,
+    signal: Arc<EventSignal>,
+    joins: Vec<JoinHandle<Vec<Event>>>,
+    /// Where the next drain begins, so that no thread is always last.
+    next: usize,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    events: VecDeque<Event>,
+    counters: Vec<(&'static str, u64)>,
+}
+
+impl Worker {
+    /// Bind the port and start the threads.
+    pub fn open(config: &WorkerConfig) -> Result<Self, OpenError> {
+        if config.threads == 0 || config.threads > MAX_THREADS {
+            return Err(OpenError::Configuration(
+                "a Worker has 1 to 256 media threads",
+            ));
+        }
+        let ports = bind_all(config)?;
+        let port = ports[0][0].port();
+        let ipv6 = ports[0].len() > 1;
+        let addresses = interfaces::advertised(config, ipv6).map_err(system("list interfaces"))?;
+        if addresses.is_empty() {
+            return Err(OpenError::Configuration("no address is left to advertise"));
+        }
+        let candidates: Vec<_> = addresses
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, port))
+            .collect();
+        let running = Running::start(ports, &candidates)?;
+        Ok(Self {
+            port,
+            threads: config.threads,
+            candidates,
+            handles: Mutex::default(),
+            requests: AtomicU64::new(1),
+            running: Mutex::new(Some(running)),
+            last: Mutex::default(),
+        })
+    }
+
+    /// The UDP port.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The number of media threads.
+    pub const fn threads(&self) -> u16 {
+        self.threads
+    }
+
+    /// Advertised addresses.
+    pub fn candidates(&self) -> &[SocketAddr] {
+        &self.candidates
+    }
+
+    /// A handle on the media thread that carries least.
+    pub fn allocate_router(&self) -> Result<u64, SendError> {
+        let running = lock(&self.running);
+        let inboxes = &running.as_ref().ok_or(SendError::Closed)?.inboxes;
+        let load = |inbox: &Inbox| {
+            inbox
+                .routers
+                .load(Ordering::Relaxed)
+                .saturating_add(inbox.transports.load(Ordering::Relaxed))
+        };
+        let (thread, _) = (0_u16..)
+            .zip(inboxes.iter())
+            .min_by_key(|(_, inbox)| load(inbox))
+            .unwrap_or_else(|| unreachable!("a Worker has at least one media thread"));
+        Ok(lock(&self.handles).allocate(thread))
+    }
+
+    /// A handle on `thread`.
+    pub fn allocate(&self, thread: u16) -> u64 {
+        lock(&self.handles).allocate(thread)
+    }
+
+    /// Send a command to a media thread. Its outcome comes as [`Event::Reply`].
+    pub fn send(&self, thread: u16, command: Command) -> Result<RequestId, SendError> {
+        let running = lock(&self.running);
+        let inboxes = &running.as_ref().ok_or(SendError::Closed)?.inboxes;
+        let inbox = inboxes
+            .get(usize::from(thread))
+            .ok_or(SendError::NoSuchThread(thread))?;
+        let busy = SendError::Busy(MAX_IN_FLIGHT);
+        let counted = ledger::has_reply(&command);
+        if counted && inbox.in_flight.fetch_add(1, Ordering::SeqCst) >= MAX_IN_FLIGHT {
+            inbox.in_flight.fetch_sub(1, Ordering::SeqCst);
+            return Err(busy);
+        }
+        ledger::count(inbox, &command);
+        let request = RequestId(self.requests.fetch_add(1, Ordering::Relaxed));
+        // Cannot fail for counted commands: the queue is longer than what may be in flight.
+        inbox
+            .orders
+            .push(Order::Command(request, command))
+            .map_err(|_| busy)?;
+        inbox.bell.ring();
+        Ok(request)
+    }
+
+    /// Readable when events wait. Closed, and so invalid, after [`Worker::close`].
+    pub fn event_fd(&self) -> Result<RawFd, SendError> {
+        lock(&self.running)
+            .as_ref()
+            .map(|running| running.signal.raw_fd())
+            .ok_or(SendError::Closed)
+    }
+
+    /// Take up to `limit` events. When there are more, the descriptor stays readable.
+    pub fn drain(&self, limit: usize) -> Vec<Event> {
+        match lock(&self.running).as_mut() {
+            Some(running) => running.drain(limit),
+            None => {
+                let events = &mut lock(&self.last).events;
+                let count = limit.min(events.len());
+                events.drain(..count).collect()
+            }
+        }
+    }
+
+    /// Counters of all threads, summed; up to 250 ms old.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        match lock(&self.running).as_ref() {
+            Some(running) => running.counters(),
+            None => lock(&self.last).counters.clone(),
+        }
+    }
+
+    /// Stop and join every thread, close every descriptor. Events that were not drained can still
+    /// be drained. Does nothing the second time.
+    pub fn close(&self) {
+        // Taken out first: callers that come while we join find the Worker closed.
+        let Some(running) = lock(&self.running).take() else {
+            return;
+        };
+        let last = running.stop();
+        *lock(&self.last) = last;
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Running {
+    fn start(ports: Vec<Vec<UdpPort>>, candidates: &[SocketAddr]) -> Result<Self, OpenError> {
+        let mut polls = Vec::new();
+        let mut inboxes = Vec::new();
+        for _ in &ports {
+            let poll = Poll::new().map_err(system("make a poll"))?;
+            let waker = Waker::new(poll.registry(), WAKER).map_err(system("make a waker"))?;
+            inboxes.push(Inbox::new(Bell::new(waker)));
+            polls.push(poll);
+        }
+        let signal = Arc::new(EventSignal::new().map_err(system("make an eventfd"))?);
+        let mut running = Self {
+            inboxes: inboxes.into(),
+            signal,
+            joins: Vec::new(),
+            next: 0,
+        };
+        for ((index, poll), ports) in (0_u16..).zip(polls).zip(ports) {
+            let inboxes = Arc::clone(&running.inboxes);
+            let signal = Arc::clone(&running.signal);
+            let candidates = candidates.to_vec();
+            let setup = Setup {
+                index,
+                poll,
+                ports,
+                candidates,
+                inboxes,
+                signal,
+            };
+            match start_thread(setup) {
+                Ok(join) => running.joins.push(join),
+                Err(source) => {
+                    running.stop();
+                    return Err(OpenError::System {
+                        what: "start a media thread",
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(running)
+    }
+
+    fn drain(&mut self, limit: usize) -> Vec<Event> {
+        self.signal.lower();
+        let mut events = Vec::new();
+        let count = self.inboxes.len();
+        for offset in 0..count {
+            let inbox = &self.inboxes[(self.next + offset) % count];
+            while events.len() < limit
+                && let Some(event) = inbox.outbox.pop()
+            {
+                if matches!(event, Event::Reply { .. }) {
+                    inbox.in_flight.fetch_sub(1, Ordering::SeqCst);
+                }
+                events.push(event);
+            }
+            if inbox.outbox.take_waiting() {
+                inbox.bell.ring();
+            }
+        }
+        self.next = (self.next + 1) % count;
+        if self.inboxes.iter().any(|inbox| !inbox.outbox.is_empty()) {
+            self.signal.raise();
+        }
+        events
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let mut sums: Vec<(&'static str, u64)> = Vec::new();
+        for inbox in self.inboxes.iter() {
+            for (name, value) in lock(&inbox.counters).iter() {
+                match sums.iter_mut().find(|(known, _)| known == name) {
+                    Some((_, sum)) => *sum += value,
+                    None => sums.push((name, *value)),
+                }
+            }
+        }
+        sums
+    }
+
+    fn stop(self) -> Last {
+        for inbox in self.inboxes.iter() {
+            inbox.stop.store(true, Ordering::SeqCst);
+            inbox.bell.ring();
+        }
+        let mut left_over = Vec::new();
+        for join in self.joins {
+            match join.join() {
+                Ok(events) => left_over.push(events),
+                Err(_) => tracing::error!("a media thread died"),
+            }
+        }
+        let mut last = Last::default();
+        for (position, inbox) in self.inboxes.iter().enumerate() {
+            while let Some(event) = inbox.outbox.pop() {
+                last.events.push_back(event);
+            }
+            if let Some(events) = left_over.get_mut(position) {
+                last.events.extend(events.drain(..));
+            }
+        }
+        last.counters = Self {
+            joins: Vec::new(),
+            ..self
+        }
+        .counters();
+        last
+    }
+}
+
+fn start_thread(setup: Setup) -> io::Result<JoinHandle<Vec<Event>>> {
+    let name = format!("hw-media-{}", setup.index);
+    let thread = MediaThread::new(setup)?;
+    thread::Builder::new()
+        .name(name)
+        .stack_size(STACK)
+        .spawn(move || thread.run())
+}
+
+/// Sockets of every thread: IPv4 first, then IPv6 where the machine has it.
+fn bind_all(config: &WorkerConfig) -> Result<Vec<Vec<UdpPort>>, OpenError> {
+    let bind = |ipv6, port, share| UdpPort::bind_media(ipv6, port, share).map_err(bind_error(port));
+    let mut attempts = if config.port == 0 {
+        EPHEMERAL_ATTEMPTS
+    } else {
+        1
+    };
+    let (v4, v6) = loop {
+        attempts -= 1;
+        let v4 = bind(false, config.port, false)?;
+        match UdpPort::bind_media(true, v4.port(), false) {
+            Ok(v6) => break (v4, Some(v6)),
+            // The number is free for IPv4 but not for IPv6: another number, when we may choose.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if attempts == 0 {
+                    return Err(OpenError::PortInUse(v4.port()));
+                }
+            }
+            Err(error) => {
+                tracing::info!(%error, "no IPv6 on this machine");
+                break (v4, None);
+            }
+        }
+    };
+    let port = v4.port();
+    let has_ipv6 = v6.is_some();
+    let mut all = vec![std::iter::once(v4).chain(v6).collect::<Vec<_>>()];
+    for _ in 1..config.threads {
+        let mut ports = vec![bind(false, port, true)?];
+        if has_ipv6 {
+            ports.push(bind(true, port, true)?);
+        }
+        all.push(ports);
+    }
+    Ok(all)
+}
+
+fn bind_error(port: u16) -> impl Fn(io::Error) -> OpenError {
+    move |source| match source.kind() {
+        io::ErrorKind::AddrInUse => OpenError::PortInUse(port),
+        _ => OpenError::System {
+            what: "bind the UDP port",
+            source,
+        },
+    }
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> OpenError {
+    move |source| OpenError::System { what, source }
+}
+
+/// A poisoned lock here guards plain values that are valid at every statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const MAX_THREADS: u16 = 256;
+const EPHEMERAL_ATTEMPTS: u32 = 16;
+/// DTLS handshakes and SDP are the deepest; unoptimised builds need more.
+const STACK: usize = 8 << 20;
