@@ -1,1 +1,141 @@
-"""Headwater: a real-time media server."""
+"""Headwater: a real-time media server.
+
+This is the front door of the library: the object model, its events and its errors. Names are
+resolved on first use, so that `headwater.errors` and `headwater.protocols` load without the
+compiled core::
+
+    from headwater import Worker
+
+`RelayedTrack` is a reserved name, for tracks that arrive from another server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headwater.errors import (
+        AmbiguousTrack,
+        BufferFull,
+        Closed,
+        ConfigurationError,
+        DataChannelNotFound,
+        Forbidden,
+        HeadwaterError,
+        InvalidCandidate,
+        InvalidMessage,
+        InvalidSdp,
+        InvalidState,
+        LimitReached,
+        LocalError,
+        NegotiationTimeout,
+        NoOffer,
+        NotFound,
+        PortInUse,
+        PublisherNotFound,
+        RemoteError,
+        ResourceError,
+        TrackNotFound,
+        Unauthorized,
+        UnsupportedCodec,
+        WorkerClosed,
+        WrongTransport,
+    )
+    from headwater.media.codec import Codec
+    from headwater.media.data_publisher import DataPublisher
+    from headwater.media.data_subscriber import DataSubscriber
+    from headwater.media.events import (
+        ConnectionStateChanged,
+        DataChannelOpened,
+        DataMessage,
+        DataPublisherAdded,
+        DataPublisherClosed,
+        DataSubscriberClosed,
+        Event,
+        EventsLost,
+        EventStream,
+        NegotiationNeeded,
+        ObjectClosed,
+        PauseChanged,
+        PublisherActive,
+        PublisherAdded,
+        PublisherClosed,
+        RecordingTrackClosed,
+        RouterClosed,
+        SubscriberClosed,
+        TrackAdded,
+        TrackRemoved,
+        TransportClosed,
+    )
+    from headwater.media.publish_transport import PublishTransport
+    from headwater.media.publisher import Publisher
+    from headwater.media.recording_track import RecordingTrack
+    from headwater.media.recording_transport import RecordingTransport
+    from headwater.media.router import Router
+    from headwater.media.subscribe_transport import SubscribeTransport
+    from headwater.media.subscriber import Subscriber
+    from headwater.media.track import LocalTrack
+    from headwater.media.worker import Worker
+
+# fmt: off
+__all__ = [
+    "AmbiguousTrack", "BufferFull", "Closed", "Codec", "ConfigurationError", "ConnectionStateChanged",
+    "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher", "DataPublisherAdded",
+    "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
+    "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
+    "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded", "NegotiationTimeout", "NoOffer",
+    "NotFound", "ObjectClosed", "PauseChanged", "PortInUse", "PublishTransport", "Publisher",
+    "PublisherActive", "PublisherAdded", "PublisherClosed", "PublisherNotFound", "RecordingTrack",
+    "RecordingTrackClosed", "RecordingTransport", "RemoteError", "ResourceError", "Router",
+    "RouterClosed", "SubscribeTransport", "Subscriber", "SubscriberClosed", "TrackAdded", "TrackNotFound",
+    "TrackRemoved", "TransportClosed", "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed",
+    "WrongTransport",
+]
+
+_HOMES: dict[str, tuple[str, ...]] = {
+    "headwater.errors": (
+        "AmbiguousTrack", "BufferFull", "Closed", "ConfigurationError", "DataChannelNotFound",
+        "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
+        "LimitReached", "LocalError", "NegotiationTimeout", "NoOffer", "NotFound", "PortInUse",
+        "PublisherNotFound", "RemoteError", "ResourceError", "TrackNotFound", "Unauthorized",
+        "UnsupportedCodec", "WorkerClosed", "WrongTransport",
+    ),
+    "headwater.media.codec": ("Codec",),
+    "headwater.media.data_publisher": ("DataPublisher",),
+    "headwater.media.data_subscriber": ("DataSubscriber",),
+    "headwater.media.events": (
+        "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
+        "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
+        "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive", "PublisherAdded",
+        "PublisherClosed", "RecordingTrackClosed", "RouterClosed", "SubscriberClosed", "TrackAdded",
+        "TrackRemoved", "TransportClosed",
+    ),
+    "headwater.media.publish_transport": ("PublishTransport",),
+    "headwater.media.publisher": ("Publisher",),
+    "headwater.media.recording_track": ("RecordingTrack",),
+    "headwater.media.recording_transport": ("RecordingTransport",),
+    "headwater.media.router": ("Router",),
+    "headwater.media.subscribe_transport": ("SubscribeTransport",),
+    "headwater.media.subscriber": ("Subscriber",),
+    "headwater.media.track": ("LocalTrack",),
+    "headwater.media.worker": ("Worker",),
+}
+# fmt: on
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name when the name is first used."""
+    try:
+        module = _MODULES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The object model over the compiled core; usable alone, as a library. Import from `headwater`."""

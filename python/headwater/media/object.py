@@ -1,0 +1,242 @@
+"""What every object of the model has in common: an id, one life, events, statistics.
+
+Life of an object::
+
+    opening ──reply──► open ──close(), parent, publisher or remote──► closed
+
+An object is registered with the seam before its create command leaves and closes exactly once.
+Closing is decided in one place, `MediaObject.mark_closed`: what hangs on the object closes first,
+then the object tells its own streams and those of everything it hangs on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+
+from headwater.errors import Closed, HeadwaterError
+from headwater.ids import new_id
+from headwater.media.events import CloseReason, DataChannelOpened, Event, EventStream, ObjectClosed
+from headwater.media.seam import Kind, Seam
+
+__all__ = ["MediaObject", "Statistics"]
+
+Statistics = dict[str, int | float | str]
+"""Counters by name; names and units are in ``docs/reference/statistics.md``."""
+
+O = TypeVar("O", bound="MediaObject")  # noqa: E741  # the object that `create` made
+
+
+class MediaObject:
+    """Base of all objects; made by the methods of what they hang on, never by hand."""
+
+    kind_: ClassVar[Kind]
+    prefix: ClassVar[str]
+    closed_event: ClassVar[type[ObjectClosed]]
+
+    def __init__(self, seam: Seam, handle: int, parent: MediaObject | None) -> None:
+        """Register under ``handle``; for the factory methods only."""
+        self._seam = seam
+        self._handle = handle
+        self._parent = parent
+        self._id = new_id(self.prefix)
+        self._children: dict[MediaObject, None] = {}
+        self._streams: weakref.WeakSet[EventStream[Event]] = weakref.WeakSet()
+        self._closed: ObjectClosed | None = None
+        self._closed_waiters: list[asyncio.Future[None]] = []
+        seam.register(self.kind_, handle, self)
+
+    def __repr__(self) -> str:
+        """Name the class, the id and whether it is closed."""
+        state = f" closed ({self._closed.reason})" if self._closed else ""
+        return f"<{type(self).__name__} {self._id}{state}>"
+
+    @property
+    def id(self) -> str:
+        """Server-made public id: 128 random bits behind a prefix that names the kind."""
+        return self._id
+
+    @property
+    def closed(self) -> bool:
+        """Whether the object has closed."""
+        return self._closed is not None
+
+    @property
+    def close_reason(self) -> CloseReason | None:
+        """Why it closed; ``None`` while it is open."""
+        return self._closed.reason if self._closed else None
+
+    def events(self, capacity: int = 256) -> EventStream[Event]:
+        """Start a stream of this object's events and of those of everything that hangs on it.
+
+        The stream begins now and ends after the object's closing event. On a closed object it
+        yields that event alone.
+
+        Args:
+            capacity: Events held for a slow consumer; see `headwater.media.events`.
+        """
+        stream: EventStream[Event] = EventStream(capacity)
+        if self._closed is None:
+            self._streams.add(stream)
+        else:
+            stream.push(self._closed, keep=True)
+            stream.end()
+        return stream
+
+    async def wait_closed(self) -> CloseReason:
+        """Wait until the object has closed, by whomever, and return why."""
+        if self._closed is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._closed_waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._closed_waiters.remove(waiter)
+        assert self._closed is not None
+        return self._closed.reason
+
+    async def close(self) -> None:
+        """Close this and everything that hangs on it; closing twice is fine."""
+        if self._closed is None and self._seam.open:
+            self._seam.check()
+            with contextlib.suppress(HeadwaterError):  # gone already: its closing event is under way
+                await self._seam.call(self._send_close())
+        self.mark_closed("requested")
+
+    async def get_stats(self) -> Statistics:
+        """Return this object's counters.
+
+        Raises:
+            Closed: The object was closed.
+        """
+        stats: Statistics = await self.call(
+            lambda: self._seam.native.get_stats(self.kind_, self._handle), _stats_values
+        )
+        return stats
+
+    async def __aenter__(self) -> Self:
+        """Return the object; leaving the block closes it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the object."""
+        await self.close()
+
+    # -- for the other classes of this package ------------------------------------------------------
+
+    @property
+    def handle(self) -> int:
+        """The number by which the core knows the object."""
+        return self._handle
+
+    def check(self) -> None:
+        """Refuse a call on a closed object.
+
+        Raises:
+            Closed: The object was closed (`WorkerClosed` with its Worker).
+        """
+        self._seam.check()
+        if self._closed is not None:
+            raise Closed(f"{self!r} was closed")
+
+    async def call(self, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> Any:
+        """Send a command about this object and return what ``done`` makes of the reply.
+
+        Raises:
+            Closed: The object was closed, before or while the command was under way.
+        """
+        self.check()
+        return await self._seam.call(send(), done)
+
+    async def create(self, item: O, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> O:
+        """Send the command that makes ``item``; adopt it when it succeeds.
+
+        A caller that is cancelled leaves nothing behind: the close command follows the create
+        command to the same media thread.
+        """
+
+        def succeed(value: Any) -> None:
+            if not item.closed:
+                if done is not None:
+                    done(value)
+                item.adopted()
+
+        try:
+            await self._seam.call(send(), succeed)
+        except asyncio.CancelledError:
+            item.abandon()
+            raise
+        except BaseException:
+            item.discard()
+            raise
+        return item
+
+    def adopted(self) -> None:
+        """Take a place under the parent; the core has made the object."""
+        if self._parent is not None:
+            self._parent._children[self] = None
+
+    def discard(self) -> None:
+        """Forget an object that the core did not make."""
+        self._seam.unregister(self.kind_, self._handle)
+        if self._closed is None:
+            self._closed = self.closed_event(self._id, "requested")
+
+    def abandon(self) -> None:
+        """Close without waiting, for a caller that was cancelled."""
+        if self._closed is None and self._seam.open:
+            self._seam.notify(self._send_close())
+        self.mark_closed("requested")
+
+    def handle_event(self, event: Event) -> None:
+        """Take an event about this object: note the state in it, then tell the streams."""
+        self.tell(event, keep=not isinstance(event, DataChannelOpened))
+
+    def tell(self, event: Event, *, keep: bool = False) -> None:
+        """Put an event on this object's streams, and as news on those of all it hangs on."""
+        for stream in list(self._streams):
+            stream.push(event, keep=keep)
+        if self._parent is not None:
+            self._parent.tell(event)
+
+    def mark_closed(self, reason: CloseReason) -> None:
+        """Close on this side, once: first what hangs on this, then this."""
+        if self._closed is not None:
+            return
+        self._closed = self.closed_event(self._id, reason)
+        for item, why in self._dependants():
+            item.mark_closed(why)
+        self._seam.unregister(self.kind_, self._handle)
+        self._on_closed()
+        self.tell(self._closed, keep=True)
+        for stream in list(self._streams):
+            stream.end()
+        self._streams.clear()
+        for waiter in self._closed_waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._parent is not None:
+            self._parent._children.pop(self, None)
+        self._children.clear()
+
+    def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
+        """What closes with this, and the reason it is given."""
+        for child in list(self._children):
+            yield child, "parent"
+
+    def _on_closed(self) -> None:
+        """Leave indexes and wake waiters; for subclasses."""
+
+    def _send_close(self) -> int:
+        """Send the close command and return its number."""
+        raise NotImplementedError
+
+
+def _stats_values(reply: Any) -> Statistics:
+    return dict(reply.values)

@@ -1,0 +1,162 @@
+"""The Publisher: one track that a client sends, available to the router's subscribe transports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from headwater.ids import PublisherId
+from headwater.media.codec import Codec
+from headwater.media.events import (
+    CloseReason,
+    Event,
+    PauseChanged,
+    PublisherActive,
+    PublisherAdded,
+    PublisherClosed,
+)
+from headwater.media.object import MediaObject
+from headwater.media.seam import Seam, codec_from_native
+from headwater.media.track import LocalTrack
+
+if TYPE_CHECKING:
+    from headwater._core import _native
+    from headwater.media.publish_transport import PublishTransport
+
+__all__ = ["Publisher"]
+
+
+class Publisher(MediaObject):
+    """One track in; made by `PublishTransport.publish`."""
+
+    kind_ = "publisher"
+    prefix = "pub"
+    closed_event = PublisherClosed
+
+    def __init__(self, seam: Seam, handle: int, transport: PublishTransport, track: LocalTrack) -> None:
+        """Use `PublishTransport.publish`."""
+        super().__init__(seam, handle, transport)
+        self._transport = transport
+        self._track = track
+        self._codec: Codec | None = None
+        self._active = False
+        self._paused = False
+        self._taken_by: dict[MediaObject, None] = {}
+
+    @property
+    def id(self) -> PublisherId:
+        """The publisher's id: what `SubscribeTransport.subscribe` takes."""
+        return PublisherId(self._id)
+
+    @property
+    def transport(self) -> PublishTransport:
+        """The transport on which the track arrives."""
+        return self._transport
+
+    @property
+    def track(self) -> LocalTrack:
+        """The track, as offered when it was published."""
+        return self._track
+
+    @property
+    def track_id(self) -> str:
+        """The browser's track id."""
+        return self._track.track_id
+
+    @property
+    def kind(self) -> Literal["audio", "video"]:
+        """Audio or video."""
+        return self._track.kind
+
+    @property
+    def codec(self) -> Codec:
+        """What it sends: the client's preference until packets say otherwise (`active`)."""
+        assert self._codec is not None, "set by the reply that made the publisher"
+        return self._codec
+
+    @property
+    def active(self) -> bool:
+        """Whether packets have arrived; `PublisherActive` tells when."""
+        return self._active
+
+    @property
+    def paused(self) -> bool:
+        """Whether forwarding to every subscriber is stopped."""
+        return self._paused
+
+    @property
+    def subscribers(self) -> tuple[MediaObject, ...]:
+        """Its subscribers and recording tracks, oldest first."""
+        return tuple(self._taken_by)
+
+    async def wait_active(self) -> Codec:
+        """Wait for the first packet and return the codec in use.
+
+        Raises:
+            Closed: The publisher closed before.
+        """
+        events = self.events()
+        self.check()
+        if not self._active:
+            async for event in events:
+                if isinstance(event, PublisherActive):
+                    break
+            self.check()
+        return self.codec
+
+    async def pause(self) -> None:
+        """Stop forwarding to every subscriber; the client goes on sending."""
+        await self._set_paused(True)
+
+    async def resume(self) -> None:
+        """Forward again, from the next key frame, which is asked for."""
+        await self._set_paused(False)
+
+    async def request_key_frame(self) -> None:
+        """Ask the client for a key frame; requests are coalesced to one per 500 ms."""
+        await self.call(lambda: self._seam.native.request_key_frame(self._handle))
+
+    # -- for the other classes of this package ------------------------------------------------------
+
+    def opened(self, reply: _native.PublishedReply) -> None:
+        """Take the codec from the reply that made the publisher."""
+        self._codec = codec_from_native(reply.codec)
+
+    def adopted(self) -> None:
+        """Become findable, and tell the room."""
+        super().adopted()
+        self._transport.router.add_publisher(self)
+        self.tell(PublisherAdded(self.id, self._transport.id, self.kind, self.track_id))
+
+    def taken_by(self, item: MediaObject) -> None:
+        """Note a subscriber or recording track that closes with this."""
+        self._taken_by[item] = None
+
+    def released_by(self, item: MediaObject) -> None:
+        """Forget a subscriber or recording track; twice is fine."""
+        self._taken_by.pop(item, None)
+
+    def handle_event(self, event: Event) -> None:
+        """Note activity and pauses."""
+        if isinstance(event, PublisherActive):
+            self._codec = event.codec
+            self._active = True
+        elif isinstance(event, PauseChanged):
+            self._paused = event.paused
+        super().handle_event(event)
+
+    async def _set_paused(self, paused: bool) -> None:
+        def done(_reply: None) -> None:
+            self._paused = paused
+
+        await self.call(lambda: self._seam.native.set_publisher_paused(self._handle, paused), done)
+
+    def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
+        for item in list(self._taken_by):
+            yield item, "publisher_closed"
+
+    def _on_closed(self) -> None:
+        self._transport.router.remove_publisher(self)
+
+    def _send_close(self) -> int:
+        return self._seam.native.close_publisher(self._handle)

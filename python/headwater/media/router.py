@@ -1,0 +1,205 @@
+"""The Router: the publishers and subscribers of one room, and the fan-out between them.
+
+A router lives on one media thread with all its transports. Members of one router exchange media;
+nothing crosses from one router to another.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from headwater.errors import AmbiguousTrack, ConfigurationError, PublisherNotFound
+from headwater.ids import DataPublisherId, PublisherId, RouterId
+from headwater.media.codec import CodecName
+from headwater.media.data_publisher import DataPublisher
+from headwater.media.events import RouterClosed
+from headwater.media.object import MediaObject
+from headwater.media.publish_transport import PublishTransport
+from headwater.media.publisher import Publisher
+from headwater.media.recording_transport import RecordingTransport
+from headwater.media.seam import Seam
+from headwater.media.subscribe_transport import SubscribeTransport
+
+if TYPE_CHECKING:
+    from headwater.media.object import Statistics
+
+__all__ = ["DtlsVersion", "Router"]
+
+DtlsVersion = Literal["1.2", "1.3"]
+"""The DTLS version that a transport negotiates (RFC 6347, RFC 9147)."""
+
+
+class Router(MediaObject):
+    """One room's media; made by `Worker.create_router`."""
+
+    kind_ = "router"
+    prefix = "rtr"
+    closed_event = RouterClosed
+
+    def __init__(self, seam: Seam, handle: int, siblings: dict[Router, None]) -> None:
+        """Use `Worker.create_router`."""
+        super().__init__(seam, handle, None)
+        self._siblings = siblings
+        self._publishers: dict[str, Publisher] = {}
+        self._by_track: dict[str, list[Publisher]] = {}
+        self._data_publishers: dict[str, DataPublisher] = {}
+
+    @property
+    def id(self) -> RouterId:
+        """The router's id."""
+        return RouterId(self._id)
+
+    @property
+    def publisher_ids(self) -> tuple[PublisherId, ...]:
+        """What a late joiner can subscribe to, oldest first."""
+        return tuple(publisher.id for publisher in self._publishers.values())
+
+    @property
+    def data_publisher_ids(self) -> tuple[DataPublisherId, ...]:
+        """What a late joiner can subscribe to with ``subscribe_data``, oldest first."""
+        return tuple(publisher.id for publisher in self._data_publishers.values())
+
+    @property
+    def transports(self) -> tuple[PublishTransport | SubscribeTransport | RecordingTransport, ...]:
+        """The open transports, oldest first."""
+        return tuple(
+            item
+            for item in self._children
+            if isinstance(item, PublishTransport | SubscribeTransport | RecordingTransport)
+        )
+
+    def publisher(self, id_: str) -> Publisher:
+        """Return the publisher of that id, or the one with that track id.
+
+        Raises:
+            PublisherNotFound: The router has neither.
+            AmbiguousTrack: Several publishers carry that track id.
+        """
+        if (publisher := self._publishers.get(id_)) is not None:
+            return publisher
+        candidates = self._by_track.get(id_, ())
+        if len(candidates) > 1:
+            raise AmbiguousTrack(
+                f"{len(candidates)} publishers carry the track {id_!r}; use a publisher's id"
+            )
+        if not candidates:
+            raise PublisherNotFound(f"{self!r} has no publisher or track {id_!r}")
+        return candidates[0]
+
+    def data_publisher(self, id_: str) -> DataPublisher:
+        """Return the data publisher of that id.
+
+        Raises:
+            PublisherNotFound: The router has none of that id.
+        """
+        if (publisher := self._data_publishers.get(id_)) is None:
+            raise PublisherNotFound(f"{self!r} has no data publisher {id_!r}")
+        return publisher
+
+    async def create_publish_transport(self, *, dtls: DtlsVersion = "1.2") -> PublishTransport:
+        """Make a transport on which a client sends: the client offers, the server answers.
+
+        Args:
+            dtls: DTLS version to negotiate.
+        """
+        self.check()
+        native = self._seam.native
+        transport = PublishTransport(self._seam, native.allocate(self._handle), self)
+        return await self.create(
+            transport, lambda: native.create_publish_transport(self._handle, transport.handle, dtls=dtls)
+        )
+
+    async def create_subscribe_transport(
+        self, *, dtls: DtlsVersion = "1.2", negotiation_timeout: float = 10.0
+    ) -> SubscribeTransport:
+        """Make a transport on which a client receives: the server offers, the client answers.
+
+        Args:
+            dtls: DTLS version to negotiate.
+            negotiation_timeout: Seconds that an operation waits for the answer to an earlier offer.
+        """
+        self.check()
+        native = self._seam.native
+        transport = SubscribeTransport(self._seam, native.allocate(self._handle), self, negotiation_timeout)
+        return await self.create(
+            transport, lambda: native.create_subscribe_transport(self._handle, transport.handle, dtls=dtls)
+        )
+
+    async def create_recording_transport(self, address: str, port: int) -> RecordingTransport:
+        """Make a transport that sends plain RTP and RTCP to a recorder.
+
+        Args:
+            address: IP address of the recorder.
+            port: First of its ports. Each recorded track takes two: RTP on the even place, RTCP
+                right behind it.
+
+        Raises:
+            ConfigurationError: The address is no IP address, or the port is out of range.
+        """
+        self.check()
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise ConfigurationError(f"a recorder's address is an IP address, not {address!r}") from error
+        if not 0 < port < 65535:
+            raise ConfigurationError(f"a recorder's port is between 1 and 65534, not {port}")
+        native = self._seam.native
+        transport = RecordingTransport(self._seam, native.allocate(self._handle), self, address, port)
+        return await self.create(
+            transport,
+            lambda: native.create_recording_transport(self._handle, transport.handle, address, port),
+        )
+
+    async def get_stats(self) -> Statistics:
+        """Count what the router holds."""
+        self.check()
+        return {
+            "transports": len(self._children),
+            "publishers": len(self._publishers),
+            "data_publishers": len(self._data_publishers),
+            "subscribers": sum(len(publisher.subscribers) for publisher in self._publishers.values()),
+        }
+
+    # -- for the other classes of this package ------------------------------------------------------
+
+    async def open(self, codecs: Sequence[CodecName]) -> Router:
+        """Send the create command."""
+        return await self.create(self, lambda: self._seam.native.create_router(self._handle, codecs))
+
+    def send_close(self) -> int:
+        """Send the close command without waiting; for `Worker.close`."""
+        return self._send_close()
+
+    def adopted(self) -> None:
+        """Take a place in the Worker."""
+        self._siblings[self] = None
+
+    def add_publisher(self, publisher: Publisher) -> None:
+        """Make a publisher findable by its id and its track's."""
+        self._publishers[publisher.id] = publisher
+        self._by_track.setdefault(publisher.track_id, []).append(publisher)
+
+    def remove_publisher(self, publisher: Publisher) -> None:
+        """Forget a publisher; twice is fine."""
+        if self._publishers.pop(publisher.id, None) is None:
+            return
+        same = self._by_track[publisher.track_id]
+        same.remove(publisher)
+        if not same:
+            del self._by_track[publisher.track_id]
+
+    def add_data_publisher(self, publisher: DataPublisher) -> None:
+        """Make a data publisher findable by its id."""
+        self._data_publishers[publisher.id] = publisher
+
+    def remove_data_publisher(self, publisher: DataPublisher) -> None:
+        """Forget a data publisher; twice is fine."""
+        self._data_publishers.pop(publisher.id, None)
+
+    def _on_closed(self) -> None:
+        self._siblings.pop(self, None)
+
+    def _send_close(self) -> int:
+        return self._seam.native.close_router(self._handle)

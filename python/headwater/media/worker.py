@@ -1,0 +1,201 @@
+"""The Worker: the one container of a server process. It owns the media threads and their UDP port.
+
+    async with Worker() as worker:
+        router = await worker.create_router()
+
+A Worker belongs to the event loop that opened it, and a process has one: media threads are one per
+core already, so a second Worker would only compete with the first. ``allow_several`` is for tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import warnings
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from headwater.errors import InvalidState, PortInUse, WorkerClosed
+from headwater.media.codec import CodecName
+from headwater.media.object import Statistics
+from headwater.media.router import Router
+from headwater.media.seam import Seam
+
+if TYPE_CHECKING:
+    from headwater._core import _native
+
+__all__ = ["DEFAULT_CODECS", "Worker"]
+
+DEFAULT_CODECS: tuple[CodecName, ...] = ("opus", "vp8", "vp9", "av1", "h264")
+"""What a router carries unless told otherwise; VP8 first, for every browser has it."""
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds that `Worker.close` waits for the media threads to say goodbye to peers."""
+
+
+class Worker:
+    """Media threads, sockets and routers of this process."""
+
+    _opened: ClassVar[set[Worker]] = set()
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        port: int = 0,
+        addresses: Sequence[str] = (),
+        announce: Sequence[str] = (),
+        announce_only: bool = False,
+        allow_several: bool = False,
+    ) -> None:
+        """Note the settings; nothing starts before `open` or ``async with``.
+
+        Args:
+            threads: Media threads; one per core that this process may use when ``None``.
+            port: UDP port for all media; 0 lets the system pick one.
+            addresses: Local addresses to advertise; empty for those of every interface
+                (link-local skipped) and loopback.
+            announce: Further addresses to advertise, as seen from outside a NAT.
+            announce_only: Advertise ``announce`` without the private addresses.
+            allow_several: Permit other open Workers in this process.
+        """
+        self._threads = threads
+        self._port = port
+        self._addresses = tuple(addresses)
+        self._announce = tuple(announce)
+        self._announce_only = announce_only
+        self._allow_several = allow_several
+        self._seam: Seam | None = None
+        self._routers: dict[Router, None] = {}
+        self._finished = False
+
+    def __repr__(self) -> str:
+        """Name the port and the state."""
+        state = "closed" if self._finished else f"port {self.port}" if self._seam else "not open"
+        return f"<Worker {state}>"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the Worker was closed."""
+        return self._finished
+
+    @property
+    def port(self) -> int:
+        """The UDP port in use."""
+        return self._core.port
+
+    @property
+    def threads(self) -> int:
+        """How many media threads run."""
+        return self._core.threads
+
+    @property
+    def routers(self) -> tuple[Router, ...]:
+        """The open routers, oldest first."""
+        return tuple(self._routers)
+
+    def candidates(self) -> list[str]:
+        """Return the advertised ``address:port`` strings."""
+        return self._core.candidates()
+
+    def counters(self) -> dict[str, int]:
+        """Return the counters of all media threads, summed; read without waiting for them."""
+        return self._core.counters()
+
+    async def get_stats(self) -> Statistics:
+        """Return `counters` with the number of threads and the port."""
+        return {**self.counters(), "threads": self.threads, "port": self.port}
+
+    async def open(self) -> Self:
+        """Bind the port and start the media threads; ``async with`` does it too.
+
+        Raises:
+            InvalidState: This Worker is open or was closed, or the process has another one.
+            PortInUse: Another program has the port.
+        """
+        if self._finished:
+            raise WorkerClosed("a closed Worker cannot be opened again; make a new one")
+        if self._seam is not None:
+            raise InvalidState("this Worker is open already")
+        if Worker._opened and not self._allow_several:
+            raise InvalidState(
+                "this process has an open Worker already; share it, or pass allow_several=True"
+            )
+        try:
+            native = self._make_core()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(f"UDP port {self._port} is taken by another program") from error
+            raise
+        self._seam = Seam(native)
+        Worker._opened.add(self)
+        return self
+
+    async def create_router(self, *, codecs: Sequence[CodecName] = DEFAULT_CODECS) -> Router:
+        """Make a router, on the media thread with the least to do.
+
+        Args:
+            codecs: Codecs that its transports accept and offer, in order of preference.
+        """
+        seam = self._open_seam()
+        router = Router(seam, seam.native.allocate_router(), self._routers)
+        return await router.open(codecs)
+
+    async def close(self) -> None:
+        """Close all routers, so that peers are told, then the threads and sockets. Twice is fine."""
+        if self._finished:
+            return
+        self._finished = True
+        Worker._opened.discard(self)
+        if self._seam is None:
+            return
+        seam, routers = self._seam, self.routers
+        for router in routers:
+            router.mark_closed("parent")
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await asyncio.gather(
+                    *(seam.call(router.send_close()) for router in routers), return_exceptions=True
+                )
+        except TimeoutError:
+            warnings.warn(
+                "a media thread did not answer while the Worker closed", ResourceWarning, stacklevel=2
+            )
+        finally:
+            seam.stop()
+            seam.native.close()
+
+    async def __aenter__(self) -> Self:
+        """Open the Worker."""
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the Worker."""
+        await self.close()
+
+    def _make_core(self) -> _native.Worker:
+        from headwater._core import native
+
+        return native.Worker(
+            threads=self._threads or len(os.sched_getaffinity(0)),
+            port=self._port,
+            addresses=self._addresses,
+            announce=self._announce,
+            announce_only=self._announce_only,
+        )
+
+    @property
+    def _core(self) -> _native.Worker:
+        return self._open_seam().native
+
+    def _open_seam(self) -> Seam:
+        if self._finished:
+            raise WorkerClosed("the Worker was closed")
+        if self._seam is None:
+            raise InvalidState("open the Worker first: `async with Worker() as worker`")
+        self._seam.check()
+        return self._seam

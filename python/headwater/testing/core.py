@@ -1,0 +1,406 @@
+"""The core, simulated: commands are carried out at once, in memory, and no packet flows."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headwater.errors import (
+    Closed,
+    HeadwaterError,
+    InvalidCandidate,
+    InvalidSdp,
+    InvalidState,
+    NoOffer,
+    TrackNotFound,
+    UnsupportedCodec,
+    WorkerClosed,
+    WrongTransport,
+)
+from headwater.media.object import MediaObject
+from headwater.protocols.sdp import MediaSection, SessionDescription, parse_sdp
+from headwater.testing import values
+
+__all__ = ["FakeCore"]
+
+
+@dataclass(eq=False)
+class _Thing:
+    """Anything with a handle."""
+
+    kind: str
+    handle: int
+    parent: _Thing | None = None
+    source: _Thing | None = None
+    children: list[_Thing] = field(default_factory=list)
+    takers: list[_Thing] = field(default_factory=list)
+    role: str = ""
+    mid: str | None = None
+    media_kind: str = "video"
+    tracks: dict[str, values.Track] = field(default_factory=dict)
+    lines: list[tuple[str, _Thing | None]] = field(default_factory=list)
+    slots: dict[str, str] = field(default_factory=dict)
+    data_line: bool = False
+    offer_open: bool = False
+    tapped: bool = False
+    sent: list[str | bytes] = field(default_factory=list)
+
+
+class FakeCore:
+    """The core's commands, carried out at once in memory; replies come through a real eventfd.
+
+    ``hold`` keeps replies and events back until ``release``, to look at the time between.
+    ``commands`` is the log of what was asked.
+    """
+
+    def __init__(self, *, threads: int = 1, port: int = 50000, addresses: Sequence[str] = ()) -> None:
+        """Start empty."""
+        self.threads = threads
+        self.port = port
+        self.commands: list[str] = []
+        self._addresses = list(addresses) or ["127.0.0.1"]
+        self._things: dict[int, _Thing] = {}
+        self._events: deque[Any] = deque()
+        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._last_handle = 0
+        self._last_request = 0
+        self._held = False
+        self._closed = False
+
+    # -- what a client causes -----------------------------------------------------------------------
+
+    def connect(self, transport: MediaObject) -> None:
+        """The client's connection is up."""
+        for state in ("connecting", "connected"):
+            self._emit(values.ConnectionStateChanged(transport.handle, state))
+
+    def disconnect(self, transport: MediaObject) -> None:
+        """Nothing is heard of the client for a while."""
+        self._emit(values.ConnectionStateChanged(transport.handle, "disconnected"))
+
+    def hang_up(self, transport: MediaObject) -> None:
+        """The client closes its connection."""
+        self._close(self._things[transport.handle], "remote_closed")
+
+    def lose(self, transport: MediaObject) -> None:
+        """The client's connection is lost for good."""
+        self._emit(values.ConnectionStateChanged(transport.handle, "failed"))
+        self._close(self._things[transport.handle], "connection_failed")
+
+    def end(self, publisher: MediaObject) -> None:
+        """The client stops a track or closes a data channel."""
+        self._close(self._things[publisher.handle], "remote_ended")
+
+    def reject(self, subscriber: MediaObject) -> None:
+        """The client's answer lacks the codec of this subscriber."""
+        self._close(self._things[subscriber.handle], "unsupported_codec")
+
+    def packets(self, publisher: MediaObject, mime: str) -> None:
+        """The first packets of a publisher arrive."""
+        self._emit(values.PublisherActive(publisher.handle, values.Codec(mime)))
+
+    def open_channel(self, transport: MediaObject, label: str, *, ordered: bool = True) -> None:
+        """The client opens a data channel."""
+        self._emit(values.DataChannelOpened(transport.handle, label, ordered))
+
+    def message(self, data_publisher: MediaObject, payload: str | bytes) -> None:
+        """The client sends a message; heard only while the program listens."""
+        if self._things[data_publisher.handle].tapped:
+            raw = payload.encode() if isinstance(payload, str) else payload
+            self._emit(values.DataMessage(data_publisher.handle, isinstance(payload, bytes), raw))
+
+    def sent(self, data_publisher: MediaObject) -> list[str | bytes]:
+        """What the program sent through a data publisher."""
+        return self._things[data_publisher.handle].sent
+
+    def hold(self) -> None:
+        """Keep replies and events back."""
+        self._held = True
+
+    def release(self) -> None:
+        """Deliver what was kept back, and go on delivering."""
+        self._held = False
+        self._signal()
+
+    @property
+    def objects(self) -> int:
+        """How many objects are open."""
+        return len(self._things)
+
+    # -- what the seam calls ------------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The eventfd."""
+        return self._descriptor
+
+    def candidates(self) -> list[str]:
+        """Advertised addresses."""
+        return [f"{address}:{self.port}" for address in self._addresses]
+
+    def counters(self) -> dict[str, int]:
+        """One made-up counter."""
+        return {"packets_received": 0}
+
+    def drain_events(self, limit: int = 4096) -> list[Any]:
+        """Hand out what happened."""
+        if self._held:
+            os.eventfd_read(self._descriptor)
+            return []
+        batch = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+        if not self._events:
+            os.eventfd_read(self._descriptor)
+        return batch
+
+    def close(self) -> None:
+        """Close the eventfd."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._descriptor)
+
+    def allocate_router(self) -> int:
+        """A handle."""
+        self._last_handle += 1
+        return self._last_handle
+
+    def allocate(self, parent: int) -> int:
+        """A handle."""
+        return self.allocate_router()
+
+    def __getattr__(self, name: str) -> Any:
+        """Find the command of that name, and answer with a request number as the core does."""
+        if name.startswith("_") or (command := getattr(type(self), f"_do_{name}", None)) is None:
+            raise AttributeError(name)
+
+        def send(*args: Any, **options: Any) -> int:
+            if self._closed:
+                raise WorkerClosed("the Worker was closed")
+            self.commands.append(name)
+            self._last_request += 1
+            request = self._last_request
+            try:
+                value = command(self, *args, **options)
+            except HeadwaterError as error:
+                self._emit(values.Failed(request, error))
+            else:
+                self._emit(values.Replied(request, value))
+            return request
+
+        return send
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _emit(self, event: Any) -> None:
+        self._events.append(event)
+        if not self._held:
+            self._signal()
+
+    def _signal(self) -> None:
+        if self._events and not self._closed:
+            os.eventfd_write(self._descriptor, 1)
+
+    def _thing(self, kind: str, handle: int) -> _Thing:
+        thing = self._things.get(handle)
+        if thing is None or thing.kind != kind:
+            raise Closed(f"{kind} is closed or unknown")
+        return thing
+
+    def _add(self, kind: str, handle: int, parent: _Thing | None, **details: Any) -> _Thing:
+        thing = _Thing(kind, handle, parent, **details)
+        self._things[handle] = thing
+        if parent is not None:
+            parent.children.append(thing)
+        if thing.source is not None:
+            thing.source.takers.append(thing)
+        return thing
+
+    def _close(self, thing: _Thing, reason: str) -> None:
+        if self._things.pop(thing.handle, None) is None:
+            return
+        for child in list(thing.children):
+            self._close(child, "parent")
+        for taker in list(thing.takers):
+            self._close(taker, "publisher_closed")
+        if thing.source is not None:
+            thing.source.takers.remove(thing)
+        parent = thing.parent
+        if parent is not None:
+            parent.children.remove(thing)
+        self._emit(values.Closed(thing.kind, thing.handle, reason))
+        if thing.kind == "subscriber" and parent is not None and parent.handle in self._things:
+            parent.lines = [(kind, None if held is thing else held) for kind, held in parent.lines]
+            self._emit(values.NegotiationNeeded(parent.handle))
+
+    # -- commands: what they return is the reply's value, what they raise its failure -------------------
+
+    def _do_create_router(self, router: int, codecs: Sequence[str]) -> None:
+        self._add("router", router, None)
+
+    def _do_close_router(self, router: int) -> None:
+        self._close(self._thing("router", router), "requested")
+
+    def _do_create_publish_transport(self, router: int, transport: int, *, dtls: str) -> None:
+        self._add("transport", transport, self._thing("router", router), role="publish")
+
+    def _do_create_subscribe_transport(self, router: int, transport: int, *, dtls: str) -> None:
+        self._add("transport", transport, self._thing("router", router), role="subscribe")
+
+    def _do_create_recording_transport(self, router: int, transport: int, address: str, port: int) -> None:
+        self._add("transport", transport, self._thing("router", router), role="recording")
+
+    def _do_close_transport(self, transport: int) -> None:
+        self._close(self._thing("transport", transport), "requested")
+
+    def _do_accept_offer(self, transport: int, sdp: str) -> values.AnswerReply:
+        thing = self._thing("transport", transport)
+        offer = parse_sdp(sdp)
+        if not offer.media:
+            raise InvalidSdp("the offer has no m-lines")
+        tracks = []
+        for media in offer.media:
+            mid = media.mid or ""
+            stream, _, track_id = (media.attribute("msid") or f" {mid}").partition(" ")
+            active = media.direction in ("sendonly", "sendrecv")
+            if media.kind == "application":
+                thing.data_line = True
+            elif thing.role == "publish":
+                tracks.append(values.Track(mid, media.kind, track_id, stream, active))
+            elif media.direction == "recvonly":
+                thing.slots.setdefault(mid, media.kind)
+        for publisher in [item for item in thing.children if item.kind == "publisher"]:
+            if not any(track.mid == publisher.mid and track.active for track in tracks):
+                self._close(publisher, "remote_ended")
+        thing.tracks = {track.mid: track for track in tracks}
+        return values.AnswerReply(self._describe("answer", [media.kind for media in offer.media]), tracks)
+
+    def _do_create_offer(self, transport: int, *, ice_restart: bool) -> values.OfferReply:
+        thing = self._thing("transport", transport)
+        if thing.role != "subscribe":
+            raise WrongTransport("only a subscribe transport offers")
+        if thing.offer_open:
+            raise InvalidState("an offer is still open; answer it first")
+        thing.offer_open = True
+        thing.data_line = True
+        sdp = self._describe("offer", ["application", *(kind for kind, _ in thing.lines)])
+        mids = [(str(mid + 1), held.handle) for mid, (_, held) in enumerate(thing.lines) if held is not None]
+        return values.OfferReply(sdp, mids)
+
+    def _do_accept_answer(self, transport: int, sdp: str) -> None:
+        thing = self._thing("transport", transport)
+        if not thing.offer_open:
+            raise NoOffer("no offer is open")
+        parse_sdp(sdp)
+        thing.offer_open = False
+
+    def _do_rollback_offer(self, transport: int) -> None:
+        thing = self._thing("transport", transport)
+        if not thing.offer_open:
+            raise NoOffer("no offer is open")
+        thing.offer_open = False
+
+    def _do_add_candidate(self, transport: int, candidate: str) -> None:
+        self._thing("transport", transport)
+        if "candidate:" not in candidate:
+            raise InvalidCandidate(f"not a candidate: {candidate[:40]!r}")
+
+    def _do_publish(self, transport: int, publisher: int, mid: str) -> values.PublishedReply:
+        thing = self._thing("transport", transport)
+        track = thing.tracks.get(mid)
+        if track is None or any(item.mid == mid for item in thing.children):
+            raise TrackNotFound(f"no unpublished track {mid!r} on this transport")
+        self._add("publisher", publisher, thing, mid=mid, media_kind=track.kind)
+        codec = (
+            values.Codec("audio/opus", 111, 48000, 2) if track.kind == "audio" else values.Codec("video/VP8")
+        )
+        return values.PublishedReply(track.kind, codec)
+
+    def _do_set_publisher_paused(self, publisher: int, paused: bool) -> None:
+        self._thing("publisher", publisher)
+        self._emit(values.Paused("publisher", publisher, paused))
+
+    def _do_request_key_frame(self, publisher: int) -> None:
+        self._thing("publisher", publisher)
+
+    def _do_close_publisher(self, publisher: int) -> None:
+        self._close(self._thing("publisher", publisher), "requested")
+
+    def _do_subscribe(self, transport: int, items: Sequence[tuple[int, int]]) -> values.OfferReply:
+        thing = self._thing("transport", transport)
+        if thing.offer_open:
+            raise InvalidState("an offer is still open; answer it first")
+        for subscriber, publisher in items:
+            source = self._thing("publisher", publisher)
+            taken = self._add("subscriber", subscriber, thing, source=source, media_kind=source.media_kind)
+            free = [at for at, line in enumerate(thing.lines) if line == (source.media_kind, None)]
+            if free:
+                thing.lines[free[0]] = (source.media_kind, taken)
+            else:
+                thing.lines.append((source.media_kind, taken))
+        return self._do_create_offer(transport, ice_restart=False)
+
+    def _do_attach(self, transport: int, subscriber: int, publisher: int) -> values.AttachedReply:
+        thing, source = self._thing("transport", transport), self._thing("publisher", publisher)
+        used = {item.mid for item in thing.children}
+        for mid, kind in thing.slots.items():
+            if kind == source.media_kind and mid not in used:
+                self._add("subscriber", subscriber, thing, source=source, mid=mid, media_kind=kind)
+                return values.AttachedReply(mid)
+        raise UnsupportedCodec(f"no free slot for {source.media_kind}")
+
+    def _do_set_subscriber_paused(self, subscriber: int, paused: bool) -> None:
+        self._thing("subscriber", subscriber)
+        self._emit(values.Paused("subscriber", subscriber, paused))
+
+    def _do_close_subscriber(self, subscriber: int) -> None:
+        self._close(self._thing("subscriber", subscriber), "requested")
+
+    def _do_publish_data(self, transport: int, data_publisher: int, label: str) -> None:
+        self._add("data_publisher", data_publisher, self._thing("transport", transport))
+
+    def _do_subscribe_data(
+        self, transport: int, data_subscriber: int, data_publisher: int
+    ) -> values.OfferReply | None:
+        thing, source = self._thing("transport", transport), self._thing("data_publisher", data_publisher)
+        self._add("data_subscriber", data_subscriber, thing, source=source)
+        return None if thing.data_line else self._do_create_offer(transport, ice_restart=False)
+
+    def _do_set_data_tap(self, data_publisher: int, tapped: bool) -> None:
+        self._thing("data_publisher", data_publisher).tapped = tapped
+
+    def _do_send_data(self, data_publisher: int, payload: str | bytes) -> None:
+        self._thing("data_publisher", data_publisher).sent.append(payload)
+
+    def _do_close_data_publisher(self, data_publisher: int) -> None:
+        self._close(self._thing("data_publisher", data_publisher), "requested")
+
+    def _do_close_data_subscriber(self, data_subscriber: int) -> None:
+        self._close(self._thing("data_subscriber", data_subscriber), "requested")
+
+    def _do_start_recording(
+        self, transport: int, track: int, publisher: int, address: str, port: int
+    ) -> None:
+        source = self._thing("publisher", publisher)
+        self._add("recording_track", track, self._thing("transport", transport), source=source)
+
+    def _do_stop_recording(self, track: int) -> None:
+        self._close(self._thing("recording_track", track), "requested")
+
+    def _do_get_stats(self, kind: str, handle: int) -> values.StatsReply:
+        self._thing(kind, handle)
+        return values.StatsReply({"packets": 0})
+
+    def _do_inject_panic(self, transport: int) -> None:
+        self._close(self._thing("transport", transport), "panic")
+
+    def _describe(self, what: str, kinds: Sequence[str]) -> str:
+        """Write an SDP that names the m-lines; no client could connect with it."""
+        session = SessionDescription()
+        for letter, value in (("v", "0"), ("o", "- 0 0 IN IP4 127.0.0.1"), ("s", what), ("t", "0 0")):
+            session.add(letter, value)
+        for mid, kind in enumerate(kinds):
+            section = MediaSection(kind=kind, port=9, protocol="UDP/TLS/RTP/SAVPF", formats=["96"])
+            section.add("a", f"mid:{mid}")
+            session.media.append(section)
+        return str(session)

@@ -1,0 +1,150 @@
+"""The values that cross the seam, made in Python; named and shaped as in ``_native.pyi``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "AnswerReply", "AttachedReply", "Closed", "Codec", "ConnectionStateChanged", "DataChannelOpened",
+    "DataMessage", "Failed", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
+    "PublisherActive", "Replied", "StatsReply", "Track",
+]  # fmt: skip
+
+
+@dataclass
+class Codec:
+    """A codec."""
+
+    mime: str
+    payload_type: int = 96
+    clock_rate: int = 90000
+    channels: int | None = None
+    fmtp: str = ""
+
+
+@dataclass
+class Track:
+    """An offered track."""
+
+    mid: str
+    kind: str
+    track_id: str
+    stream_id: str
+    active: bool
+    rids: list[str] = field(default_factory=list)
+
+
+@dataclass
+class AnswerReply:
+    """The answer to a client's offer."""
+
+    sdp: str
+    tracks: list[Track]
+
+
+@dataclass
+class OfferReply:
+    """An offer for the client."""
+
+    sdp: str
+    mids: list[tuple[str, int]]
+
+
+@dataclass
+class PublishedReply:
+    """A publisher exists."""
+
+    kind: str
+    codec: Codec
+
+
+@dataclass
+class AttachedReply:
+    """A subscriber feeds a slot."""
+
+    mid: str
+
+
+@dataclass
+class StatsReply:
+    """Counters."""
+
+    values: dict[str, int | float | str]
+
+
+@dataclass
+class Replied:
+    """A command succeeded."""
+
+    request: int
+    value: Any
+
+
+@dataclass
+class Failed:
+    """A command failed."""
+
+    request: int
+    error: Exception
+
+
+@dataclass
+class ConnectionStateChanged:
+    """A transport's connection changed."""
+
+    transport: int
+    state: str
+
+
+@dataclass
+class Closed:
+    """Something closed."""
+
+    kind: str
+    handle: int
+    reason: str
+
+
+@dataclass
+class NegotiationNeeded:
+    """A new offer is due."""
+
+    transport: int
+
+
+@dataclass
+class PublisherActive:
+    """First packet."""
+
+    publisher: int
+    codec: Codec
+
+
+@dataclass
+class Paused:
+    """Paused or resumed."""
+
+    kind: str
+    handle: int
+    paused: bool
+
+
+@dataclass
+class DataChannelOpened:
+    """A client opened a data channel."""
+
+    transport: int
+    label: str
+    ordered: bool = True
+    max_retransmits: int | None = None
+    max_packet_lifetime: int | None = None
+
+
+@dataclass
+class DataMessage:
+    """A message of a tapped data publisher."""
+
+    data_publisher: int
+    binary: bool
+    payload: bytes
