@@ -1,0 +1,112 @@
+//! Values in both directions. Text that Python gives is checked here, once.
+
+use std::net::{IpAddr, SocketAddr};
+
+use headwater_core::command::{CodecKind, DtlsVersion, StatsTarget};
+use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
+use headwater_core::ids::{
+    DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId, TransportId,
+};
+use pyo3::PyResult;
+
+use crate::errors::ConfigurationError;
+use crate::values::{Codec, Track};
+
+pub(crate) fn codec(codec: CodecInfo) -> Codec {
+    let CodecInfo { mime, payload_type, clock_rate, channels, fmtp } = codec;
+    Codec { mime, payload_type, clock_rate, channels, fmtp }
+}
+
+pub(crate) fn track(track: TrackInfo) -> Track {
+    let TrackInfo { mid, kind, track_id, stream_id, active, rids } = track;
+    Track { mid, kind: track_kind(kind), track_id, stream_id, active, rids }
+}
+
+pub(crate) const fn track_kind(kind: TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Audio => "audio",
+        TrackKind::Video => "video",
+    }
+}
+
+pub(crate) const fn connection_state(state: ConnectionState) -> &'static str {
+    match state {
+        ConnectionState::New => "new",
+        ConnectionState::Connecting => "connecting",
+        ConnectionState::Connected => "connected",
+        ConnectionState::Disconnected => "disconnected",
+        ConnectionState::Failed => "failed",
+    }
+}
+
+pub(crate) const fn close_reason(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Requested => "requested",
+        CloseReason::Parent => "parent",
+        CloseReason::PublisherClosed => "publisher_closed",
+        CloseReason::RemoteEnded => "remote_ended",
+        CloseReason::RemoteClosed => "remote_closed",
+        CloseReason::ConnectionFailed => "connection_failed",
+        CloseReason::UnsupportedCodec => "unsupported_codec",
+        CloseReason::Panic => "panic",
+    }
+}
+
+pub(crate) const fn object_kind(object: ObjectId) -> &'static str {
+    match object {
+        ObjectId::Router(_) => "router",
+        ObjectId::Transport(_) => "transport",
+        ObjectId::Publisher(_) => "publisher",
+        ObjectId::Subscriber(_) => "subscriber",
+        ObjectId::DataPublisher(_) => "data_publisher",
+        ObjectId::DataSubscriber(_) => "data_subscriber",
+        ObjectId::RecordingTrack(_) => "recording_track",
+    }
+}
+
+/// `"opus"`, `"vp8"`, `"vp9"`, `"av1"`, `"h264"`, in any case.
+pub(crate) fn codec_kind(name: &str) -> PyResult<CodecKind> {
+    match name.to_ascii_lowercase().as_str() {
+        "opus" => Ok(CodecKind::Opus),
+        "vp8" => Ok(CodecKind::Vp8),
+        "vp9" => Ok(CodecKind::Vp9),
+        "av1" => Ok(CodecKind::Av1),
+        "h264" => Ok(CodecKind::H264),
+        _ => Err(ConfigurationError::new_err(format!("unknown codec {name:?}"))),
+    }
+}
+
+/// `"1.2"` or `"1.3"`.
+pub(crate) fn dtls_version(version: &str) -> PyResult<DtlsVersion> {
+    match version {
+        "1.2" => Ok(DtlsVersion::V12),
+        "1.3" => Ok(DtlsVersion::V13),
+        _ => Err(ConfigurationError::new_err(format!("no such DTLS version: {version:?}"))),
+    }
+}
+
+pub(crate) fn address(text: &str) -> PyResult<IpAddr> {
+    text.parse().map_err(|_| ConfigurationError::new_err(format!("not an IP address: {text:?}")))
+}
+
+pub(crate) fn addresses(texts: &[String]) -> PyResult<Vec<IpAddr>> {
+    texts.iter().map(|text| address(text)).collect()
+}
+
+pub(crate) fn socket_address(text: &str, port: u16) -> PyResult<SocketAddr> {
+    Ok(SocketAddr::new(address(text)?, port))
+}
+
+/// What to count, by the kind names of [`object_kind`], or `"thread"`.
+pub(crate) fn stats_target(kind: &str, handle: u64) -> PyResult<StatsTarget> {
+    match kind {
+        "thread" => Ok(StatsTarget::Thread),
+        "transport" => Ok(StatsTarget::Transport(TransportId(handle))),
+        "publisher" => Ok(StatsTarget::Publisher(PublisherId(handle))),
+        "subscriber" => Ok(StatsTarget::Subscriber(SubscriberId(handle))),
+        "data_publisher" => Ok(StatsTarget::DataPublisher(DataPublisherId(handle))),
+        "data_subscriber" => Ok(StatsTarget::DataSubscriber(DataSubscriberId(handle))),
+        "recording_track" => Ok(StatsTarget::RecordingTrack(RecordingTrackId(handle))),
+        _ => Err(ConfigurationError::new_err(format!("no statistics of a {kind:?}"))),
+    }
+}
