@@ -11,10 +11,12 @@ import hashlib
 import sys
 from pathlib import Path
 
+_BUILD = ".venv/bin/maturin develop --skip-install"
+
 try:
     from headwater._core import _native as native
 except ImportError as error:  # pragma: no cover - there is no binary to test this with
-    error.add_note("The compiled core is missing or does not fit; build it with: make develop")
+    error.add_note(f"The compiled core is missing or does not fit; build it with: {_BUILD}")
     raise
 
 __all__ = ["native", "source_hash"]
@@ -38,10 +40,9 @@ def _warn_when_stale() -> None:
     if not (crates / "py" / "build.rs").is_file():
         return  # installed from a wheel
     if source_hash(crates) != native.build_info()["source_hash"]:
-        print(
-            "headwater: warning: the compiled core is older than the sources in crates/;"
-            " rebuild it with: make develop",
-            file=sys.stderr,
+        sys.stderr.write(
+            "headwater: warning: the compiled core was built from other sources than those in crates/;"
+            f" rebuild it with: {_BUILD}\n"
         )
 
 

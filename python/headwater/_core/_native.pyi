@@ -6,131 +6,232 @@ a command returns its request number at once and never blocks; the outcome arriv
 """
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import ClassVar, Final, Literal, Self, TypeAlias, final
 
 __all__ = [
-    "AnswerReply", "AttachedReply", "Closed", "Codec", "ConnectionStateChanged",
-    "DataChannelOpened", "DataMessage", "Failed", "NegotiationNeeded", "OfferReply", "Paused",
-    "PublishedReply", "PublisherActive", "Replied", "StatsReply", "Track", "Worker", "build_info",
+    "AnswerReply",
+    "AttachedReply",
+    "Closed",
+    "Codec",
+    "ConnectionStateChanged",
+    "DataChannelOpened",
+    "DataMessage",
+    "Failed",
+    "NegotiationNeeded",
+    "OfferReply",
+    "Paused",
+    "PublishedReply",
+    "PublisherActive",
+    "Replied",
+    "StatsReply",
+    "Track",
+    "Worker",
+    "build_info",
 ]
 
 def build_info() -> dict[str, str]: ...
 
 @final
 class Codec:
-    mime: str
-    payload_type: int
-    clock_rate: int
-    channels: int | None
-    fmtp: str
+    __match_args__: ClassVar[
+        tuple[
+            Literal["mime"],
+            Literal["payload_type"],
+            Literal["clock_rate"],
+            Literal["channels"],
+            Literal["fmtp"],
+        ]
+    ]
+    mime: Final[str]
+    payload_type: Final[int]
+    clock_rate: Final[int]
+    channels: Final[int | None]
+    fmtp: Final[str]
 
 @final
 class Track:
-    mid: str
-    kind: Literal["audio", "video"]
-    track_id: str
-    stream_id: str
-    active: bool
-    rids: list[str]
+    __match_args__: ClassVar[
+        tuple[
+            Literal["mid"],
+            Literal["kind"],
+            Literal["track_id"],
+            Literal["stream_id"],
+            Literal["active"],
+            Literal["rids"],
+        ]
+    ]
+    mid: Final[str]
+    kind: Final[Literal["audio", "video"]]
+    track_id: Final[str]
+    stream_id: Final[str]
+    active: Final[bool]
+    rids: Final[list[str]]
 
 @final
 class AnswerReply:
-    sdp: str
-    tracks: list[Track]
+    __match_args__: ClassVar[tuple[Literal["sdp"], Literal["tracks"]]]
+    sdp: Final[str]
+    tracks: Final[list[Track]]
 
 @final
 class OfferReply:
-    sdp: str
-    mids: list[tuple[str, int]]  # (mid, subscriber handle)
+    __match_args__: ClassVar[tuple[Literal["sdp"], Literal["mids"]]]
+    sdp: Final[str]
+    mids: Final[list[tuple[str, int]]]  # (mid, subscriber handle)
 
 @final
 class PublishedReply:
-    kind: Literal["audio", "video"]
-    codec: Codec
+    __match_args__: ClassVar[tuple[Literal["kind"], Literal["codec"]]]
+    kind: Final[Literal["audio", "video"]]
+    codec: Final[Codec]
 
 @final
 class AttachedReply:
-    mid: str
+    __match_args__: ClassVar[tuple[Literal["mid"]]]
+    mid: Final[str]
 
 @final
 class StatsReply:
-    values: dict[str, int | float | str]
+    __match_args__: ClassVar[tuple[Literal["values"]]]
+    values: Final[dict[str, int | float | str]]
 
 @final
 class Replied:
-    request: int
-    value: AnswerReply | OfferReply | PublishedReply | AttachedReply | StatsReply | None
+    __match_args__: ClassVar[tuple[Literal["request"], Literal["value"]]]
+    request: Final[int]
+    value: Final[AnswerReply | OfferReply | PublishedReply | AttachedReply | StatsReply | None]
 
 @final
 class Failed:
-    request: int
-    error: Exception  # an instance of a class from headwater.errors
+    __match_args__: ClassVar[tuple[Literal["request"], Literal["error"]]]
+    request: Final[int]
+    error: Final[Exception]  # an instance of a class from headwater.errors
 
 @final
 class ConnectionStateChanged:
-    transport: int
-    state: Literal["new", "connecting", "connected", "disconnected", "failed"]
+    __match_args__: ClassVar[tuple[Literal["transport"], Literal["state"]]]
+    transport: Final[int]
+    state: Final[Literal["new", "connecting", "connected", "disconnected", "failed"]]
 
 @final
 class Closed:
-    kind: Literal["router", "transport", "publisher", "subscriber", "data_publisher", "data_subscriber", "recording_track"]
-    handle: int
-    reason: Literal["requested", "parent", "publisher_closed", "remote_ended", "remote_closed", "connection_failed", "unsupported_codec", "panic"]
+    __match_args__: ClassVar[tuple[Literal["kind"], Literal["handle"], Literal["reason"]]]
+    kind: Final[
+        Literal[
+            "router",
+            "transport",
+            "publisher",
+            "subscriber",
+            "data_publisher",
+            "data_subscriber",
+            "recording_track",
+        ]
+    ]
+    handle: Final[int]
+    reason: Final[
+        Literal[
+            "requested",
+            "parent",
+            "publisher_closed",
+            "remote_ended",
+            "remote_closed",
+            "connection_failed",
+            "unsupported_codec",
+            "panic",
+        ]
+    ]
 
 @final
 class NegotiationNeeded:
-    transport: int
+    __match_args__: ClassVar[tuple[Literal["transport"]]]
+    transport: Final[int]
 
 @final
 class PublisherActive:
-    publisher: int
-    codec: Codec
+    __match_args__: ClassVar[tuple[Literal["publisher"], Literal["codec"]]]
+    publisher: Final[int]
+    codec: Final[Codec]
 
 @final
 class Paused:
-    kind: Literal["publisher", "subscriber"]
-    handle: int
-    paused: bool
+    __match_args__: ClassVar[tuple[Literal["kind"], Literal["handle"], Literal["paused"]]]
+    kind: Final[Literal["publisher", "subscriber"]]
+    handle: Final[int]
+    paused: Final[bool]
 
 @final
 class DataChannelOpened:
-    transport: int
-    label: str
-    ordered: bool
-    max_retransmits: int | None
-    max_packet_lifetime: int | None
+    __match_args__: ClassVar[
+        tuple[
+            Literal["transport"],
+            Literal["label"],
+            Literal["ordered"],
+            Literal["max_retransmits"],
+            Literal["max_packet_lifetime"],
+        ]
+    ]
+    transport: Final[int]
+    label: Final[str]
+    ordered: Final[bool]
+    max_retransmits: Final[int | None]
+    max_packet_lifetime: Final[int | None]
 
 @final
 class DataMessage:
-    data_publisher: int
-    binary: bool
-    payload: bytes
+    __match_args__: ClassVar[tuple[Literal["data_publisher"], Literal["binary"], Literal["payload"]]]
+    data_publisher: Final[int]
+    binary: Final[bool]
+    payload: Final[bytes]
+
+_Event: TypeAlias = (
+    Replied
+    | Failed
+    | ConnectionStateChanged
+    | Closed
+    | NegotiationNeeded
+    | PublisherActive
+    | Paused
+    | DataChannelOpened
+    | DataMessage
+)
 
 @final
 class Worker:
     """Owns the media threads and their sockets. `close` joins every thread."""
 
-    def __init__(
-        self, *, threads: int, port: int, addresses: Sequence[str], announce: Sequence[str], announce_only: bool
-    ) -> None:
+    def __new__(
+        cls,
+        *,
+        threads: int,
+        port: int,
+        addresses: Sequence[str],
+        announce: Sequence[str],
+        announce_only: bool,
+    ) -> Self:
         """Bind UDP `port` (0 picks one) on every thread and start them.
 
         `addresses` are local addresses to advertise; empty means every interface address
         (link-local skipped) and loopback. `announce` adds addresses in front of a NAT;
-        `announce_only` keeps private ones out of the candidates. Raises OSError when the port is taken.
+        `announce_only` keeps private ones out of the candidates. Raises PortInUse, ConfigurationError
+        (an address or a thread count that cannot be), or OSError.
         """
-    port: int
-    threads: int
+    @property
+    def port(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
     def fileno(self) -> int:
         """An eventfd that becomes readable when events wait."""
     def candidates(self) -> list[str]:
         """Advertised `address:port` strings."""
     def counters(self) -> dict[str, int]:
         """Counters of all threads, summed, read without waiting for them (for /metrics)."""
-    def drain_events(self, limit: int = 4096) -> list[
-        Replied | Failed | ConnectionStateChanged | Closed | NegotiationNeeded | PublisherActive | Paused | DataChannelOpened | DataMessage
-    ]: ...
-    def close(self) -> None: ...
+    def drain_events(self, limit: int = 4096) -> list[_Event]:
+        """Take what waits. The descriptor stays readable when there is more.
+
+        Works after `close` too: what the media threads said last can still be read.
+        """
+    def close(self) -> None:
+        """Join every media thread and close every descriptor. The second time does nothing."""
 
     def allocate_router(self) -> int:
         """A handle on the least loaded media thread."""
