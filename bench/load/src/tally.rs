@@ -1,0 +1,225 @@
+//! What arrived, when: delay and loss over all subscribers.
+//!
+//! Only packets that the publisher sent inside the measured window count. Loss is counted by packet
+//! number and per subscriber, so that a retransmission heals it and a duplicate does not hide it.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use crate::frame::Stamp;
+
+/// Receipts of all subscribers.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    subscribers: Vec<Receipts>,
+    window: Option<Range<u32>>,
+    delays: Histogram,
+    /// Media packets received in all, measured or not.
+    pub(crate) packets: u64,
+    /// Bytes of the datagrams that carried them.
+    pub(crate) bytes: u64,
+}
+
+/// The result of a window.
+#[derive(Debug, Serialize)]
+pub(crate) struct Delivery {
+    /// Packets that should have arrived: sent in the window, times subscribers.
+    pub(crate) expected: u64,
+    /// Packets of the window that arrived, each once per subscriber.
+    pub(crate) received: u64,
+    /// Packets of the window that arrived more than once.
+    pub(crate) duplicates: u64,
+    /// Share of `expected` that never arrived, in percent.
+    pub(crate) loss_percent: f64,
+    /// Subscribers with any loss.
+    pub(crate) lossy_subscribers: usize,
+    /// Forwarding delay in milliseconds, from the publisher's session to the kernel's receive stamp.
+    pub(crate) delay_p50_ms: f64,
+    /// The same, 99th percentile.
+    pub(crate) delay_p99_ms: f64,
+    /// The longest.
+    pub(crate) delay_max_ms: f64,
+}
+
+impl Tally {
+    /// Room for one more subscriber; its number.
+    pub(crate) fn add_subscriber(&mut self) -> usize {
+        self.subscribers.push(Receipts::default());
+        self.subscribers.len() - 1
+    }
+
+    /// Subscribers that have received media.
+    pub(crate) fn fed(&self) -> usize {
+        self.subscribers
+            .iter()
+            .filter(|receipts| receipts.any)
+            .count()
+    }
+
+    /// Measure packets from number `first` on.
+    pub(crate) fn open_window(&mut self, first: u32) {
+        self.window = Some(first..u32::MAX);
+    }
+
+    /// Measure no packet from number `end` on.
+    pub(crate) fn close_window(&mut self, end: u32) {
+        if let Some(window) = &mut self.window {
+            window.end = end;
+        }
+    }
+
+    /// A packet arrived at `subscriber` at `now` (nanoseconds since the Unix epoch).
+    pub(crate) fn record(&mut self, subscriber: usize, stamp: Stamp, now: u64, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        let receipts = &mut self.subscribers[subscriber];
+        receipts.any = true;
+        let Some(window) = self
+            .window
+            .as_ref()
+            .filter(|window| window.contains(&stamp.index))
+        else {
+            return;
+        };
+        if receipts.mark(stamp.index - window.start) {
+            self.delays.record(now.saturating_sub(stamp.sent));
+        }
+    }
+
+    /// The result, once the window is closed and late packets have had their time.
+    pub(crate) fn delivery(&self) -> Delivery {
+        let sent = self
+            .window
+            .as_ref()
+            .map_or(0, |window| u64::from(window.end - window.start));
+        let expected = sent * self.subscribers.len() as u64;
+        let received = self
+            .subscribers
+            .iter()
+            .map(|receipts| receipts.received)
+            .sum::<u64>();
+        Delivery {
+            expected,
+            received,
+            duplicates: self
+                .subscribers
+                .iter()
+                .map(|receipts| receipts.duplicates)
+                .sum(),
+            loss_percent: 100.0 * (1.0 - received as f64 / expected.max(1) as f64),
+            lossy_subscribers: self
+                .subscribers
+                .iter()
+                .filter(|receipts| receipts.received < sent)
+                .count(),
+            delay_p50_ms: self.delays.percentile(0.50),
+            delay_p99_ms: self.delays.percentile(0.99),
+            delay_max_ms: self.delays.longest as f64 / 1e6,
+        }
+    }
+}
+
+/// One subscriber: a bit per packet of the window.
+#[derive(Debug, Default)]
+struct Receipts {
+    any: bool,
+    bits: Vec<u64>,
+    received: u64,
+    duplicates: u64,
+}
+
+impl Receipts {
+    /// True the first time.
+    fn mark(&mut self, offset: u32) -> bool {
+        let (word, bit) = (offset as usize / 64, 1 << (offset % 64));
+        if self.bits.len() <= word {
+            self.bits.resize(word + 1, 0);
+        }
+        let fresh = self.bits[word] & bit == 0;
+        self.bits[word] |= bit;
+        *(if fresh {
+            &mut self.received
+        } else {
+            &mut self.duplicates
+        }) += 1;
+        fresh
+    }
+}
+
+/// Delays in steps of 10 microseconds up to a second; what is longer counts as a second.
+#[derive(Debug)]
+struct Histogram {
+    steps: Vec<u32>,
+    longest: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            steps: vec![0; STEPS],
+            longest: 0,
+        }
+    }
+}
+
+impl Histogram {
+    fn record(&mut self, nanos: u64) {
+        self.longest = self.longest.max(nanos);
+        let step = (nanos / STEP_NANOS).min(STEPS as u64 - 1);
+        self.steps[step as usize] += 1;
+    }
+
+    /// In milliseconds; 0 when nothing was recorded.
+    fn percentile(&self, share: f64) -> f64 {
+        let total: u64 = self.steps.iter().map(|count| u64::from(*count)).sum();
+        let rank = (total as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        let step = self.steps.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= rank.max(1)
+        });
+        step.map_or(0.0, |step| (step as f64 + 0.5) * STEP_NANOS as f64 / 1e6)
+    }
+}
+
+const STEP_NANOS: u64 = 10_000;
+const STEPS: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(index: u32) -> Stamp {
+        Stamp { index, sent: 0 }
+    }
+
+    #[test]
+    fn loss_counts_each_packet_once_per_subscriber() {
+        let mut tally = Tally::default();
+        let (one, two) = (tally.add_subscriber(), tally.add_subscriber());
+        tally.open_window(10);
+        for index in 9..14 {
+            tally.record(one, stamp(index), 1_000_000, 1200);
+        }
+        tally.record(two, stamp(10), 2_000_000, 1200);
+        tally.record(two, stamp(10), 2_000_000, 1200);
+        tally.close_window(14);
+        let delivery = tally.delivery();
+        assert_eq!(
+            (delivery.expected, delivery.received, delivery.duplicates),
+            (8, 5, 1)
+        );
+        assert!((delivery.loss_percent - 37.5).abs() < 1e-9);
+        assert_eq!((delivery.lossy_subscribers, tally.fed()), (1, 2));
+    }
+
+    #[test]
+    fn percentiles_follow_the_ranks() {
+        let mut histogram = Histogram::default();
+        (1..=100).for_each(|millis| histogram.record(millis * 1_000_000));
+        assert!((histogram.percentile(0.50) - 50.0).abs() < 0.02);
+        assert!((histogram.percentile(0.99) - 99.0).abs() < 0.02);
+        assert_eq!(Histogram::default().percentile(0.5), 0.0);
+    }
+}
