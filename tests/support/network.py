@@ -1,0 +1,73 @@
+"""A network of the tests' own: loopback plus one real interface, and nothing else.
+
+Firefox never pairs with 127.0.0.1 and the tests must not set its loopback preference, so media has to
+go to an interface address. A fresh network namespace gives one that is the same on every machine and
+keeps the tests off the host's network. Processes started inside inherit it. The namespace has no
+name: it ends with the last process in it, whatever happens to the test run.
+
+Without root the host's own network is used; it then needs an interface besides loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator
+
+__all__ = ["ADDRESS", "NetworkUnavailable", "own_network"]
+
+ADDRESS = "10.99.0.1"
+"""Address of the interface inside the namespace."""
+
+_CLONE_NEWNET = 0x40000000
+
+
+class NetworkUnavailable(RuntimeError):
+    """No namespace could be made and the host has only loopback."""
+
+
+@contextlib.contextmanager
+def own_network() -> Iterator[str]:
+    """Move the calling thread, and what it starts, into a new network namespace.
+
+    Yields:
+        The interface address that media will use.
+
+    Raises:
+        NetworkUnavailable: Without root on a machine that has only loopback.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/self/ns/net") as home:
+        if os.geteuid() != 0 or libc.unshare(_CLONE_NEWNET) != 0:
+            yield _host_address()
+            return
+        try:
+            _ip("link add hw0 type veth peer name hw1")
+            _ip(f"address add {ADDRESS}/24 dev hw0")
+            for device in ("lo", "hw0", "hw1"):
+                _ip(f"link set {device} up")
+            # Firefox asks for the route to a public address to find the interface it may show.
+            _ip("route add default via 10.99.0.254 dev hw0")
+            yield ADDRESS
+        finally:
+            if libc.setns(home.fileno(), _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "cannot return to the host's network namespace")
+
+
+def _ip(arguments: str) -> None:
+    subprocess.run(["ip", *arguments.split()], check=True, capture_output=True, text=True)
+
+
+def _host_address() -> str:
+    out = subprocess.run(
+        ["ip", "-brief", "-4", "address", "show", "up", "scope", "global"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    for word in out:
+        if "/" in word:
+            return word.split("/")[0]
+    raise NetworkUnavailable("the browser tests need root, or a network interface besides loopback")
