@@ -48,20 +48,24 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    message_bytes: int = Field(64 * 1024, ge=1024, le=16 * 1024 * 1024, description="one signalling frame")
-    sdp_bytes: int = Field(64 * 1024, ge=1024, le=1024 * 1024, description="one session description")
-    body_bytes: int = Field(1024 * 1024, ge=1024, le=1024**3, description="one HTTP request body")
-    name_length: int = Field(256, ge=1, le=4096, description="characters of a name or identity")
-    send_queue: int = Field(512, ge=16, le=65536, description="messages waiting for one slow client")
-    rooms: int = Field(1000, ge=1, description="meetings kept at once")
-    participants: int = Field(200, ge=1, description="participants in one room")
-    connections: int = Field(4000, ge=1, description="participants on this node")
-    tracks: int = Field(16, ge=1, le=256, description="tracks one participant publishes")
-    data_channels: int = Field(16, ge=1, le=256, description="data channels one participant opens")
-    resume_seconds: float = Field(20.0, ge=0, le=600, description="grace of a lost signalling connection")
-    empty_room_seconds: float = Field(30.0, ge=0, description="an empty room gives its router back")
+    message_bytes: int = Field(
+        default=64 * 1024, ge=1024, le=16 * 1024 * 1024, description="one signalling frame"
+    )
+    sdp_bytes: int = Field(default=64 * 1024, ge=1024, le=1024 * 1024, description="one session description")
+    body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3, description="one HTTP request body")
+    name_length: int = Field(default=256, ge=1, le=4096, description="characters of a name or identity")
+    send_queue: int = Field(default=512, ge=16, le=65536, description="messages waiting for one slow client")
+    rooms: int = Field(default=1000, ge=1, description="meetings kept at once")
+    participants: int = Field(default=200, ge=1, description="participants in one room")
+    connections: int = Field(default=4000, ge=1, description="participants on this node")
+    tracks: int = Field(default=16, ge=1, le=256, description="tracks one participant publishes")
+    data_channels: int = Field(default=16, ge=1, le=256, description="data channels one participant opens")
+    resume_seconds: float = Field(
+        default=20.0, ge=0, le=600, description="grace of a lost signalling connection"
+    )
+    empty_room_seconds: float = Field(default=30.0, ge=0, description="an empty room gives its router back")
     unused_meeting_seconds: float = Field(
-        24 * 3600.0, ge=1, description="a meeting nobody is in is forgotten"
+        default=24 * 3600.0, ge=1, description="a meeting nobody is in is forgotten"
     )
 
 
@@ -92,27 +96,35 @@ class Settings(BaseSettings):
         env_prefix="HEADWATER_", env_nested_delimiter="__", extra="forbid", frozen=True, toml_file=None
     )
 
-    dev: bool = Field(False, description="development: plain HTTP on loopback, no tokens needed")
-    host: str = Field("", description="address of the TCP port; empty: loopback with --dev, else all")
+    dev: bool = Field(default=False, description="development: plain HTTP on loopback, no tokens needed")
+    host: str = Field(default="", description="address of the TCP port; empty: loopback with --dev, else all")
     port: int = Field(
-        DEFAULT_PORT, ge=0, le=65535, description="the TCP port and the UDP port; 0: any free one"
+        default=DEFAULT_PORT, ge=0, le=65535, description="the TCP port and the UDP port; 0: any free one"
     )
     data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
-    threads: int = Field(0, ge=0, le=256, description="media threads; 0: one per core")
+    threads: int = Field(default=0, ge=0, le=256, description="media threads; 0: one per core")
     announce: list[str] = Field(default_factory=list, description="public addresses in front of this node")
-    announce_only: bool = Field(False, description="announce those addresses instead of the local ones")
-    tls_cert: Path | None = Field(None, description="PEM certificate chain; none: self-signed")
-    tls_key: Path | None = Field(None, description="PEM private key")
-    node: str = Field("", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="name of this node; empty: random")
-    secret: SecretStr | None = Field(None, description="signs tokens; none: made in the data directory")
-    api_key: SecretStr | None = Field(None, description="for creating meetings; none: made at first start")
+    announce_only: bool = Field(
+        default=False, description="announce those addresses instead of the local ones"
+    )
+    tls_cert: Path | None = Field(default=None, description="PEM certificate chain; none: self-signed")
+    tls_key: Path | None = Field(default=None, description="PEM private key")
+    node: str = Field(
+        default="", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="name of this node; empty: random"
+    )
+    secret: SecretStr | None = Field(
+        default=None, description="signs tokens; none: made in the data directory"
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="for creating meetings; none: made at first start"
+    )
     allowed_origins: list[str] = Field(default_factory=list, description="web origins besides our own")
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
-    limits: Limits = Field(default_factory=lambda: Limits())
+    limits: Limits = Field(default_factory=Limits)
 
     @field_validator("announce")
     @classmethod

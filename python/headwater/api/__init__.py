@@ -1,0 +1,1 @@
+"""HTTP and signalling: what comes in is parsed and authorised here, and handed to the products."""

@@ -15,11 +15,39 @@ from typing import Any, Literal
 import msgspec
 
 __all__ = [
-    "Answer", "Bye", "Candidate", "ClientMessage", "Error", "Join", "Joined", "Leave", "Mute",
-    "Offer", "OfferedTrack", "ParticipantInfo", "ParticipantJoined", "ParticipantLeft",
-    "ParticipantUpdated", "Ping", "Pong", "Problem", "PublishedTrack", "RequestKeyFrame",
-    "RestartIce", "ServerAnswer", "ServerMessage", "ServerOffer", "SetSubscription", "Token",
-    "TrackInfo", "TrackPublished", "TrackUnpublished", "TrackUpdated", "TransportClosed", "Update", "Left",
+    "Answer",
+    "Bye",
+    "Candidate",
+    "ClientMessage",
+    "Error",
+    "Join",
+    "Joined",
+    "Leave",
+    "Left",
+    "Mute",
+    "Offer",
+    "OfferedTrack",
+    "ParticipantInfo",
+    "ParticipantJoined",
+    "ParticipantLeft",
+    "ParticipantUpdated",
+    "Ping",
+    "Pong",
+    "Problem",
+    "PublishedTrack",
+    "RequestKeyFrame",
+    "RestartIce",
+    "ServerAnswer",
+    "ServerMessage",
+    "ServerOffer",
+    "SetSubscription",
+    "Token",
+    "TrackInfo",
+    "TrackPublished",
+    "TrackUnpublished",
+    "TrackUpdated",
+    "TransportClosed",
+    "Update",
 ]
 
 TransportName = Literal["publish", "subscribe"]
@@ -171,7 +199,17 @@ class Leave(_Message, tag="leave"):
 
 
 ClientMessage = (
-    Join | Offer | Answer | Candidate | Mute | SetSubscription | RequestKeyFrame | RestartIce | Update | Ping | Leave
+    Join
+    | Offer
+    | Answer
+    | Candidate
+    | Mute
+    | SetSubscription
+    | RequestKeyFrame
+    | RestartIce
+    | Update
+    | Ping
+    | Leave
 )
 
 
@@ -297,6 +335,20 @@ class Error(_Message, tag="error"):
 
 
 ServerMessage = (
-    Joined | ServerOffer | ServerAnswer | Candidate | ParticipantJoined | ParticipantUpdated
-    | ParticipantLeft | TrackPublished | TrackUpdated | TrackUnpublished | TransportClosed | Token | Pong | Left | Bye | Error
+    Joined
+    | ServerOffer
+    | ServerAnswer
+    | Candidate
+    | ParticipantJoined
+    | ParticipantUpdated
+    | ParticipantLeft
+    | TrackPublished
+    | TrackUpdated
+    | TrackUnpublished
+    | TransportClosed
+    | Token
+    | Pong
+    | Left
+    | Bye
+    | Error
 )

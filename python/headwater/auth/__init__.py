@@ -1,6 +1,7 @@
 """Tokens, roles, grants and secrets; used by every product and every listener."""
 
-from headwater.auth.bearer import parse_bearer
+from headwater.auth.bearer import digest, parse_bearer, same_digest
+from headwater.auth.gate import Gate
 from headwater.auth.grants import ROLE_GRANTS, Grant, Role
 from headwater.auth.secrets import DEV_SECRET, check_secret, load_api_key_digest, load_secret
 from headwater.auth.tokens import Claims, TokenAuthority
@@ -9,11 +10,14 @@ __all__ = [
     "DEV_SECRET",
     "ROLE_GRANTS",
     "Claims",
+    "Gate",
     "Grant",
     "Role",
     "TokenAuthority",
     "check_secret",
+    "digest",
     "load_api_key_digest",
     "load_secret",
     "parse_bearer",
+    "same_digest",
 ]

@@ -37,7 +37,7 @@ _MAX_TEXT = 256
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """A verified token. ``expires_at`` is in seconds since 1970."""
+    """A verified token. ``expires_at`` is in seconds since 1970, ``lifetime`` in seconds."""
 
     identity: str
     room: str
@@ -45,6 +45,7 @@ class Claims:
     grants: frozenset[Grant]
     name: str | None
     expires_at: int
+    lifetime: int
     token_id: str
 
     def allows(self, grant: Grant) -> bool:
@@ -136,7 +137,7 @@ class TokenAuthority:
             raise Unauthorized("the token is not valid")
         return self._check(self._decode(token))
 
-    def refresh(self, claims: Claims, *, ttl: int = DEFAULT_TTL) -> str:
+    def refresh(self, claims: Claims) -> str:
         """Mint the same token anew, for a connection that outlives it."""
         return self.mint(
             room=claims.room,
@@ -144,7 +145,7 @@ class TokenAuthority:
             name=claims.name,
             role=claims.role,
             grants=claims.grants,
-            ttl=ttl,
+            ttl=claims.lifetime,
         )
 
     def _decode(self, token: str) -> Mapping[str, object]:
@@ -184,6 +185,7 @@ class TokenAuthority:
             grants=frozenset(cast("list[Grant]", grants)),
             name=name or None,
             expires_at=expires_at,
+            lifetime=max(1, expires_at - not_before),
             token_id=_text(claims, "jti"),
         )
 

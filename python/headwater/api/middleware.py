@@ -1,0 +1,131 @@
+"""What holds for every request: a bound on its body, headers that protect, and who may connect.
+
+Plain ASGI, so that WebSockets and streaming pass through untouched.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["BodyLimit", "SecurityHeaders", "is_loopback", "origin_allowed"]
+
+_CSP = "; ".join(
+    (
+        "default-src 'self'",
+        "connect-src 'self' ws: wss:",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob: mediastream:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": _CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(self)",
+}
+
+
+class SecurityHeaders:
+    """Adds the protecting headers to every response that does not bring its own.
+
+    Args:
+        app: The wrapped application.
+        tls: Whether the listener speaks TLS; then browsers are told to stay with it.
+    """
+
+    def __init__(self, app: ASGIApp, *, tls: bool) -> None:
+        self._app = app
+        self._headers = dict(_HEADERS)
+        if tls:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+class BodyLimit:
+    """Ends a request whose body grows beyond the bound, as soon as it does.
+
+    The bound is enforced when the body is read: whoever must be refused for another reason first
+    (401 before the body is looked at) is.
+
+    Args:
+        app: The wrapped application.
+        limit: Bytes.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        seen = 0
+        declared = Headers(scope=scope).get("content-length", "")
+
+        async def bounded_receive() -> Message:
+            nonlocal seen
+            if declared.isdigit() and int(declared) > self._limit:
+                raise HTTPException(413, f"the body exceeds {self._limit} bytes")
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > self._limit:
+                    raise HTTPException(413, f"the body exceeds {self._limit} bytes")
+            return message
+
+        await self._app(scope, bounded_receive, send)
+
+
+def origin_allowed(origin: str | None, host: str | None, *, allowed: Collection[str], dev: bool) -> bool:
+    """Decide whether a page of this origin may open a WebSocket (no cookies are involved).
+
+    Programs send no ``Origin`` and pass; browsers always do. Our own origin passes, those of the
+    settings, and under ``--dev`` any on loopback (a development server of another port).
+    """
+    if origin is None or origin in allowed:
+        return True
+    try:
+        parts = urlsplit(origin)
+        if dev:
+            return is_loopback(parts.hostname or "")
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and host is not None and parts.netloc.lower() == host.lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,44 @@
+"""The web app: one built page for all its addresses, and its assets beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+
+__all__ = ["WEB_ROOT", "install_pages"]
+
+WEB_ROOT = Path(__file__).resolve().parent.parent / "_web"
+"""Where the web app is built to."""
+
+PAGES = ("/", "/m/{meeting}", "/watch/{channel}")
+_MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Headwater</title>
+<h1>The web app is not built</h1>
+<p>The server runs, but <code>headwater/_web</code> is empty. Build it in the source tree with
+<code>make build</code> (or <code>npm ci &amp;&amp; npm run build</code> in <code>web/</code>), then reload
+this page.</p></html>"""
+
+
+def install_pages(app: FastAPI, *, root: Path = WEB_ROOT) -> None:
+    """Serve the web app's pages and assets.
+
+    Args:
+        app: The application; routes added before win.
+        root: Directory of ``index.html``.
+    """
+    router = APIRouter(include_in_schema=False)
+
+    async def page() -> Response:
+        index = root / "index.html"
+        if not index.is_file():
+            return HTMLResponse(_MISSING, 503)
+        # The names of its assets change with every build, so the page itself is always asked for.
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+    for path in PAGES:
+        router.add_api_route(path, page, methods=["GET", "HEAD"])
+    app.include_router(router)
+    # Last: everything that is no route may be a file (check_dir=False: it may be built later).
+    app.mount("/", StaticFiles(directory=root, check_dir=False), name="web")

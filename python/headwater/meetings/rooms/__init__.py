@@ -1,0 +1,7 @@
+"""Meetings, the live rooms behind them, and who is in them."""
+
+from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, TrackHint
+from headwater.meetings.rooms.participant import Participant
+from headwater.meetings.rooms.service import RoomsService
+
+__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "Participant", "RoomsService", "TrackHint"]

@@ -1,0 +1,71 @@
+"""What the rooms service keeps: meetings, and the values its callers hand in.
+
+In memory for now; these become rows when the meetings get a database.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from headwater.auth import Claims
+from headwater.cluster import EndpointProtocol
+from headwater.ids import MeetingId
+from headwater.meetings.rooms.events import Source
+
+__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "TrackHint", "clean_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeetingSettings:
+    """What the creator of a meeting decides."""
+
+    title: str = ""
+    max_participants: int | None = None
+
+
+@dataclass(slots=True)
+class Meeting:
+    """A meeting, whether or not anybody is in it. ``used_at`` is loop time in seconds."""
+
+    id: MeetingId
+    created_at: datetime
+    settings: MeetingSettings
+    used_at: float
+    ad_hoc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackHint:
+    """What a client says of one m-line it sends."""
+
+    source: Source = "unknown"
+    muted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """Somebody wants in. Without ``claims`` (``--dev``) they are a guest with the usual grants."""
+
+    room: str
+    claims: Claims | None
+    protocol: EndpointProtocol
+    name: str | None = None
+    resume: str | None = None
+    restart: bool = False
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean_name(name: str | None, *, limit: int) -> str:
+    """Make a name fit to be shown: composed, without control or direction characters, trimmed.
+
+    Returns:
+        The name; empty when nothing visible is left.
+    """
+    composed = unicodedata.normalize("NFC", name or "")
+    # Zero width joiner is a format character too, but emoji and some scripts need it.
+    visible = "".join(c for c in composed if c == "\u200d" or unicodedata.category(c) not in _INVISIBLE)
+    return " ".join(visible.split())[:limit]

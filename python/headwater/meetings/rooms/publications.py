@@ -1,0 +1,252 @@
+"""What one participant sends: the publish transport, its tracks and its data channels.
+
+The client offers; every sending m-line becomes a track and every data channel is passed on under
+its label. An offer with another DTLS fingerprint comes from a new peer connection, so the transport
+is replaced and its tracks end. When the transport is lost (ICE or DTLS failed) its tracks end and
+the client is told to make a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from headwater.config import Limits
+from headwater.errors import HeadwaterError, InvalidSdp, LimitReached, NoOffer, NotFound
+from headwater.media.data_publisher import DataPublisher
+from headwater.media.events import (
+    DataChannelOpened,
+    DataPublisherClosed,
+    Event,
+    EventsLost,
+    PublisherClosed,
+    TransportClosed,
+)
+from headwater.media.publish_transport import PublishTransport
+from headwater.media.publisher import Publisher
+from headwater.media.router import Router
+from headwater.meetings.rooms.events import TrackView
+from headwater.meetings.rooms.models import TrackHint
+from headwater.meetings.rooms.tasks import Tasks
+from headwater.telemetry import get_logger
+
+__all__ = ["Publications", "PublishedTrack", "PublishingSide"]
+
+_log = get_logger(__name__)
+_FINGERPRINT = re.compile(r"^a=fingerprint:(\S+) (\S+)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class PublishedTrack:
+    """One track of the participant: what others see, and the publisher behind it."""
+
+    view: TrackView
+    mid: str
+    publisher: Publisher
+
+
+class PublishingSide(Protocol):
+    """Whom publications report to; all calls return at once."""
+
+    @property
+    def participant_id(self) -> str:
+        """Whose tracks these are."""
+
+    def track_published(self, track: TrackView) -> None:
+        """A track began."""
+
+    def track_updated(self, track: TrackView) -> None:
+        """A track was muted or unmuted."""
+
+    def track_unpublished(self, track: TrackView) -> None:
+        """A track ended."""
+
+    def data_published(self, data_publisher_id: str) -> None:
+        """A data channel opened."""
+
+    def data_unpublished(self, data_publisher_id: str) -> None:
+        """A data channel closed."""
+
+    def publish_transport_lost(self, reason: str) -> None:
+        """The transport ended by itself."""
+
+
+class Publications:
+    """The sending side of one participant.
+
+    Args:
+        router: The room's router.
+        side: Hears what changes.
+        limits: Bounds on tracks, channels and SDP.
+    """
+
+    def __init__(self, *, router: Router, side: PublishingSide, limits: Limits) -> None:
+        self._router = router
+        self._side = side
+        self._limits = limits
+        self._transport: PublishTransport | None = None
+        self._fingerprints: frozenset[str] = frozenset()
+        self._watch: Tasks = Tasks()
+        self._lock = asyncio.Lock()
+        self._tracks: dict[str, PublishedTrack] = {}
+        self._data: dict[str, DataPublisher] = {}
+
+    @property
+    def tracks(self) -> tuple[TrackView, ...]:
+        """The tracks, as others see them."""
+        return tuple(track.view for track in self._tracks.values())
+
+    @property
+    def data_publisher_ids(self) -> tuple[str, ...]:
+        """The open data channels."""
+        return tuple(self._data)
+
+    @property
+    def transport(self) -> PublishTransport | None:
+        """The transport, once the client has offered."""
+        return self._transport
+
+    async def accept_offer(
+        self, sdp: str, hints: Mapping[str, TrackHint]
+    ) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """Answer a client's offer and publish what it sends.
+
+        Returns:
+            The answer, and pairs of mid and publisher id for every sending m-line.
+
+        Raises:
+            InvalidSdp: The offer cannot be used.
+            LimitReached: More tracks than one participant may have.
+        """
+        if len(sdp) > self._limits.sdp_bytes:
+            raise InvalidSdp(f"the session description exceeds {self._limits.sdp_bytes} bytes")
+        async with self._lock:
+            transport = await self._transport_for(sdp)
+            answer = await transport.get_answer(sdp)
+            await self._publish_new(transport, hints)
+            pairs = tuple((t.mid, t.view.publisher_id) for t in self._tracks.values())
+            return answer, pairs
+
+    async def add_candidate(self, candidate: str) -> None:
+        """Take a trickled candidate. The server needs none; a wrong one is the client's fault."""
+        if self._transport is None:
+            raise NoOffer("a candidate came before the offer of its transport")
+        await self._transport.add_ice_candidate(candidate)
+
+    async def set_muted(self, publisher_id: str, *, muted: bool) -> None:
+        """Pause or resume one of the participant's own tracks."""
+        track = self._own(publisher_id)
+        await (track.publisher.pause() if muted else track.publisher.resume())
+        if track.view.muted != muted:
+            track.view = replace(track.view, muted=muted)
+            self._side.track_updated(track.view)
+
+    def publisher(self, publisher_id: str) -> Publisher:
+        """Find the publisher of one of the participant's tracks."""
+        return self._own(publisher_id).publisher
+
+    async def close(self) -> None:
+        """End all tracks and channels and close the transport; idempotent."""
+        async with self._lock:
+            await self._drop_transport()
+
+    def _own(self, publisher_id: str) -> PublishedTrack:
+        try:
+            return self._tracks[publisher_id]
+        except KeyError:
+            raise NotFound("no such track of yours") from None
+
+    async def _transport_for(self, sdp: str) -> PublishTransport:
+        fingerprints = frozenset(f"{m[1].lower()} {m[2].upper()}" for m in _FINGERPRINT.finditer(sdp))
+        if self._transport is not None and fingerprints != self._fingerprints:
+            await self._drop_transport()
+        if self._transport is None:
+            self._transport = await self._router.create_publish_transport()
+            self._watch = Tasks()
+            # The stream starts here, before the offer can cause an event.
+            self._watch.spawn(
+                self._follow(self._transport, self._transport.events()), name="publish transport"
+            )
+        self._fingerprints = fingerprints
+        return self._transport
+
+    async def _publish_new(self, transport: PublishTransport, hints: Mapping[str, TrackHint]) -> None:
+        known = {track.mid for track in self._tracks.values() if not track.publisher.closed}
+        fresh = [track for track in transport.tracks if track.mid not in known]
+        if len(known) + len(fresh) > self._limits.tracks:
+            raise LimitReached(f"one participant publishes at most {self._limits.tracks} tracks")
+        for track in fresh:
+            hint = hints.get(track.mid, TrackHint())
+            publisher = await transport.publish(track)
+            if hint.muted:
+                await publisher.pause()
+            view = TrackView(
+                publisher_id=publisher.id,
+                participant_id=self._side.participant_id,
+                kind=track.kind,
+                source=hint.source,
+                muted=hint.muted,
+            )
+            self._tracks[publisher.id] = PublishedTrack(view, track.mid, publisher)
+            self._side.track_published(view)
+
+    async def _follow(self, transport: PublishTransport, events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            match event:
+                case PublisherClosed(id=publisher_id):
+                    self._forget_track(publisher_id)
+                case DataChannelOpened(label=label):
+                    await self._publish_data(transport, label)
+                case DataPublisherClosed(id=data_id):
+                    self._forget_data(data_id)
+                case EventsLost():
+                    self._resynchronise()
+                case TransportClosed(id=transport.id, reason=reason) if transport is self._transport:
+                    self._transport = None
+                    self._forget_all()
+                    self._side.publish_transport_lost(reason)
+
+    async def _publish_data(self, transport: PublishTransport, label: str) -> None:
+        if len(self._data) >= self._limits.data_channels or len(label) > self._limits.name_length:
+            _log.warning("data channel refused", participant=self._side.participant_id)
+            return
+        try:
+            publisher = await transport.publish_data(label)
+        except HeadwaterError as error:  # it closed again, or the label is taken
+            _log.info("data channel not published", reason=str(error))
+            return
+        self._data[publisher.id] = publisher
+        self._side.data_published(publisher.id)
+
+    def _resynchronise(self) -> None:
+        """Events were lost: what closed meanwhile is seen on the objects themselves."""
+        for publisher_id, track in list(self._tracks.items()):
+            if track.publisher.closed:
+                self._forget_track(publisher_id)
+        for data_id, publisher in list(self._data.items()):
+            if publisher.closed:
+                self._forget_data(data_id)
+
+    def _forget_all(self) -> None:
+        for publisher_id in list(self._tracks):
+            self._forget_track(publisher_id)
+        for data_id in list(self._data):
+            self._forget_data(data_id)
+
+    async def _drop_transport(self) -> None:
+        transport, self._transport = self._transport, None
+        self._forget_all()
+        await self._watch.close()
+        if transport is not None:
+            await transport.close()
+
+    def _forget_track(self, publisher_id: str) -> None:
+        if (track := self._tracks.pop(publisher_id, None)) is not None:
+            self._side.track_unpublished(track.view)
+
+    def _forget_data(self, data_id: str) -> None:
+        if self._data.pop(data_id, None) is not None:
+            self._side.data_unpublished(data_id)

@@ -1,0 +1,138 @@
+"""The HTTP side of meetings: make one, look at one, mint tokens for one."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Request, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from headwater.auth import Gate, Grant, Role
+from headwater.meetings.rooms.models import Meeting, MeetingSettings
+from headwater.meetings.rooms.service import RoomsService
+
+__all__ = ["meeting_routes"]
+
+Authorization = Annotated[str | None, Header(description="`Bearer` with the API key or a token")]
+MAX_TTL = 24 * 3600
+"""Seconds a token minted over HTTP may live."""
+
+
+class SettingsBody(BaseModel):
+    """What the creator of a meeting decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(default="", max_length=256)
+    max_participants: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class NewMeetingBody(BaseModel):
+    """Body of ``POST /meetings``; may be empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: SettingsBody = Field(default_factory=SettingsBody)
+
+
+class MeetingBody(BaseModel):
+    """A meeting."""
+
+    id: str
+    created_at: datetime
+    settings: SettingsBody
+    participants: int = Field(description="how many are in it now")
+    url: str = Field(description="the page of the meeting")
+
+
+class NewTokenBody(BaseModel):
+    """Body of ``POST /meetings/{id}/tokens``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity: str = Field(min_length=1, max_length=256)
+    name: str | None = Field(default=None, min_length=1, max_length=256)
+    role: Role = "participant"
+    grants: list[Grant] | None = Field(default=None, description="none: those of the role")
+    ttl: int = Field(default=600, ge=1, le=MAX_TTL, description="seconds")
+
+
+class TokenBody(BaseModel):
+    """A token for one meeting."""
+
+    token: str
+    expires_at: int = Field(description="seconds since 1970")
+    url: str = Field(description="the page of the meeting with the token in its fragment")
+
+
+def meeting_routes(service: RoomsService, gate: Gate) -> APIRouter:
+    """Build the routes of meetings."""
+    router = APIRouter(tags=["meetings"])
+
+    @router.post("/meetings", status_code=status.HTTP_201_CREATED, summary="Make a meeting")
+    async def create(
+        request: Request, body: NewMeetingBody | None = None, authorization: Authorization = None
+    ) -> MeetingBody:
+        gate.require_admin(authorization)
+        wished = (body or NewMeetingBody()).settings
+        meeting = service.create_meeting(MeetingSettings(wished.title, wished.max_participants))
+        return _body(request, meeting, 0)
+
+    @router.get("/meetings/{meeting_id}", summary="Look at a meeting")
+    async def read(request: Request, meeting_id: str, authorization: Authorization = None) -> MeetingBody:
+        _may_see(gate, authorization, meeting_id)
+        meeting = service.find_meeting(meeting_id)
+        room = service.room(meeting.id)
+        return _body(request, meeting, len(room.participants) if room else 0)
+
+    @router.post(
+        "/meetings/{meeting_id}/tokens",
+        status_code=status.HTTP_201_CREATED,
+        summary="Mint a token for a meeting",
+    )
+    async def mint(
+        request: Request, meeting_id: str, body: NewTokenBody, authorization: Authorization = None
+    ) -> TokenBody:
+        gate.require_admin(authorization)
+        meeting = service.find_meeting(meeting_id)
+        token = gate.authority.mint(
+            room=meeting.id,
+            identity=body.identity,
+            name=body.name,
+            role=body.role,
+            grants=body.grants,
+            ttl=body.ttl,
+        )
+        return TokenBody(
+            token=token,
+            expires_at=int(time.time()) + body.ttl,
+            url=f"{_page(request, meeting)}#token={token}",
+        )
+
+    return router
+
+
+def _may_see(gate: Gate, authorization: str | None, meeting_id: str) -> None:
+    """The API key sees every meeting, a token its own."""
+    scheme, _, value = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer" and gate.is_api_key(value.strip()):
+        return
+    gate.room_claims(authorization, meeting_id)
+
+
+def _page(request: Request, meeting: Meeting) -> str:
+    return f"{str(request.base_url).rstrip('/')}/m/{quote(meeting.id, safe='')}"
+
+
+def _body(request: Request, meeting: Meeting, participants: int) -> MeetingBody:
+    settings = SettingsBody(title=meeting.settings.title, max_participants=meeting.settings.max_participants)
+    return MeetingBody(
+        id=meeting.id,
+        created_at=meeting.created_at,
+        settings=settings,
+        participants=participants,
+        url=_page(request, meeting),
+    )

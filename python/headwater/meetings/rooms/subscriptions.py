@@ -1,0 +1,284 @@
+"""What one participant receives: the subscribe transport and its serial negotiation.
+
+The room says what should be received (``add``, ``remove``); one task makes it so. There is never more
+than one open offer: changes that come while the client is still answering wait and go together
+into the next one. The first offer is made at once, with a data channel m-line alone when nobody
+publishes. While the signalling connection is lost no offers are made; ``attach`` repeats the open
+one, because the client may or may not have seen it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from headwater.errors import HeadwaterError, InvalidSdp, NoOffer, NotFound
+from headwater.media.data_subscriber import DataSubscriber
+from headwater.media.events import (
+    Event,
+    EventsLost,
+    NegotiationNeeded,
+    SubscriberClosed,
+    TransportClosed,
+)
+from headwater.media.router import Router
+from headwater.media.subscribe_transport import SubscribeTransport
+from headwater.media.subscriber import Subscriber
+from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
+from headwater.meetings.rooms.tasks import Tasks
+from headwater.telemetry import get_logger
+
+__all__ = ["Subscriptions"]
+
+_log = get_logger(__name__)
+_REFUSALS = ("unsupported_codec", "remote_ended", "remote_closed")
+
+
+class Subscriptions:
+    """The receiving side of one participant.
+
+    Args:
+        router: The room's router.
+        emit: Takes ``OfferMade`` and ``TransportLost`` events.
+        sdp_limit: Largest answer accepted, in characters.
+    """
+
+    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], sdp_limit: int) -> None:
+        self._router = router
+        self._emit = emit
+        self._sdp_limit = sdp_limit
+        self._tasks = Tasks()
+        self._transport: SubscribeTransport | None = None
+        self._wanted: dict[str, TrackView] = {}
+        self._wanted_data: set[str] = set()
+        self._paused: set[str] = set()
+        self._subscribers: dict[str, Subscriber] = {}
+        self._data: dict[str, DataSubscriber] = {}
+        self._open_offer: OfferMade | None = None
+        self._offer_due = True
+        self._restart_due = False
+        self._attached = True
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Lock()
+
+    @property
+    def transport(self) -> SubscribeTransport | None:
+        """The transport, once the first offer is on its way."""
+        return self._transport
+
+    def start(self) -> None:
+        """Begin to negotiate."""
+        self._changed.set()
+        self._tasks.spawn(self._negotiate(), name="subscriptions")
+
+    def add(self, track: TrackView) -> None:
+        """Receive this track from now on."""
+        self._wanted[track.publisher_id] = track
+        self._changed.set()
+
+    def update(self, track: TrackView) -> None:
+        """Remember the new description of a track."""
+        if track.publisher_id in self._wanted:
+            self._wanted[track.publisher_id] = track
+
+    def remove(self, publisher_id: str) -> None:
+        """Stop receiving; the core closes the subscriber together with its publisher."""
+        self._paused.discard(publisher_id)
+        if self._wanted.pop(publisher_id, None) is not None:
+            self._changed.set()
+
+    def add_data(self, data_publisher_id: str) -> None:
+        """Receive this data channel from now on."""
+        self._wanted_data.add(data_publisher_id)
+        self._changed.set()
+
+    def remove_data(self, data_publisher_id: str) -> None:
+        """Stop receiving a data channel; it closes together with its publisher."""
+        self._wanted_data.discard(data_publisher_id)
+        self._data.pop(data_publisher_id, None)
+
+    async def answer(self, sdp: str) -> None:
+        """Take the client's answer to the open offer.
+
+        Raises:
+            NoOffer: None is open.
+            InvalidSdp: It is too large or cannot be used; the offer stays open.
+        """
+        if self._transport is None or self._open_offer is None:
+            raise NoOffer("no offer is open")
+        if len(sdp) > self._sdp_limit:
+            raise InvalidSdp(f"the session description exceeds {self._sdp_limit} bytes")
+        await self._transport.set_answer(sdp)
+        self._open_offer = None
+        self._changed.set()
+
+    async def add_candidate(self, candidate: str) -> None:
+        """Take a trickled candidate."""
+        if self._transport is None:
+            raise NoOffer("a candidate came before the offer of its transport")
+        await self._transport.add_ice_candidate(candidate)
+
+    def restart_ice(self) -> None:
+        """Make an offer with fresh ICE credentials, after the open one."""
+        self._restart_due = True
+        self._changed.set()
+
+    async def set_paused(self, publisher_id: str, *, paused: bool) -> None:
+        """Pause or resume one received track.
+
+        Raises:
+            NotFound: The participant does not receive it.
+        """
+        if publisher_id not in self._wanted:
+            raise NotFound("you do not receive that track")
+        (self._paused.add if paused else self._paused.discard)(publisher_id)
+        if (subscriber := self._subscribers.get(publisher_id)) is not None:
+            await (subscriber.pause() if paused else subscriber.resume())
+
+    def attach(self) -> None:
+        """The signalling connection is back: repeat the open offer, or make a new one."""
+        self._attached = True
+        if self._open_offer is not None:
+            self._emit(self._offer_made(self._open_offer.sdp))
+        else:
+            self._offer_due = True
+        self._changed.set()
+
+    def detach(self) -> None:
+        """The signalling connection is lost: make no offers."""
+        self._attached = False
+
+    async def reset(self) -> None:
+        """Drop the transport; the next offer is for a new one."""
+        await self._drop_transport()
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Stop negotiating and close the transport; idempotent."""
+        await self._tasks.close()
+        await self._drop_transport()
+
+    async def _negotiate(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._open_offer is not None or not self._attached:
+                continue
+            try:
+                await self._apply()
+            except HeadwaterError as error:
+                # The room closes, or the transport was lost meanwhile: `_follow` and the next change go on.
+                _log.info("subscription not made", reason=str(error))
+
+    async def _apply(self) -> None:
+        """Bring the transport nearer to what is wanted; at most one offer comes of it."""
+        transport = await self._open_transport()
+        await self._close_unwanted()
+        fresh = [i for i in self._wanted if i not in self._subscribers]
+        sdp: str | None = None
+        if self._restart_due:
+            self._restart_due = False
+            self._offer_due = False
+            sdp = await transport.restart_ice()
+            if fresh:
+                self._changed.set()
+        elif fresh:
+            sdp = await self._subscribe(transport, fresh)
+        elif self._offer_due:
+            sdp = await transport.create_offer()
+        else:
+            sdp = await self._subscribe_data(transport)
+        if sdp is not None:
+            self._offer_due = False
+            self._open_offer = self._offer_made(sdp)
+            self._emit(self._open_offer)
+
+    async def _open_transport(self) -> SubscribeTransport:
+        if self._transport is None:
+            self._transport = await self._router.create_subscribe_transport()
+            events = self._transport.events()
+            self._tasks.spawn(self._follow(self._transport, events), name="subscribe transport")
+            self._offer_due = True
+        return self._transport
+
+    async def _close_unwanted(self) -> None:
+        for publisher_id in [i for i in self._subscribers if i not in self._wanted]:
+            await self._subscribers.pop(publisher_id).close()
+            self._offer_due = True
+
+    async def _subscribe(self, transport: SubscribeTransport, ids: list[str]) -> str | None:
+        """Subscribe to several publishers with one offer; those that cannot be had are let go."""
+        try:
+            subscribers, sdp = await transport.subscribe_many(ids)
+        except HeadwaterError as error:
+            if len(ids) > 1:  # one of them spoils the offer: take them one by one
+                sdp_or_none = await self._subscribe(transport, ids[:1])
+                self._changed.set()
+                return sdp_or_none
+            _log.info("track cannot be received", publisher=ids[0], reason=str(error))
+            self._wanted.pop(ids[0], None)
+            self._changed.set()
+            return None
+        for publisher_id, subscriber in zip(ids, subscribers, strict=True):
+            self._subscribers[publisher_id] = subscriber
+            if publisher_id in self._paused:
+                await subscriber.pause()
+        return sdp
+
+    async def _subscribe_data(self, transport: SubscribeTransport) -> str | None:
+        """Subscribe to the data channels; the first offer made room for them, so seldom one comes of it."""
+        for data_id in [i for i in self._wanted_data if i not in self._data]:
+            try:
+                self._data[data_id], sdp = await transport.subscribe_data(data_id)
+            except HeadwaterError as error:
+                _log.info("data channel cannot be received", publisher=data_id, reason=str(error))
+                self._wanted_data.discard(data_id)
+                continue
+            if sdp is not None:
+                return sdp
+        return None
+
+    def _offer_made(self, sdp: str) -> OfferMade:
+        tracks = []
+        for publisher_id, subscriber in self._subscribers.items():
+            view = self._wanted.get(publisher_id)
+            if view is not None and not subscriber.closed and subscriber.mid is not None:
+                tracks.append((subscriber.mid, view))
+        return OfferMade(sdp, tuple(tracks))
+
+    async def _follow(self, transport: SubscribeTransport, events: AsyncIterator[Event]) -> None:
+        async for event in events:
+            if transport is not self._transport:
+                return
+            match event:
+                case NegotiationNeeded():
+                    self._offer_due = True
+                    self._changed.set()
+                case SubscriberClosed(id=subscriber_id, reason=reason):
+                    self._subscriber_closed(subscriber_id, refused=reason in _REFUSALS)
+                case EventsLost():
+                    for subscriber in [s for s in self._subscribers.values() if s.closed]:
+                        self._subscriber_closed(subscriber.id, refused=subscriber.close_reason in _REFUSALS)
+                    self._offer_due = self._offer_due or transport.negotiation_needed
+                    self._changed.set()
+                case TransportClosed(id=transport.id, reason=reason):
+                    await self._drop_transport()
+                    self._emit(TransportLost("subscribe", reason))
+                    self._changed.set()
+                    return
+
+    def _subscriber_closed(self, subscriber_id: str, *, refused: bool) -> None:
+        for publisher_id in [i for i, s in self._subscribers.items() if s.id == subscriber_id]:
+            del self._subscribers[publisher_id]
+            if refused:  # the client cannot take it; offering it again would go on for ever
+                self._wanted.pop(publisher_id, None)
+
+    async def _drop_transport(self) -> None:
+        async with self._ending:
+            transport, self._transport = self._transport, None
+            self._subscribers.clear()
+            self._data.clear()
+            self._open_offer = None
+            self._offer_due = True
+            if transport is not None:
+                await transport.close()

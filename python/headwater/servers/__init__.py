@@ -1,0 +1,1 @@
+"""Listeners: each binds a wire format to the rooms."""

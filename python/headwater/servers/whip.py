@@ -1,0 +1,365 @@
+"""WHIP and WHEP: software we did not write sends into a room and watches one.
+
+``POST /whip/{room}`` makes a participant that sends, ``POST /whep/{room}`` one that receives; the
+answer holds all candidates. The session URL carries the connection id (128 random bits, and the node
+that holds it) and works with the same bearer token alone. Checks come in this order: token, media
+types, room, body. Sessions::
+
+    offered -> connected -> gone       DELETE, ICE failure, no connection in time, room closed
+       `- PATCH: candidates (If-Match: etag) or ICE restart (If-Match: *)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headwater.auth import Claims, Gate, digest, parse_bearer, same_digest
+from headwater.config import Settings
+from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidSdp, NotFound, Unauthorized
+from headwater.meetings.rooms import JoinRequest, RoomsService
+from headwater.meetings.rooms.events import Ended, TransportLost
+from headwater.meetings.rooms.service import Joining
+from headwater.meetings.rooms.tasks import Tasks
+from headwater.protocols import whip
+from headwater.protocols.sdp import parse_sdp
+from headwater.telemetry import Metrics, get_logger
+
+__all__ = ["WhipCors", "WhipListener"]
+
+_log = get_logger(__name__)
+Kind = Literal["whip", "whep"]
+CONNECT_SECONDS = 30.0
+"""A client that has not connected by then is let go."""
+_METHODS = "POST, PATCH, DELETE, OPTIONS"
+
+
+@dataclass(slots=True)
+class _Session:
+    """One client. ``token`` is a digest: a later request must bring the same one."""
+
+    kind: Kind
+    joining: Joining
+    token: bytes
+    offer: str
+    etag: str = ""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    tasks: Tasks = field(default_factory=Tasks)
+
+    @property
+    def id(self) -> str:
+        """The connection id, which is the last part of the session URL."""
+        return self.joining.participant.endpoint.conn_id
+
+
+class WhipListener:
+    """The HTTP side of WHIP and WHEP.
+
+    Args:
+        service: Where clients become participants.
+        gate: Checks tokens.
+        settings: ICE servers and bounds.
+        metrics: Counts joins.
+    """
+
+    def __init__(self, *, service: RoomsService, gate: Gate, settings: Settings, metrics: Metrics) -> None:
+        self._service = service
+        self._gate = gate
+        self._settings = settings
+        self._metrics = metrics
+        self._sessions: dict[str, _Session] = {}
+        self._by_token: dict[tuple[Kind, str], str] = {}
+        self._tasks = Tasks()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def routes(self) -> APIRouter:
+        """Build the routes of both protocols."""
+        router = APIRouter(tags=["WHIP and WHEP"])
+        body = {"content": {whip.SDP: {"schema": {"type": "string"}}}, "required": True}
+        fragment = {"content": {whip.TRICKLE_FRAGMENT: {"schema": {"type": "string"}}}, "required": True}
+
+        def add(kind: Kind, verb: str) -> None:
+            async def post(request: Request, room: str) -> Response:
+                return await self._post(request, kind, room)
+
+            async def patch(request: Request, room: str, session: str) -> Response:
+                return await self._patch(request, kind, room, session)
+
+            async def delete(request: Request, room: str, session: str) -> Response:
+                return await self._delete(request, kind, room, session)
+
+            endpoint, resource = f"/{kind}/{{room}}", f"/{kind}/{{room}}/{{session}}"
+            router.add_api_route(
+                endpoint, post, methods=["POST"], status_code=201, name=f"{kind}_post",
+                summary=f"{verb} a room by {kind.upper()}", openapi_extra={"requestBody": body},
+            )  # fmt: skip
+            router.add_api_route(
+                resource, patch, methods=["PATCH"], status_code=204, name=f"{kind}_patch",
+                summary="Add candidates, or restart ICE", openapi_extra={"requestBody": fragment},
+            )  # fmt: skip
+            router.add_api_route(
+                resource, delete, methods=["DELETE"], name=f"{kind}_delete", summary="End the session"
+            )
+            for path in (endpoint, resource):
+                router.add_api_route(path, _options, methods=["OPTIONS"], include_in_schema=False)
+            # RFC 9725 section 4.2 wants 405; without this the static files would say 404.
+            router.add_api_route(endpoint, _not_allowed, methods=_OTHERS_POST, include_in_schema=False)
+            router.add_api_route(resource, _not_allowed, methods=_OTHERS_SESSION, include_in_schema=False)
+
+        add("whip", "Send into")
+        add("whep", "Watch")
+        return router
+
+    async def close(self) -> None:
+        """End all sessions."""
+        for session in list(self._sessions.values()):
+            await self._end(session, "server_shutdown")
+        await self._tasks.close()
+
+    # --- requests ------------------------------------------------------------------------------
+
+    async def _post(self, request: Request, kind: Kind, room: str) -> Response:
+        header = request.headers.get("authorization")
+        claims = self._claims(request, header, room)
+        if claims is not None:
+            claims.require("publish" if kind == "whip" else "subscribe")
+        if not whip.is_media_type(request.headers.get("content-type"), whip.SDP):
+            raise HTTPException(415, f"send the offer as {whip.SDP}", headers={"Accept-Post": whip.SDP})
+        if not whip.accepts(request.headers.get("accept"), whip.SDP):
+            raise HTTPException(406, f"the answer is {whip.SDP}")
+        self._service.get_meeting(room)
+        offer = await self._text(request)
+        parse_sdp(offer)  # refuse what is no SDP before anything is made for it
+        joining = await self._service.join(
+            JoinRequest(room=room, claims=claims, protocol=kind, name=None if claims else kind.upper())
+        )
+        session = _Session(kind, joining, digest(parse_bearer(header)), offer)
+        try:
+            answer = await self._negotiate(session, offer)
+        except BaseException:
+            await self._service.leave(joining.room, joining.participant, reason="failed")
+            raise
+        await self._replace(session, claims)
+        self._sessions[session.id] = session
+        self._metrics.joins.labels(kind).inc()
+        session.tasks.spawn(self._follow(session), name=f"{kind} session")
+        session.tasks.spawn(self._expect_connection(session), name=f"{kind} connection")
+        return self._created(session, room, answer)
+
+    async def _patch(self, request: Request, kind: Kind, room: str, session_id: str) -> Response:
+        session = self._find(request, kind, room, session_id)
+        if not whip.is_media_type(request.headers.get("content-type"), whip.TRICKLE_FRAGMENT):
+            raise HTTPException(
+                415, f"send {whip.TRICKLE_FRAGMENT}", headers={"Accept-Patch": whip.TRICKLE_FRAGMENT}
+            )
+        condition = request.headers.get("if-match")
+        if condition is None:
+            raise HTTPException(
+                428, 'say which ICE session is meant: If-Match with its ETag, or "*" to restart'
+            )
+        matched = whip.matches(condition, session.etag)
+        if matched == "other":
+            raise HTTPException(412, "the ICE session has changed")
+        fragment = whip.parse_fragment(await self._text(request))
+        async with session.lock:
+            restart = (fragment.ufrag, fragment.pwd) != _credentials(
+                session.offer
+            ) and fragment.ufrag is not None
+            if restart and matched != "any":
+                raise HTTPException(412, 'new credentials are a restart, which needs If-Match: "*"')
+            if not restart:
+                await self._add_candidates(session, fragment.candidates)
+                return Response(status_code=204)
+            return await self._restart(session, fragment)
+
+    async def _delete(self, request: Request, kind: Kind, room: str, session_id: str) -> Response:
+        session = self._find(request, kind, room, session_id)
+        await self._end(session, "left")
+        return Response(status_code=200)
+
+    # --- how -----------------------------------------------------------------------------------
+
+    def _claims(self, request: Request, header: str | None, room: str) -> Claims | None:
+        claims = self._gate.room_claims(header, room)
+        # A guest is let in because the listener is on loopback; a foreign page in a browser there is not.
+        origin = request.headers.get("origin")
+        if claims is None and origin is not None and not _is_local(origin):
+            raise Forbidden("pages of other hosts need a token")
+        return claims
+
+    def _find(self, request: Request, kind: Kind, room: str, session_id: str) -> _Session:
+        """Find a session: first the token, so that session URLs cannot be probed."""
+        header = request.headers.get("authorization")
+        self._gate.room_claims(header, room)
+        session = self._sessions.get(session_id)
+        if session is None or session.kind != kind or session.joining.room.meeting.id != room:
+            raise NotFound("no such session")
+        if not same_digest(session.token, parse_bearer(header)):
+            raise Unauthorized("the session was made with another token")
+        return session
+
+    async def _text(self, request: Request) -> str:
+        limit = self._settings.limits.sdp_bytes
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise HTTPException(413, f"the session description exceeds {limit} bytes")
+            chunks.append(chunk)
+        try:
+            return b"".join(chunks).decode()
+        except UnicodeDecodeError:
+            raise InvalidSdp("the body is not UTF-8") from None
+
+    async def _negotiate(self, session: _Session, offer: str) -> str:
+        participant = session.joining.participant
+        if session.kind == "whip":
+            answer, pairs = await participant.publications.accept_offer(offer, {})
+            if not pairs:
+                raise InvalidSdp("the offer has no m-line that sends audio or video")
+        else:
+            answer = await participant.slots.accept_offer(offer)
+        credentials = parse_sdp(answer).ice_credentials() or ("", "")
+        session.offer, session.etag = offer, whip.entity_tag(*credentials)
+        return answer
+
+    async def _replace(self, session: _Session, claims: Claims | None) -> None:
+        """One token sends once: a client that lost its session and comes again takes its own place."""
+        if claims is None or session.kind != "whip":
+            return
+        key = (session.kind, claims.token_id)
+        before = self._sessions.get(self._by_token.get(key, ""))
+        self._by_token[key] = session.id
+        if before is not None:
+            await self._end(before, "replaced")
+
+    def _created(self, session: _Session, room: str, answer: str) -> Response:
+        headers = MutableHeaders(
+            {
+                "Location": f"/{session.kind}/{quote(room, safe='')}/{session.id}",
+                "ETag": session.etag,
+                "Accept-Patch": whip.TRICKLE_FRAGMENT,
+            }
+        )
+        for server in self._settings.ice_servers:
+            for link in whip.link_header(server.urls, username=server.username, credential=server.credential):
+                headers.append("Link", link)
+        response = Response(answer, 201, media_type=whip.SDP)
+        response.raw_headers.extend(headers.raw)
+        return response
+
+    async def _add_candidates(self, session: _Session, candidates: tuple[str, ...]) -> None:
+        participant = session.joining.participant
+        side = participant.publications if session.kind == "whip" else participant.slots
+        for candidate in candidates:
+            await side.add_candidate(candidate)
+
+    async def _restart(self, session: _Session, fragment: whip.Fragment) -> Response:
+        assert fragment.ufrag is not None
+        assert fragment.pwd is not None
+        offer = whip.with_credentials(session.offer, ufrag=fragment.ufrag, pwd=fragment.pwd)
+        answer = await self._negotiate(session, offer)
+        await self._add_candidates(session, fragment.candidates)
+        return Response(
+            whip.fragment_of_answer(answer),
+            200,
+            headers={"ETag": session.etag},
+            media_type=whip.TRICKLE_FRAGMENT,
+        )
+
+    async def _follow(self, session: _Session) -> None:
+        """Wait for the end of the session's transport or room; nothing else is told to the client."""
+        try:
+            while True:
+                event = await session.joining.events.get()
+                if isinstance(event, TransportLost | Ended):
+                    break
+        except BufferFull:
+            _log.warning("session lost track of its room", session=session.id)
+        self._tasks.spawn(self._end(session, "connection_lost"), name="end of session")
+
+    async def _expect_connection(self, session: _Session) -> None:
+        await asyncio.sleep(CONNECT_SECONDS)
+        participant = session.joining.participant
+        side = participant.publications if session.kind == "whip" else participant.slots
+        if side.transport is None or side.transport.connection_state in ("new", "connecting"):
+            self._tasks.spawn(self._end(session, "not_connected"), name="end of session")
+
+    async def _end(self, session: _Session, reason: str) -> None:
+        if self._sessions.pop(session.id, None) is None:
+            return
+        for key in [key for key, value in self._by_token.items() if value == session.id]:
+            del self._by_token[key]
+        await session.tasks.close()
+        try:
+            await self._service.leave(session.joining.room, session.joining.participant, reason=reason)
+        except HeadwaterError as error:
+            _log.info("session was ended by its room", reason=str(error))
+
+
+class WhipCors:
+    """Lets pages of any origin use WHIP and WHEP (RFC 9725 section 4.9): tokens protect, not cookies.
+
+    Args:
+        app: The wrapped application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or not scope["path"].startswith(("/whip/", "/whep/")):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Access-Control-Allow-Origin"] = "*"
+                headers["Access-Control-Expose-Headers"] = "Location, ETag, Link, Accept-Patch, Retry-After"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+_OTHERS_POST = ["GET", "HEAD", "PUT", "PATCH", "DELETE"]
+_OTHERS_SESSION = ["GET", "HEAD", "PUT", "POST"]
+
+
+async def _options() -> Response:
+    return Response(
+        status_code=204,
+        headers={
+            "Allow": _METHODS,
+            "Accept-Post": whip.SDP,
+            "Accept-Patch": whip.TRICKLE_FRAGMENT,
+            "Access-Control-Allow-Methods": _METHODS,
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match",
+            "Access-Control-Max-Age": "86400",
+        },
+    )
+
+
+async def _not_allowed() -> Response:
+    raise HTTPException(405, headers={"Allow": _METHODS})
+
+
+def _credentials(offer: str) -> tuple[str, str] | None:
+    return parse_sdp(offer).ice_credentials()
+
+
+def _is_local(origin: str) -> bool:
+    host = origin.partition("://")[2].rpartition(":")[0] or origin.partition("://")[2]
+    return host in ("localhost", "127.0.0.1", "[::1]")
