@@ -14,8 +14,10 @@ fn main() {
     for name in ["core", "worker", "py"] {
         collect(&crates.join(name).join("src"), &mut files);
     }
-    let mut named: Vec<(String, PathBuf)> =
-        files.into_iter().map(|file| (relative(&crates, &file), file)).collect();
+    let mut named: Vec<(String, PathBuf)> = files
+        .into_iter()
+        .map(|file| (relative(&crates, &file), file))
+        .collect();
     named.sort();
     let mut hash = Sha256::new();
     for (name, file) in named {
@@ -24,12 +26,28 @@ fn main() {
         hash.update(fs::read(&file).expect("a source that was just listed"));
         hash.update([0]);
     }
-    println!("cargo::rustc-env=HEADWATER_SOURCE_HASH={:x}", hash.finalize());
-    println!("cargo::rustc-env=HEADWATER_STR0M={}", str0m_version(&crates));
-    println!("cargo::rustc-env=HEADWATER_PROFILE={}", env::var("PROFILE").expect("set by cargo"));
+    println!(
+        "cargo::rustc-env=HEADWATER_SOURCE_HASH={:x}",
+        hash.finalize()
+    );
+    println!(
+        "cargo::rustc-env=HEADWATER_STR0M={}",
+        str0m_version(&crates)
+    );
+    println!(
+        "cargo::rustc-env=HEADWATER_PROFILE={}",
+        env::var("PROFILE").expect("set by cargo")
+    );
     for name in ["core/src", "worker/src", "py/src", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", crates.join(name).display());
     }
+}
+
+/// The profile's own name, from `target/<profile>/build/<crate>/out`; `PROFILE` knows only two.
+fn profile() -> String {
+    let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
+    let name = out.ancestors().nth(3).and_then(Path::file_name);
+    name.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

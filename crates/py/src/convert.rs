@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use headwater_core::command::{CodecKind, DtlsVersion, StatsTarget};
 use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
 use headwater_core::ids::{
-    DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId, TransportId,
+    DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId,
+    TransportId,
 };
 use pyo3::PyResult;
 
@@ -13,13 +14,39 @@ use crate::errors::ConfigurationError;
 use crate::values::{Codec, Track};
 
 pub(crate) fn codec(codec: CodecInfo) -> Codec {
-    let CodecInfo { mime, payload_type, clock_rate, channels, fmtp } = codec;
-    Codec { mime, payload_type, clock_rate, channels, fmtp }
+    let CodecInfo {
+        mime,
+        payload_type,
+        clock_rate,
+        channels,
+        fmtp,
+    } = codec;
+    Codec {
+        mime,
+        payload_type,
+        clock_rate,
+        channels,
+        fmtp,
+    }
 }
 
 pub(crate) fn track(track: TrackInfo) -> Track {
-    let TrackInfo { mid, kind, track_id, stream_id, active, rids } = track;
-    Track { mid, kind: track_kind(kind), track_id, stream_id, active, rids }
+    let TrackInfo {
+        mid,
+        kind,
+        track_id,
+        stream_id,
+        active,
+        rids,
+    } = track;
+    Track {
+        mid,
+        kind: track_kind(kind),
+        track_id,
+        stream_id,
+        active,
+        rids,
+    }
 }
 
 pub(crate) const fn track_kind(kind: TrackKind) -> &'static str {
@@ -72,7 +99,9 @@ pub(crate) fn codec_kind(name: &str) -> PyResult<CodecKind> {
         "vp9" => Ok(CodecKind::Vp9),
         "av1" => Ok(CodecKind::Av1),
         "h264" => Ok(CodecKind::H264),
-        _ => Err(ConfigurationError::new_err(format!("unknown codec {name:?}"))),
+        _ => Err(ConfigurationError::new_err(format!(
+            "unknown codec {name:?}"
+        ))),
     }
 }
 
@@ -81,12 +110,15 @@ pub(crate) fn dtls_version(version: &str) -> PyResult<DtlsVersion> {
     match version {
         "1.2" => Ok(DtlsVersion::V12),
         "1.3" => Ok(DtlsVersion::V13),
-        _ => Err(ConfigurationError::new_err(format!("no such DTLS version: {version:?}"))),
+        _ => Err(ConfigurationError::new_err(format!(
+            "no such DTLS version: {version:?}"
+        ))),
     }
 }
 
 pub(crate) fn address(text: &str) -> PyResult<IpAddr> {
-    text.parse().map_err(|_| ConfigurationError::new_err(format!("not an IP address: {text:?}")))
+    text.parse()
+        .map_err(|_| ConfigurationError::new_err(format!("not an IP address: {text:?}")))
 }
 
 pub(crate) fn addresses(texts: &[String]) -> PyResult<Vec<IpAddr>> {
@@ -107,6 +139,8 @@ pub(crate) fn stats_target(kind: &str, handle: u64) -> PyResult<StatsTarget> {
         "data_publisher" => Ok(StatsTarget::DataPublisher(DataPublisherId(handle))),
         "data_subscriber" => Ok(StatsTarget::DataSubscriber(DataSubscriberId(handle))),
         "recording_track" => Ok(StatsTarget::RecordingTrack(RecordingTrackId(handle))),
-        _ => Err(ConfigurationError::new_err(format!("no statistics of a {kind:?}"))),
+        _ => Err(ConfigurationError::new_err(format!(
+            "no statistics of a {kind:?}"
+        ))),
     }
 }

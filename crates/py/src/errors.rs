@@ -3,8 +3,9 @@
 
 use headwater_core::error::Error;
 use headwater_worker::{OpenError, SendError};
-use pyo3::PyErr;
 use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 macro_rules! import {
     ($($name:ident),+ $(,)?) => {
@@ -76,3 +77,55 @@ pub(crate) fn from_send(error: SendError) -> PyErr {
     }
 }
 
+/// One exception per kind of failure, by the name of the Rust variant. For tests: a misspelt or
+/// missing class shows here, without having to provoke each failure.
+#[pyfunction]
+pub(crate) fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let text = || "sample".to_owned();
+    let core = [
+        ("NotFound", Error::NotFound { what: "router" }),
+        ("WrongTransport", Error::WrongTransport("sample")),
+        ("InvalidSdp", Error::InvalidSdp(text())),
+        ("InvalidCandidate", Error::InvalidCandidate(text())),
+        ("NegotiationPending", Error::NegotiationPending),
+        ("NoOffer", Error::NoOffer),
+        ("TrackNotFound", Error::TrackNotFound(text())),
+        ("DataChannelNotFound", Error::DataChannelNotFound(text())),
+        ("UnsupportedCodec", Error::UnsupportedCodec(text())),
+        (
+            "Limit",
+            Error::Limit {
+                what: "sample",
+                limit: 1,
+            },
+        ),
+        ("BufferFull", Error::BufferFull(1)),
+        ("Socket", Error::Socket(text())),
+    ];
+    let samples = PyDict::new(py);
+    for (name, error) in core {
+        samples.set_item(name, from_core(&error).into_value(py))?;
+    }
+    let publisher = Error::NotFound { what: "publisher" };
+    samples.set_item("NotFound.publisher", from_core(&publisher).into_value(py))?;
+    samples.set_item(
+        "PortInUse",
+        from_open(OpenError::PortInUse(1)).into_value(py),
+    )?;
+    samples.set_item(
+        "Configuration",
+        from_open(OpenError::Configuration("sample")).into_value(py),
+    )?;
+    let system = OpenError::System {
+        what: "sample",
+        source: std::io::Error::from_raw_os_error(13),
+    };
+    samples.set_item("System", from_open(system).into_value(py))?;
+    samples.set_item("Closed", from_send(SendError::Closed).into_value(py))?;
+    samples.set_item(
+        "NoSuchThread",
+        from_send(SendError::NoSuchThread(1)).into_value(py),
+    )?;
+    samples.set_item("Busy", from_send(SendError::Busy(1)).into_value(py))?;
+    Ok(samples)
+}

@@ -79,39 +79,89 @@ value_class! {
 /// The Python object of an event.
 pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
     match event {
-        Event::Reply { request, result: Ok(reply) } => {
-            Replied { request: request.0, value: replies::reply(py, reply)? }.into_py_any(py)
+        Event::Reply {
+            request,
+            result: Ok(reply),
+        } => Replied {
+            request: request.0,
+            value: replies::reply(py, reply)?,
         }
-        Event::Reply { request, result: Err(error) } => {
+        .into_py_any(py),
+        Event::Reply {
+            request,
+            result: Err(error),
+        } => {
             let error = errors::from_core(&error).into_value(py).into_any();
-            Failed { request: request.0, error }.into_py_any(py)
+            Failed {
+                request: request.0,
+                error,
+            }
+            .into_py_any(py)
         }
         Event::ConnectionState { transport, state } => {
             let state = convert::connection_state(state);
-            ConnectionStateChanged { transport: transport.0, state }.into_py_any(py)
+            ConnectionStateChanged {
+                transport: transport.0,
+                state,
+            }
+            .into_py_any(py)
         }
         Event::Closed { object, reason } => {
             let (kind, reason) = (convert::object_kind(object), convert::close_reason(reason));
-            Closed { kind, handle: object.handle(), reason }.into_py_any(py)
+            Closed {
+                kind,
+                handle: object.handle(),
+                reason,
+            }
+            .into_py_any(py)
         }
-        Event::NegotiationNeeded { transport } => {
-            NegotiationNeeded { transport: transport.0 }.into_py_any(py)
+        Event::NegotiationNeeded { transport } => NegotiationNeeded {
+            transport: transport.0,
         }
+        .into_py_any(py),
         Event::PublisherActive { publisher, codec } => {
             let codec = Py::new(py, convert::codec(codec))?;
-            PublisherActive { publisher: publisher.0, codec }.into_py_any(py)
+            PublisherActive {
+                publisher: publisher.0,
+                codec,
+            }
+            .into_py_any(py)
         }
-        Event::Paused { object, paused } => {
-            Paused { kind: convert::object_kind(object), handle: object.handle(), paused }.into_py_any(py)
+        Event::Paused { object, paused } => Paused {
+            kind: convert::object_kind(object),
+            handle: object.handle(),
+            paused,
         }
-        Event::DataChannelOpened { transport, label, ordered, max_retransmits, max_packet_lifetime } => {
+        .into_py_any(py),
+        Event::DataChannelOpened {
+            transport,
+            label,
+            ordered,
+            max_retransmits,
+            max_packet_lifetime,
+        } => {
             let transport = transport.0;
-            DataChannelOpened { transport, label, ordered, max_retransmits, max_packet_lifetime }
-                .into_py_any(py)
+            DataChannelOpened {
+                transport,
+                label,
+                ordered,
+                max_retransmits,
+                max_packet_lifetime,
+            }
+            .into_py_any(py)
         }
-        Event::DataMessage { data_publisher, binary, payload } => {
+        Event::DataMessage {
+            data_publisher,
+            binary,
+            payload,
+        } => {
             let payload = PyBytes::new(py, &payload).unbind();
-            DataMessage { data_publisher: data_publisher.0, binary, payload }.into_py_any(py)
+            DataMessage {
+                data_publisher: data_publisher.0,
+                binary,
+                payload,
+            }
+            .into_py_any(py)
         }
     }
 }

@@ -32,6 +32,8 @@ mod _native {
     #[pymodule_export]
     use super::build_info;
     #[pymodule_export]
+    use crate::errors::error_samples;
+    #[pymodule_export]
     use crate::events::{
         Closed, ConnectionStateChanged, DataChannelOpened, DataMessage, Failed, NegotiationNeeded,
         Paused, PublisherActive, Replied,

@@ -46,16 +46,29 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
     match reply {
         Reply::Done => Ok(py.None()),
         Reply::Answer { sdp, tracks } => {
-            let tracks = tracks.into_iter().map(|track| Py::new(py, convert::track(track)));
-            AnswerReply { sdp, tracks: tracks.collect::<PyResult<_>>()? }.into_py_any(py)
+            let tracks = tracks
+                .into_iter()
+                .map(|track| Py::new(py, convert::track(track)));
+            AnswerReply {
+                sdp,
+                tracks: tracks.collect::<PyResult<_>>()?,
+            }
+            .into_py_any(py)
         }
         Reply::Offer { sdp, mids } => {
-            let mids = mids.into_iter().map(|mapping| (mapping.mid, mapping.subscriber.0)).collect();
+            let mids = mids
+                .into_iter()
+                .map(|mapping| (mapping.mid, mapping.subscriber.0))
+                .collect();
             OfferReply { sdp, mids }.into_py_any(py)
         }
         Reply::Published { kind, codec } => {
             let codec = Py::new(py, convert::codec(codec))?;
-            PublishedReply { kind: convert::track_kind(kind), codec }.into_py_any(py)
+            PublishedReply {
+                kind: convert::track_kind(kind),
+                codec,
+            }
+            .into_py_any(py)
         }
         Reply::Attached { mid } => AttachedReply { mid }.into_py_any(py),
         Reply::Stats(stats) => {
@@ -67,7 +80,10 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
                     StatValue::Text(value) => values.set_item(name, value)?,
                 }
             }
-            StatsReply { values: values.unbind() }.into_py_any(py)
+            StatsReply {
+                values: values.unbind(),
+            }
+            .into_py_any(py)
         }
     }
 }

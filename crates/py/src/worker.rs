@@ -4,7 +4,8 @@ use std::os::fd::RawFd;
 
 use headwater_core::command::{Command, RouterOptions, TransportOptions};
 use headwater_core::ids::{
-    DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId, TransportId,
+    DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
+    TransportId,
 };
 use headwater_worker::WorkerConfig;
 use pyo3::prelude::*;
@@ -21,7 +22,10 @@ impl Worker {
     /// Send a command to the media thread of the object with handle `owner`.
     fn send(&self, owner: u64, command: Command) -> PyResult<u64> {
         let thread = TransportId(owner).thread(); // all handles are built alike
-        self.inner.send(thread, command).map(|request| request.0).map_err(errors::from_send)
+        self.inner
+            .send(thread, command)
+            .map(|request| request.0)
+            .map_err(errors::from_send)
     }
 }
 
@@ -44,7 +48,9 @@ impl Worker {
             announce: convert::addresses(&announce)?,
             announce_only,
         };
-        let inner = py.detach(|| headwater_worker::Worker::open(&config)).map_err(errors::from_open)?;
+        let inner = py
+            .detach(|| headwater_worker::Worker::open(&config))
+            .map_err(errors::from_open)?;
         Ok(Self { inner })
     }
 
@@ -63,7 +69,11 @@ impl Worker {
     }
 
     fn candidates(&self) -> Vec<String> {
-        self.inner.candidates().iter().map(ToString::to_string).collect()
+        self.inner
+            .candidates()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -96,27 +106,59 @@ impl Worker {
     }
 
     fn create_router(&self, router: u64, codecs: Vec<String>) -> PyResult<u64> {
-        let codecs = codecs.iter().map(|name| convert::codec_kind(name)).collect::<PyResult<_>>()?;
+        let codecs = codecs
+            .iter()
+            .map(|name| convert::codec_kind(name))
+            .collect::<PyResult<_>>()?;
         let options = RouterOptions { codecs };
-        self.send(router, Command::CreateRouter { router: RouterId(router), options })
+        self.send(
+            router,
+            Command::CreateRouter {
+                router: RouterId(router),
+                options,
+            },
+        )
     }
 
     fn close_router(&self, router: u64) -> PyResult<u64> {
-        self.send(router, Command::CloseRouter { router: RouterId(router) })
+        self.send(
+            router,
+            Command::CloseRouter {
+                router: RouterId(router),
+            },
+        )
     }
 
     #[pyo3(signature = (router, transport, *, dtls))]
     fn create_publish_transport(&self, router: u64, transport: u64, dtls: &str) -> PyResult<u64> {
-        let options = TransportOptions { dtls: convert::dtls_version(dtls)? };
+        let options = TransportOptions {
+            dtls: convert::dtls_version(dtls)?,
+        };
         let (router, transport) = (RouterId(router), TransportId(transport));
-        self.send(transport.0, Command::CreatePublishTransport { router, transport, options })
+        self.send(
+            transport.0,
+            Command::CreatePublishTransport {
+                router,
+                transport,
+                options,
+            },
+        )
     }
 
     #[pyo3(signature = (router, transport, *, dtls))]
     fn create_subscribe_transport(&self, router: u64, transport: u64, dtls: &str) -> PyResult<u64> {
-        let options = TransportOptions { dtls: convert::dtls_version(dtls)? };
+        let options = TransportOptions {
+            dtls: convert::dtls_version(dtls)?,
+        };
         let (router, transport) = (RouterId(router), TransportId(transport));
-        self.send(transport.0, Command::CreateSubscribeTransport { router, transport, options })
+        self.send(
+            transport.0,
+            Command::CreateSubscribeTransport {
+                router,
+                transport,
+                options,
+            },
+        )
     }
 
     fn create_recording_transport(
@@ -128,85 +170,198 @@ impl Worker {
     ) -> PyResult<u64> {
         let remote = convert::socket_address(address, port)?;
         let (router, transport) = (RouterId(router), TransportId(transport));
-        self.send(transport.0, Command::CreateRecordingTransport { router, transport, remote })
+        self.send(
+            transport.0,
+            Command::CreateRecordingTransport {
+                router,
+                transport,
+                remote,
+            },
+        )
     }
 
     fn close_transport(&self, transport: u64) -> PyResult<u64> {
-        self.send(transport, Command::CloseTransport { transport: TransportId(transport) })
+        self.send(
+            transport,
+            Command::CloseTransport {
+                transport: TransportId(transport),
+            },
+        )
     }
 
     fn accept_offer(&self, transport: u64, sdp: String) -> PyResult<u64> {
-        self.send(transport, Command::AcceptOffer { transport: TransportId(transport), sdp })
+        self.send(
+            transport,
+            Command::AcceptOffer {
+                transport: TransportId(transport),
+                sdp,
+            },
+        )
     }
 
     #[pyo3(signature = (transport, *, ice_restart))]
     fn create_offer(&self, transport: u64, ice_restart: bool) -> PyResult<u64> {
-        self.send(transport, Command::CreateOffer { transport: TransportId(transport), ice_restart })
+        self.send(
+            transport,
+            Command::CreateOffer {
+                transport: TransportId(transport),
+                ice_restart,
+            },
+        )
     }
 
     fn accept_answer(&self, transport: u64, sdp: String) -> PyResult<u64> {
-        self.send(transport, Command::AcceptAnswer { transport: TransportId(transport), sdp })
+        self.send(
+            transport,
+            Command::AcceptAnswer {
+                transport: TransportId(transport),
+                sdp,
+            },
+        )
     }
 
     fn rollback_offer(&self, transport: u64) -> PyResult<u64> {
-        self.send(transport, Command::RollbackOffer { transport: TransportId(transport) })
+        self.send(
+            transport,
+            Command::RollbackOffer {
+                transport: TransportId(transport),
+            },
+        )
     }
 
     fn add_candidate(&self, transport: u64, candidate: String) -> PyResult<u64> {
-        self.send(transport, Command::AddCandidate { transport: TransportId(transport), candidate })
+        self.send(
+            transport,
+            Command::AddCandidate {
+                transport: TransportId(transport),
+                candidate,
+            },
+        )
     }
 
     fn publish(&self, transport: u64, publisher: u64, mid: String) -> PyResult<u64> {
         let (transport, publisher) = (TransportId(transport), PublisherId(publisher));
-        self.send(transport.0, Command::Publish { transport, publisher, mid })
+        self.send(
+            transport.0,
+            Command::Publish {
+                transport,
+                publisher,
+                mid,
+            },
+        )
     }
 
     fn set_publisher_paused(&self, publisher: u64, paused: bool) -> PyResult<u64> {
-        self.send(publisher, Command::SetPublisherPaused { publisher: PublisherId(publisher), paused })
+        self.send(
+            publisher,
+            Command::SetPublisherPaused {
+                publisher: PublisherId(publisher),
+                paused,
+            },
+        )
     }
 
     fn request_key_frame(&self, publisher: u64) -> PyResult<u64> {
-        self.send(publisher, Command::RequestKeyFrame { publisher: PublisherId(publisher) })
+        self.send(
+            publisher,
+            Command::RequestKeyFrame {
+                publisher: PublisherId(publisher),
+            },
+        )
     }
 
     fn close_publisher(&self, publisher: u64) -> PyResult<u64> {
-        self.send(publisher, Command::ClosePublisher { publisher: PublisherId(publisher) })
+        self.send(
+            publisher,
+            Command::ClosePublisher {
+                publisher: PublisherId(publisher),
+            },
+        )
     }
 
     fn subscribe(&self, transport: u64, items: Vec<(u64, u64)>) -> PyResult<u64> {
         let pair = |(subscriber, publisher)| (SubscriberId(subscriber), PublisherId(publisher));
         let items = items.into_iter().map(pair).collect();
-        self.send(transport, Command::Subscribe { transport: TransportId(transport), items })
+        self.send(
+            transport,
+            Command::Subscribe {
+                transport: TransportId(transport),
+                items,
+            },
+        )
     }
 
     fn attach(&self, transport: u64, subscriber: u64, publisher: u64) -> PyResult<u64> {
         let (subscriber, publisher) = (SubscriberId(subscriber), PublisherId(publisher));
         let transport = TransportId(transport);
-        self.send(transport.0, Command::Attach { transport, subscriber, publisher })
+        self.send(
+            transport.0,
+            Command::Attach {
+                transport,
+                subscriber,
+                publisher,
+            },
+        )
     }
 
     fn set_subscriber_paused(&self, subscriber: u64, paused: bool) -> PyResult<u64> {
-        self.send(subscriber, Command::SetSubscriberPaused { subscriber: SubscriberId(subscriber), paused })
+        self.send(
+            subscriber,
+            Command::SetSubscriberPaused {
+                subscriber: SubscriberId(subscriber),
+                paused,
+            },
+        )
     }
 
     fn close_subscriber(&self, subscriber: u64) -> PyResult<u64> {
-        self.send(subscriber, Command::CloseSubscriber { subscriber: SubscriberId(subscriber) })
+        self.send(
+            subscriber,
+            Command::CloseSubscriber {
+                subscriber: SubscriberId(subscriber),
+            },
+        )
     }
 
     fn publish_data(&self, transport: u64, data_publisher: u64, label: String) -> PyResult<u64> {
         let (transport, data_publisher) = (TransportId(transport), DataPublisherId(data_publisher));
-        self.send(transport.0, Command::PublishData { transport, data_publisher, label })
+        self.send(
+            transport.0,
+            Command::PublishData {
+                transport,
+                data_publisher,
+                label,
+            },
+        )
     }
 
-    fn subscribe_data(&self, transport: u64, data_subscriber: u64, data_publisher: u64) -> PyResult<u64> {
+    fn subscribe_data(
+        &self,
+        transport: u64,
+        data_subscriber: u64,
+        data_publisher: u64,
+    ) -> PyResult<u64> {
         let data_subscriber = DataSubscriberId(data_subscriber);
         let (transport, data_publisher) = (TransportId(transport), DataPublisherId(data_publisher));
-        self.send(transport.0, Command::SubscribeData { transport, data_subscriber, data_publisher })
+        self.send(
+            transport.0,
+            Command::SubscribeData {
+                transport,
+                data_subscriber,
+                data_publisher,
+            },
+        )
     }
 
     fn set_data_tap(&self, data_publisher: u64, tapped: bool) -> PyResult<u64> {
         let data_publisher = DataPublisherId(data_publisher);
-        self.send(data_publisher.0, Command::SetDataTap { data_publisher, tapped })
+        self.send(
+            data_publisher.0,
+            Command::SetDataTap {
+                data_publisher,
+                tapped,
+            },
+        )
     }
 
     /// `bytes` is sent as a binary message, `str` as a text message.
@@ -216,17 +371,30 @@ impl Worker {
             Err(_) => (true, payload.extract::<&[u8]>()?.to_vec()),
         };
         let data_publisher = DataPublisherId(data_publisher);
-        self.send(data_publisher.0, Command::SendData { data_publisher, binary, payload })
+        self.send(
+            data_publisher.0,
+            Command::SendData {
+                data_publisher,
+                binary,
+                payload,
+            },
+        )
     }
 
     fn close_data_publisher(&self, data_publisher: u64) -> PyResult<u64> {
         let data_publisher = DataPublisherId(data_publisher);
-        self.send(data_publisher.0, Command::CloseDataPublisher { data_publisher })
+        self.send(
+            data_publisher.0,
+            Command::CloseDataPublisher { data_publisher },
+        )
     }
 
     fn close_data_subscriber(&self, data_subscriber: u64) -> PyResult<u64> {
         let data_subscriber = DataSubscriberId(data_subscriber);
-        self.send(data_subscriber.0, Command::CloseDataSubscriber { data_subscriber })
+        self.send(
+            data_subscriber.0,
+            Command::CloseDataSubscriber { data_subscriber },
+        )
     }
 
     fn start_recording(
@@ -240,18 +408,41 @@ impl Worker {
         let remote = convert::socket_address(address, port)?;
         let (transport, track) = (TransportId(transport), RecordingTrackId(track));
         let publisher = PublisherId(publisher);
-        self.send(transport.0, Command::StartRecording { transport, track, publisher, remote })
+        self.send(
+            transport.0,
+            Command::StartRecording {
+                transport,
+                track,
+                publisher,
+                remote,
+            },
+        )
     }
 
     fn stop_recording(&self, track: u64) -> PyResult<u64> {
-        self.send(track, Command::StopRecording { track: RecordingTrackId(track) })
+        self.send(
+            track,
+            Command::StopRecording {
+                track: RecordingTrackId(track),
+            },
+        )
     }
 
     fn get_stats(&self, kind: &str, handle: u64) -> PyResult<u64> {
-        self.send(handle, Command::GetStats { target: convert::stats_target(kind, handle)? })
+        self.send(
+            handle,
+            Command::GetStats {
+                target: convert::stats_target(kind, handle)?,
+            },
+        )
     }
 
     fn inject_panic(&self, transport: u64) -> PyResult<u64> {
-        self.send(transport, Command::InjectPanic { transport: TransportId(transport) })
+        self.send(
+            transport,
+            Command::InjectPanic {
+                transport: TransportId(transport),
+            },
+        )
     }
 }

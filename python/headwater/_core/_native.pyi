@@ -27,9 +27,14 @@ __all__ = [
     "Track",
     "Worker",
     "build_info",
+    "error_samples",
 ]
 
-def build_info() -> dict[str, str]: ...
+def build_info() -> dict[str, str]:
+    """What the binary was built from: `version`, `str0m`, `profile`, `source_hash`."""
+
+def error_samples() -> dict[str, Exception]:
+    """One exception per kind of failure that can cross, by the name of the Rust variant (for tests)."""
 
 @final
 class Codec:
