@@ -1,12 +1,16 @@
 """Known weaknesses of locked packages, from a dated snapshot in the tree (`policy/advisories.json`).
 
 No database is asked over the network: the check gives the same answer everywhere, on the day it is run
-and a year later. The price is that someone must renew the snapshot; `docs/decisions/` says how.
-A snapshot that names none of our packages would pass everything, so each ecosystem must have been
+and a year later. The price is that someone must renew the snapshot (docs/decisions/advisories.md says
+how). A snapshot that names none of our packages would pass everything, so each ecosystem must have been
 compared at least once.
+
+An entry lists the versions that are *good*, as RustSec does: a version that satisfies none of these
+requirements is bad.
 """
 
 import json
+import operator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,20 +23,15 @@ SNAPSHOT = paths.ROOT / "policy" / "advisories.json"
 ECOSYSTEMS = ("rust", "python", "npm")
 
 
-class Span(NamedTuple):
-    """A range of bad versions: `introduced` is bad, `fixed` is not; `fixed` None means no release is good."""
-
-    introduced: str
-    fixed: str | None
-
-
 class Advisory(NamedTuple):
     """One entry of the snapshot."""
 
     id: str
     ecosystem: str
     package: str
-    spans: list[Span]
+    good: list[str]
+    """Requirements such as `>= 0.11.9, < 0.12`; any one makes a version good, none at all means never."""
+
     summary: str
 
 
@@ -46,26 +45,22 @@ def findings(packages: list[Package] | None = None, snapshot: Path = SNAPSHOT) -
     Returns:
         The number of comparisons and one line per bad package or ecosystem without a comparison.
     """
-    wanted = locked.packages() if packages is None else packages
     by_name: dict[tuple[str, str], list[Package]] = {}
-    for package in wanted:
+    for package in locked.packages() if packages is None else packages:
         by_name.setdefault((package.ecosystem, package.name), []).append(package)
     compared = dict.fromkeys(ECOSYSTEMS, 0)
     lines = []
     for advisory in load(snapshot):
         for package in by_name.get((advisory.ecosystem, advisory.package), ()):
             compared[package.ecosystem] += 1
-            if any(_inside(package.version, span) for span in advisory.spans):
-                good = ", ".join(span.fixed or "no release" for span in advisory.spans)
+            if not any(satisfies(package.version, requirement) for requirement in advisory.good):
+                good = " or ".join(advisory.good) or "no release"
                 lines.append(
                     f"{advisory.id}: {package.name} {package.version} ({package.ecosystem}): "
-                    f"{advisory.summary}; mended in {good}"
+                    f"{advisory.summary}; good: {good}"
                 )
-    lines += [
-        f"no {name} package was compared: an empty audit proves nothing"
-        for name in ECOSYSTEMS
-        if not compared[name]
-    ]
+    empty = [name for name in ECOSYSTEMS if not compared[name]]
+    lines += [f"no {name} package was compared: an empty audit proves nothing" for name in empty]
     return Report(sum(compared.values()), lines)
 
 
@@ -78,22 +73,34 @@ def load(snapshot: Path = SNAPSHOT) -> list[Advisory]:
     Returns:
         Its advisories.
     """
-    entries = json.loads(snapshot.read_text())["advisories"]
-    return [
-        Advisory(
-            entry["id"],
-            entry["ecosystem"],
-            entry["package"],
-            [Span(span.get("introduced", "0"), span.get("fixed")) for span in entry["ranges"]],
-            entry["summary"],
-        )
-        for entry in entries
-    ]
+    return [Advisory(**entry) for entry in json.loads(snapshot.read_text())["advisories"]]
 
 
-def _inside(version: str, span: Span) -> bool:
+def satisfies(version: str, requirement: str) -> bool:
+    """Whether a version meets every comparator of a requirement.
+
+    Args:
+        version: Such as `0.11.15`.
+        requirement: Comparators joined by commas: `>= 1.2, < 2`, `^0.12.3`, `~1.2.3`, `= 1.0.1`.
+
+    Returns:
+        True when all of them hold.
+
+    >>> satisfies("0.12.9", "^0.12.3"), satisfies("0.13.0", "^0.12.3"), satisfies("1.9", ">=1, <2")
+    (True, False, True)
+    """
     found = _ordered(version)
-    return _ordered(span.introduced) <= found and (span.fixed is None or found < _ordered(span.fixed))
+    return all(_holds(found, comparator.strip()) for comparator in requirement.split(","))
+
+
+def _holds(found: Version, comparator: str) -> bool:
+    for sign, compare in COMPARATORS.items():
+        if comparator.startswith(sign):
+            return bool(compare(found, _ordered(comparator.removeprefix(sign).strip())))
+    floor = _ordered(comparator.lstrip("^~"))
+    # A caret (Cargo's default) keeps the first number that is not 0; a tilde keeps the first two.
+    kept = 2 if comparator.startswith("~") else next((i for i, n in enumerate(floor.release) if n), 0) + 1
+    return found >= floor and found.release[:kept] == floor.release[:kept]
 
 
 def _ordered(version: str) -> Version:
@@ -103,3 +110,13 @@ def _ordered(version: str) -> Version:
         return Version(core)
     except InvalidVersion:
         return Version(core.partition("-")[0])
+
+
+COMPARATORS = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
