@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from headwater.errors import Closed, HeadwaterError
+from headwater.errors import Closed, HeadwaterError, NotFound, PublisherNotFound
 from headwater.ids import new_id
 from headwater.media.events import CloseReason, DataChannelOpened, Event, EventStream, ObjectClosed
 from headwater.media.seam import Kind, Seam
@@ -100,12 +100,17 @@ class MediaObject:
         return self._closed.reason
 
     async def close(self) -> None:
-        """Close this and everything that hangs on it; closing twice is fine."""
+        """Close this and everything that hangs on it; closing twice is fine.
+
+        From the call on nothing new can be asked of the object; the call returns when the media
+        thread has let go of it too.
+        """
         if self._closed is None and self._seam.open:
             self._seam.check()
-            with contextlib.suppress(HeadwaterError):  # gone already: its closing event is under way
-                await self._seam.call(self._send_close())
-        self.mark_closed("requested")
+            request = self._send_close()
+            self.mark_closed("requested")
+            with contextlib.suppress(HeadwaterError):  # the other side closed it first
+                await self._seam.call(request)
 
     async def get_stats(self) -> Statistics:
         """Return this object's counters.
@@ -152,7 +157,12 @@ class MediaObject:
             Closed: The object was closed, before or while the command was under way.
         """
         self.check()
-        return await self._seam.call(send(), done)
+        try:
+            return await self._seam.call(send(), done)
+        except NotFound as error:
+            if self.kind_ in ("publisher", "data_publisher") and isinstance(error, PublisherNotFound):
+                raise Closed(f"{self!r} was closed") from error
+            raise
 
     async def create(self, item: O, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> O:
         """Send the command that makes ``item``; adopt it when it succeeds.
@@ -224,6 +234,10 @@ class MediaObject:
         if self._parent is not None:
             self._parent._children.pop(self, None)
         self._children.clear()
+
+    def below_closing(self) -> bool:
+        """Whether something that this hangs on has closed or is closing."""
+        return self._parent is not None and (self._parent.closed or self._parent.below_closing())
 
     def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
         """What closes with this, and the reason it is given."""

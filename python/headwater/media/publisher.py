@@ -153,7 +153,7 @@ class Publisher(MediaObject):
 
     def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
         for item in list(self._taken_by):
-            yield item, "publisher_closed"
+            yield item, "parent" if item.below_closing() else "publisher_closed"
 
     def _on_closed(self) -> None:
         self._transport.router.remove_publisher(self)

@@ -19,7 +19,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from headwater.errors import InvalidState, WorkerClosed
+from headwater.errors import Closed, InvalidState, NotFound, WorkerClosed
 from headwater.ids import PublisherId, TransportId
 from headwater.media.codec import Codec
 from headwater.media.events import (
@@ -195,6 +195,8 @@ class _Pending:
             self._failed(error)
         if self._future.done():
             return
+        if type(error) is NotFound:  # the core forgets what closed; here it is known to have existed
+            error = Closed(str(error))
         if error is None:
             self._future.set_result(result)
         else:

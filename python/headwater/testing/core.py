@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -9,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headwater.errors import (
-    Closed,
     HeadwaterError,
     InvalidCandidate,
     InvalidSdp,
     InvalidState,
     NoOffer,
+    NotFound,
+    PublisherNotFound,
     TrackNotFound,
     UnsupportedCodec,
     WorkerClosed,
@@ -69,6 +72,7 @@ class FakeCore:
         self._last_request = 0
         self._held = False
         self._closed = False
+        self._asked: asyncio.Future[None] | None = None
 
     # -- what a client causes -----------------------------------------------------------------------
 
@@ -125,6 +129,12 @@ class FakeCore:
         self._held = False
         self._signal()
 
+    async def asked(self, command: str) -> None:
+        """Wait until the program has sent a command of that name, and nothing after it."""
+        while not self.commands or self.commands[-1] != command:
+            self._asked = asyncio.get_running_loop().create_future()
+            await self._asked
+
     @property
     def objects(self) -> int:
         """How many objects are open."""
@@ -146,12 +156,11 @@ class FakeCore:
 
     def drain_events(self, limit: int = 4096) -> list[Any]:
         """Hand out what happened."""
-        if self._held:
-            os.eventfd_read(self._descriptor)
-            return []
-        batch = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
-        if not self._events:
-            os.eventfd_read(self._descriptor)
+        size = 0 if self._held else min(limit, len(self._events))
+        batch = [self._events.popleft() for _ in range(size)]
+        if self._held or not self._events:
+            with contextlib.suppress(BlockingIOError):
+                os.eventfd_read(self._descriptor)
         return batch
 
     def close(self) -> None:
@@ -178,6 +187,8 @@ class FakeCore:
             if self._closed:
                 raise WorkerClosed("the Worker was closed")
             self.commands.append(name)
+            if self._asked is not None and not self._asked.done():
+                self._asked.set_result(None)
             self._last_request += 1
             request = self._last_request
             try:
@@ -204,7 +215,7 @@ class FakeCore:
     def _thing(self, kind: str, handle: int) -> _Thing:
         thing = self._things.get(handle)
         if thing is None or thing.kind != kind:
-            raise Closed(f"{kind} is closed or unknown")
+            raise (PublisherNotFound if kind == "publisher" else NotFound)(f"{kind} is closed or unknown")
         return thing
 
     def _add(self, kind: str, handle: int, parent: _Thing | None, **details: Any) -> _Thing:
