@@ -34,10 +34,7 @@ fn main() {
         "cargo::rustc-env=HEADWATER_STR0M={}",
         str0m_version(&crates)
     );
-    println!(
-        "cargo::rustc-env=HEADWATER_PROFILE={}",
-        env::var("PROFILE").expect("set by cargo")
-    );
+    println!("cargo::rustc-env=HEADWATER_PROFILE={}", profile());
     for name in ["core/src", "worker/src", "py/src", "../Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", crates.join(name).display());
     }

@@ -61,6 +61,11 @@ impl EventSignal {
         self.fd.as_fd().as_raw_fd()
     }
 
+    #[cfg(test)]
+    pub(crate) const fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
     /// Make the descriptor readable, unless it already is.
     pub(crate) fn raise(&self) {
         if !self.armed.swap(true, Ordering::SeqCst)

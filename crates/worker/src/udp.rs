@@ -225,3 +225,164 @@ fn enlarge_buffers(socket: &Socket) {
 pub(crate) const RECEIVE_BATCH: usize = 8;
 const GRO_BUFFER: usize = 65_536;
 const SOCKET_BUFFER: usize = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counters() -> Counters {
+        Counters::default()
+    }
+
+    /// Receive until `datagrams` have come, or nothing more does.
+    fn receive_all(port: &mut UdpPort, datagrams: usize) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let mut buffers = ReceiveBuffers::new();
+        let mut all = Vec::new();
+        while all.len() < datagrams {
+            let count = port.receive(&mut buffers, &mut counters());
+            assert!(count > 0, "{} of {datagrams} arrived", all.len());
+            for (meta, data) in buffers.metas.iter().zip(&buffers.data).take(count) {
+                let destination = port.destination(meta);
+                for datagram in data[..meta.len].chunks(meta.stride) {
+                    all.push((meta.addr, destination, datagram.to_vec()));
+                }
+            }
+        }
+        all
+    }
+
+    fn at(ip: &str, port: &UdpPort) -> SocketAddr {
+        SocketAddr::new(ip.parse().unwrap(), port.port())
+    }
+
+    #[test]
+    fn a_run_leaves_in_one_call_and_arrives_as_its_datagrams() {
+        let mut sender = UdpPort::bind_media(false, 0, false).unwrap();
+        let mut receiver = UdpPort::bind_media(false, 0, false).unwrap();
+        let contents: Vec<u8> = (0..10_000_u32).map(|n| n as u8).collect();
+        let run = Run {
+            source: None,
+            destination: at("127.0.0.1", &receiver),
+            contents: &contents,
+            segment: 1200,
+        };
+        let mut sent = counters();
+        sender.send(&run, &mut sent);
+        assert_eq!(
+            (sent.datagrams_sent, sent.send_calls, sent.bytes_sent),
+            (9, 1, 10_000)
+        );
+        let arrived = receive_all(&mut receiver, 9);
+        assert_eq!(
+            arrived
+                .iter()
+                .map(|(.., data)| data.len())
+                .collect::<Vec<_>>(),
+            [&[1200; 8][..], &[400]].concat()
+        );
+        assert_eq!(
+            arrived
+                .into_iter()
+                .flat_map(|(.., data)| data)
+                .collect::<Vec<_>>(),
+            contents
+        );
+    }
+
+    #[test]
+    fn without_segmentation_offload_the_datagrams_leave_one_by_one() {
+        let mut sender = UdpPort::bind_media(false, 0, false).unwrap();
+        sender.gso = false;
+        let mut receiver = UdpPort::bind_media(false, 0, false).unwrap();
+        let destination = at("127.0.0.1", &receiver);
+        let mut sent = counters();
+        sender.send(
+            &Run {
+                source: None,
+                destination,
+                contents: &[5; 1000],
+                segment: 300,
+            },
+            &mut sent,
+        );
+        assert_eq!((sent.datagrams_sent, sent.send_calls), (4, 4));
+        assert_eq!(receive_all(&mut receiver, 4).len(), 4);
+    }
+
+    #[test]
+    fn a_reply_leaves_from_the_address_at_which_the_datagram_arrived() {
+        let mut server = UdpPort::bind_media(false, 0, false).unwrap();
+        let mut client = UdpPort::bind_media(false, 0, false).unwrap();
+        let destination = at("127.0.0.2", &server);
+        let hello = Run {
+            source: None,
+            destination,
+            contents: b"hello",
+            segment: 5,
+        };
+        client.send(&hello, &mut counters());
+        let (source, arrived_at, _) = receive_all(&mut server, 1).remove(0);
+        assert_eq!(arrived_at, destination);
+        let reply = Run {
+            source: Some(arrived_at.ip()),
+            destination: source,
+            contents: b"hi",
+            segment: 2,
+        };
+        server.send(&reply, &mut counters());
+        assert_eq!(receive_all(&mut client, 1)[0].0, destination);
+    }
+
+    #[test]
+    fn one_unreachable_peer_does_not_cost_the_others_their_batching() {
+        let mut sender = UdpPort::bind_media(false, 0, false).unwrap();
+        let mut receiver = UdpPort::bind_media(false, 0, false).unwrap();
+        let destination = at("127.0.0.1", &receiver);
+        let mut sent = counters();
+        // No interface of ours: the kernel refuses, with the very error of a GSO refusal.
+        let wrong = Some("203.0.113.77".parse().unwrap());
+        sender.send(
+            &Run {
+                source: wrong,
+                destination,
+                contents: &[1; 2400],
+                segment: 1200,
+            },
+            &mut sent,
+        );
+        assert_eq!(
+            (sent.datagrams_sent, sent.gso_refused, sent.send_errors),
+            (0, 1, 2)
+        );
+        let mut sent = counters();
+        sender.send(
+            &Run {
+                source: None,
+                destination,
+                contents: &[1; 2400],
+                segment: 1200,
+            },
+            &mut sent,
+        );
+        assert_eq!((sent.datagrams_sent, sent.send_calls), (2, 1));
+        assert_eq!(receive_all(&mut receiver, 2).len(), 2);
+    }
+
+    #[test]
+    fn an_empty_socket_says_so_and_is_no_longer_readable() {
+        let mut port = UdpPort::bind_media(false, 0, false).unwrap();
+        port.readable = true;
+        let mut counted = counters();
+        assert_eq!(port.receive(&mut ReceiveBuffers::new(), &mut counted), 0);
+        assert!(!port.readable);
+        assert_eq!(counted.receive_errors, 0);
+    }
+
+    #[test]
+    fn threads_share_a_port_but_programs_do_not() {
+        let first = UdpPort::bind_media(false, 0, false).unwrap();
+        let _sibling = UdpPort::bind_media(false, first.port(), true).unwrap();
+        let stranger = UdpPort::bind_media(false, first.port(), false);
+        assert_eq!(stranger.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}

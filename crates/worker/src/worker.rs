@@ -432,3 +432,124 @@ const MAX_THREADS: u16 = 256;
 const EPHEMERAL_ATTEMPTS: u32 = 16;
 /// DTLS handshakes and SDP are the deepest; unoptimised builds need more.
 const STACK: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use headwater_core::command::{RouterOptions, StatsTarget};
+    use headwater_core::event::CloseReason;
+    use headwater_core::ids::{ObjectId, RouterId};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+
+    fn open(threads: u16) -> Worker {
+        Worker::open(&WorkerConfig {
+            threads,
+            ..WorkerConfig::default()
+        })
+        .unwrap()
+    }
+
+    /// Drain until `enough`, waiting on the descriptor.
+    fn drain_until(worker: &Worker, enough: impl Fn(&[Event]) -> bool) -> Vec<Event> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut events = Vec::new();
+        while !enough(&events) {
+            assert!(Instant::now() < deadline, "events so far: {events:?}");
+            {
+                let running = lock(&worker.running);
+                let fd = running.as_ref().unwrap().signal.fd();
+                let timeout = Timespec {
+                    tv_sec: 1,
+                    tv_nsec: 0,
+                };
+                poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&timeout)).unwrap();
+            }
+            events.extend(worker.drain(100));
+        }
+        events
+    }
+
+    fn panic_thread(worker: &Worker, thread: usize) {
+        let running = lock(&worker.running);
+        let inbox = &running.as_ref().unwrap().inboxes[thread];
+        inbox.orders.push(Order::Panic).unwrap();
+        inbox.bell.ring();
+    }
+
+    fn create_router(worker: &Worker) -> RouterId {
+        let router = RouterId(worker.allocate_router().unwrap());
+        let options = RouterOptions { codecs: Vec::new() };
+        worker
+            .send(router.thread(), Command::CreateRouter { router, options })
+            .unwrap();
+        drain_until(worker, |events| {
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Reply { result: Ok(_), .. }))
+        });
+        router
+    }
+
+    #[test]
+    fn a_panic_outside_of_a_session_closes_what_the_thread_had_and_it_goes_on() {
+        let worker = open(1);
+        let router = create_router(&worker);
+        panic_thread(&worker, 0);
+        // Behind the panic in the same queue: executed by the new core.
+        let after = worker
+            .send(
+                0,
+                Command::GetStats {
+                    target: StatsTarget::Thread,
+                },
+            )
+            .unwrap();
+        let events = drain_until(&worker, |events| {
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Reply { request, .. } if *request == after))
+        });
+        let closed = |event: &&Event| {
+            let ours = ObjectId::Router(router);
+            matches!(event, Event::Closed { object, reason: CloseReason::Panic } if *object == ours)
+        };
+        assert_eq!(events.iter().filter(closed).count(), 1, "{events:?}");
+        create_router(&worker);
+        worker.close();
+        assert!(worker.counters().contains(&("thread_panics", 1)));
+    }
+
+    #[test]
+    fn a_panic_on_one_thread_leaves_the_others_alone() {
+        let worker = open(2);
+        let (first, second) = (create_router(&worker), create_router(&worker));
+        assert_ne!(first.thread(), second.thread());
+        panic_thread(&worker, usize::from(first.thread()));
+        drain_until(&worker, |events| matches!(events, [Event::Closed { .. }]));
+        worker
+            .send(second.thread(), Command::CloseRouter { router: second })
+            .unwrap();
+        let events = drain_until(&worker, |events| events.len() >= 2);
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Reply { result: Ok(_), .. })),
+            "{events:?}"
+        );
+    }
+
+    #[test]
+    fn closing_the_worker_closes_its_routers() {
+        let worker = open(2);
+        let routers = [create_router(&worker), create_router(&worker)];
+        worker.close();
+        let events = worker.drain(100);
+        for router in routers {
+            let closed = |event: &&Event| matches!(event, Event::Closed { object, .. } if *object == ObjectId::Router(router));
+            assert_eq!(events.iter().filter(closed).count(), 1, "{events:?}");
+        }
+    }
+}
