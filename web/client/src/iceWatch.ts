@@ -83,7 +83,10 @@ export class IceWatch {
       if (now - (this.#restartedAt ?? this.#startedAt) > this.#options.restartMs) this.#restart();
       return;
     }
-    const sample = await readSample(this.#pc);
+    this.#judge(await readSample(this.#pc), state, now);
+  }
+
+  #judge(sample: Sample, state: RTCPeerConnectionState, now: number): void {
     if (this.#closed) return;
     if (sample.bytes > this.#last.bytes || sample.answers > this.#last.answers) {
       this.#lastGrowth = now;

@@ -12,24 +12,55 @@ export type DeviceList = {
 
 /** Opens a camera: `deviceId` when it is there, any other when it is not. */
 export async function openCamera(deviceId?: string): Promise<MediaStreamTrack> {
-  const video: MediaTrackConstraints = {
-    width: { ideal: 1280 },
-    height: { ideal: 720 },
-    frameRate: { ideal: 30 },
-    ...(deviceId ? { deviceId: { ideal: deviceId } } : { facingMode: "user" }),
-  };
-  return await open("camera", (devices) => devices.getUserMedia({ video }));
+  return await open("camera", (devices) => devices.getUserMedia({ video: videoConstraints(deviceId) }));
 }
 
 /** Opens a microphone with echo and noise removed. */
 export async function openMicrophone(deviceId?: string): Promise<MediaStreamTrack> {
-  const audio: MediaTrackConstraints = {
-    echoCancellation: true,
-    noiseSuppression: true,
-    autoGainControl: true,
-    ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
-  };
-  return await open("microphone", (devices) => devices.getUserMedia({ audio }));
+  return await open("microphone", (devices) => devices.getUserMedia({ audio: audioConstraints(deviceId) }));
+}
+
+export type Opened = {
+  readonly camera: MediaStreamTrack | MediaError;
+  readonly microphone: MediaStreamTrack | MediaError;
+};
+
+/**
+ * Opens both with one question to the person, and where that fails finds out which of the two it was:
+ * somebody without a camera still wants to be heard.
+ */
+export async function openCameraAndMicrophone(cameraId?: string, microphoneId?: string): Promise<Opened> {
+  const devices = deviceAccess();
+  if (!devices) return { camera: new MediaError("page_not_secure"), microphone: new MediaError("page_not_secure") };
+  try {
+    const stream = await devices.getUserMedia({ video: videoConstraints(cameraId), audio: audioConstraints(microphoneId) });
+    const [[camera], [microphone]] = [stream.getVideoTracks(), stream.getAudioTracks()];
+    if (camera && microphone) return { camera, microphone };
+    for (const track of stream.getTracks()) track.stop();
+  } catch (error) {
+    const denied = error instanceof Error && error.name === "NotAllowedError";
+    // After a refusal only what is allowed already is tried: asking again would be rude.
+    if (denied && !(await isGranted("camera")) && !(await isGranted("microphone"))) {
+      return { camera: mediaError(error, "camera"), microphone: mediaError(error, "microphone") };
+    }
+  }
+  const [camera, microphone] = await Promise.all([
+    openCamera(cameraId).catch((error: unknown) => mediaFailure(error, "camera")),
+    openMicrophone(microphoneId).catch((error: unknown) => mediaFailure(error, "microphone")),
+  ]);
+  return { camera, microphone };
+}
+
+async function isGranted(name: "camera" | "microphone"): Promise<boolean> {
+  try {
+    return (await navigator.permissions.query({ name: name })).state === "granted";
+  } catch {
+    return false;
+  }
+}
+
+function mediaFailure(error: unknown, device: Device): MediaError {
+  return error instanceof MediaError ? error : mediaError(error, device);
 }
 
 /** Lets the person choose a screen, window or tab; with its sound where the browser offers it. */
@@ -46,7 +77,7 @@ export async function openScreen(): Promise<{ readonly video: MediaStreamTrack; 
     if ("contentHint" in video) video.contentHint = "detail";
     return { video, audio: stream.getAudioTracks()[0] ?? null };
   } catch (error) {
-    throw error instanceof MediaError ? error : mediaError(error, "screen");
+    throw mediaFailure(error, "screen");
   }
 }
 
@@ -72,6 +103,24 @@ export function onDevicesChanged(listener: () => void): () => void {
   return () => devices?.removeEventListener("devicechange", listener);
 }
 
+function videoConstraints(deviceId?: string): MediaTrackConstraints {
+  return {
+    width: { ideal: 1280 },
+    height: { ideal: 720 },
+    frameRate: { ideal: 30 },
+    ...(deviceId ? { deviceId: { ideal: deviceId } } : { facingMode: "user" }),
+  };
+}
+
+function audioConstraints(deviceId?: string): MediaTrackConstraints {
+  return {
+    echoCancellation: true,
+    noiseSuppression: true,
+    autoGainControl: true,
+    ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
+  };
+}
+
 async function open(device: Device, request: (devices: MediaDevices) => Promise<MediaStream>): Promise<MediaStreamTrack> {
   const devices = deviceAccess();
   if (!devices) throw new MediaError("page_not_secure");
@@ -80,11 +129,11 @@ async function open(device: Device, request: (devices: MediaDevices) => Promise<
     if (!track) throw new MediaError(device === "camera" ? "no_camera" : "no_microphone");
     return track;
   } catch (error) {
-    throw error instanceof MediaError ? error : mediaError(error, device);
+    throw mediaFailure(error, device);
   }
 }
 
 /** Absent on pages that are not secure, whatever the type says. */
 function deviceAccess(): MediaDevices | undefined {
-  return navigator.mediaDevices as MediaDevices | undefined;
+  return navigator.mediaDevices;
 }

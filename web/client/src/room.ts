@@ -12,7 +12,7 @@
 
 import { Backoff, reconnectBackoff } from "./backoff";
 import type { DataPublisher, DataPublisherOptions, DataSubscriber } from "./dataChannel";
-import { byeError, ConnectionError, HeadwaterError, toError } from "./errors";
+import { byeError, ConnectionError, type HeadwaterError, toError } from "./errors";
 import { Emitter } from "./events";
 import type { Joined, ServerMessage } from "./generated/signaling";
 import { type Participant, type RemoteTrack, toParticipant, toRemoteTrack, withoutTrack, withTrack } from "./participant";
@@ -109,7 +109,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#wireTransports();
     for (const info of joined.participants) this.#putParticipant(toParticipant(info));
     this.#listen(signaling);
-    globalThis.addEventListener?.("online", this.#onOnline);
+    globalThis.addEventListener("online", this.#onOnline);
   }
 
   get state(): RoomState {
@@ -450,7 +450,7 @@ export class Room extends Emitter<RoomEvents> {
   #close(error: HeadwaterError | null): void {
     if (this.#state === "closed") return;
     this.#setState("closed");
-    globalThis.removeEventListener?.("online", this.#onOnline);
+    globalThis.removeEventListener("online", this.#onOnline);
     this.#retryNow?.();
     this.publishTransport.close();
     this.subscribeTransport.close();

@@ -1,0 +1,268 @@
+/**
+ * A call as the page shows it: the room's events turned into state, the toolbar's wishes turned into
+ * calls on the room. Knows no elements.
+ *
+ * What one sends follows LocalMedia: the camera is published when it is first on; switched off, its
+ * Publisher is muted and sends nothing, and its device is let go, so that its light goes out.
+ */
+
+import {
+  type Codec,
+  type HeadwaterError,
+  openScreen,
+  type Participant,
+  type Publisher,
+  type Quality,
+  type Room,
+  type RoomState,
+  type RoomStats,
+  type Subscriber,
+  toError,
+  transportQuality,
+} from "@headwater/client";
+import { SvelteMap } from "svelte/reactivity";
+import type { LocalMedia } from "../media/localMedia.svelte";
+import { buildTiles, type Tile } from "./tiles";
+
+/** Louder than this counts as speaking. */
+const speakingLevel = 0.04;
+
+export class Call {
+  readonly room: Room;
+  readonly media: LocalMedia;
+  state = $state<RoomState>("connected");
+  /** Media stopped getting through although the server is reachable. */
+  stalled = $state(false);
+  participants = $state.raw<readonly Participant[]>([]);
+  subscribers = $state.raw<readonly Subscriber[]>([]);
+  screen = $state.raw<MediaStreamTrack | null>(null);
+  stats = $state.raw<RoomStats | null>(null);
+  /** For screen readers, and for a moment on the screen. */
+  announcement = $state("");
+  problem = $state.raw<HeadwaterError | null>(null);
+  ended = $state.raw<{ readonly error: HeadwaterError | null } | null>(null);
+  readonly levels = new SvelteMap<string, number>();
+  readonly qualities = new SvelteMap<string, Quality>();
+  readonly startedAt = Date.now();
+  readonly tiles: readonly Tile[];
+  readonly #codec: Codec | undefined;
+  readonly #sent = new Map<"camera" | "microphone" | "screen" | "screen_audio", Publisher>();
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #flowing = { send: true, receive: true };
+
+  constructor(room: Room, media: LocalMedia, codec: Codec | undefined) {
+    this.room = room;
+    this.media = media;
+    this.#codec = codec;
+    this.tiles = $derived(
+      buildTiles({
+        self: { id: room.participantId, name: room.name },
+        camera: this.media.camera,
+        screen: this.screen,
+        muted: this.media.muted || this.media.microphone === null,
+        participants: this.participants,
+        subscribers: this.subscribers,
+      }),
+    );
+    this.#listen();
+    this.#refresh();
+    this.#timers.push(setInterval(() => this.#readLevels(), 120));
+    this.#timers.push(setInterval(() => void this.#readStats(), 2_000));
+  }
+
+  /** Remote sound, each to be played by an element of its own. */
+  get sounds(): readonly Subscriber[] {
+    return this.subscribers.filter(({ kind }) => kind === "audio");
+  }
+
+  /** Publishes what the device check left on. */
+  async start(): Promise<void> {
+    const { microphone, camera } = this.media;
+    if (microphone) await this.#guard(() => this.#send("microphone", microphone, this.media.muted));
+    if (camera) await this.#guard(() => this.#send("camera", camera));
+  }
+
+  async toggleMute(): Promise<void> {
+    const { media } = this;
+    if (!media.microphone) {
+      await this.useMicrophone();
+      return;
+    }
+    media.setMuted(!media.muted);
+    this.announce(media.muted ? "You are muted" : "Others can hear you");
+    await this.#guard(async () => {
+      const publisher = this.#sent.get("microphone");
+      await (media.muted ? publisher?.mute() : publisher?.unmute());
+    });
+  }
+
+  async toggleCamera(): Promise<void> {
+    if (!this.media.camera) {
+      await this.useCamera();
+      return;
+    }
+    this.media.stopCamera();
+    this.announce("Your camera is off");
+    await this.#guard(async () => {
+      const publisher = this.#sent.get("camera");
+      await publisher?.mute();
+      await publisher?.replaceTrack(null);
+    });
+  }
+
+  /** Another camera, or the one that was off. */
+  async useCamera(deviceId?: string): Promise<void> {
+    await this.media.startCamera(deviceId);
+    const { camera, cameraError } = this.media;
+    if (!camera) {
+      this.problem = cameraError;
+      return;
+    }
+    this.announce("Your camera is on");
+    await this.#guard(() => this.#send("camera", camera));
+  }
+
+  async useMicrophone(deviceId?: string): Promise<void> {
+    await this.media.startMicrophone(deviceId);
+    const { microphone, microphoneError } = this.media;
+    if (!microphone) {
+      this.problem = microphoneError;
+      return;
+    }
+    await this.#guard(() => this.#send("microphone", microphone, this.media.muted));
+  }
+
+  async toggleScreen(): Promise<void> {
+    if (this.screen) {
+      await this.#stopScreen();
+      return;
+    }
+    await this.#guard(async () => {
+      const { video, audio } = await openScreen();
+      this.screen = video;
+      // The browser's own "stop sharing" button.
+      video.addEventListener("ended", () => void this.#stopScreen());
+      try {
+        await this.#send("screen", video);
+        if (audio) await this.#send("screen_audio", audio);
+        this.announce("You are sharing your screen");
+      } catch (error) {
+        await this.#stopScreen();
+        throw error;
+      }
+    });
+  }
+
+  async leave(): Promise<void> {
+    await this.room.leave();
+  }
+
+  announce(text: string): void {
+    this.announcement = text;
+  }
+
+  /** Ends timers and the share; the devices are LocalMedia's. Idempotent. */
+  close(): void {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer);
+    this.screen?.stop();
+    this.#sent.get("screen_audio")?.track?.stop();
+    this.screen = null;
+    void this.room.leave();
+  }
+
+  async #send(source: "camera" | "microphone" | "screen" | "screen_audio", track: MediaStreamTrack, muted = false): Promise<void> {
+    const publisher = this.#sent.get(source);
+    if (publisher && !publisher.closed) {
+      await publisher.replaceTrack(track);
+      await (muted ? publisher.mute() : publisher.unmute());
+      return;
+    }
+    const preferredCodec = track.kind === "video" ? this.#codec : undefined;
+    const options = { source, muted, ...(preferredCodec ? { preferredCodec } : {}) };
+    this.#sent.set(source, await this.room.publish(track, options));
+  }
+
+  async #stopScreen(): Promise<void> {
+    const publishers = (["screen", "screen_audio"] as const).flatMap((source) => this.#sent.get(source) ?? []);
+    this.#sent.delete("screen");
+    this.#sent.delete("screen_audio");
+    this.screen?.stop();
+    if (this.screen) this.announce("You stopped sharing");
+    this.screen = null;
+    for (const publisher of publishers) {
+      publisher.track?.stop();
+      await this.#guard(() => publisher.close());
+    }
+  }
+
+  #listen(): void {
+    const { room } = this;
+    room.on("state", (state) => {
+      this.state = state;
+      if (state === "reconnecting") this.announce("Connection lost. Reconnecting");
+    });
+    room.on("reconnected", () => this.announce("Connected again"));
+    room.on("closed", (event) => (this.ended = event));
+    room.on("mediaBlocked", (error) => (this.problem = error));
+    room.on("flowing", ({ direction, flowing }) => {
+      this.#flowing[direction] = flowing;
+      this.stalled = !this.#flowing.receive || !this.#flowing.send;
+      if (flowing && this.problem?.code === "media_blocked") this.problem = null;
+    });
+    room.on("participantJoined", ({ name }) => this.announce(`${name} joined`));
+    room.on("participantLeft", ({ participant }) => this.announce(`${participant.name} left`));
+    room.on("trackPublished", ({ source, participantId }) => {
+      if (source === "screen") this.announce(`${room.participants.get(participantId)?.name ?? "Somebody"} shares a screen`);
+    });
+    const refresh = (): void => this.#refresh();
+    room.on("participantJoined", refresh);
+    room.on("participantUpdated", refresh);
+    room.on("participantLeft", refresh);
+    room.on("subscribed", refresh);
+    room.on("unsubscribed", refresh);
+  }
+
+  #refresh(): void {
+    this.participants = [...this.room.participants.values()];
+    this.subscribers = [...this.room.subscribers.values()];
+  }
+
+  #readLevels(): void {
+    const levels = new Map<string, number>([[this.room.participantId, this.media.level > 0.35 ? this.media.level / 3 : 0]]);
+    for (const subscriber of this.sounds) {
+      if (subscriber.source === "screen_audio" || subscriber.muted) continue;
+      const level = subscriber.audioLevel();
+      levels.set(subscriber.participantId, Math.max(level, levels.get(subscriber.participantId) ?? 0));
+    }
+    for (const id of [...this.levels.keys()]) if (!levels.has(id)) this.levels.delete(id);
+    for (const [id, level] of levels) {
+      // Small steps only, so that a quiet room draws nothing anew.
+      const shown = level > speakingLevel ? Math.round(Math.min(1, level * 2.5) * 5) / 5 : 0;
+      if (this.levels.get(id) !== shown) this.levels.set(id, shown);
+    }
+  }
+
+  async #readStats(): Promise<void> {
+    const stats = await this.room.getStats().catch(() => null);
+    if (!stats || this.ended) return;
+    this.stats = stats;
+    this.qualities.set(this.room.participantId, transportQuality(stats.publish, this.#flowing.send));
+    for (const { id } of this.participants) {
+      const mids = new Set(this.subscribers.filter(({ participantId }) => participantId === id).map(({ mid }) => mid));
+      const tracks = stats.subscribe.tracks.filter(({ mid }) => mid !== null && mids.has(mid));
+      if (tracks.length) this.qualities.set(id, transportQuality({ ...stats.subscribe, tracks }, this.#flowing.receive));
+      else this.qualities.delete(id);
+    }
+  }
+
+  /** Shows what went wrong instead of throwing it at a click handler. */
+  async #guard(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      const problem = toError(error);
+      const expected = problem.code === "screen_cancelled" || problem.code === "closed" || this.ended !== null;
+      if (!expected) this.problem = problem;
+    }
+  }
+}

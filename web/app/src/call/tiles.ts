@@ -1,0 +1,103 @@
+/**
+ * Who gets a tile: one per person, and one more per shared screen. Pure, so that it can be tested.
+ */
+
+import type { Participant, Subscriber } from "@headwater/client";
+
+export type Tile = {
+  /** Stable while the tile stands for the same thing, so that it can move instead of blink. */
+  readonly key: string;
+  readonly participantId: string;
+  readonly name: string;
+  readonly isSelf: boolean;
+  readonly isScreen: boolean;
+  readonly video: MediaStreamTrack | null;
+  /** The microphone is off or absent. */
+  readonly muted: boolean;
+  /** Came by WHIP: a program, not a browser. */
+  readonly isBroadcast: boolean;
+};
+
+export type TileInput = {
+  readonly self: { readonly id: string; readonly name: string };
+  readonly camera: MediaStreamTrack | null;
+  readonly screen: MediaStreamTrack | null;
+  readonly muted: boolean;
+  readonly participants: readonly Participant[];
+  readonly subscribers: readonly Pick<Subscriber, "participantId" | "kind" | "source" | "track" | "publisherId">[];
+};
+
+/** Screens first, then the others in the order in which they came, oneself last. */
+export function buildTiles(input: TileInput): Tile[] {
+  const others = input.participants.filter(({ protocol }) => protocol !== "whep");
+  return [
+    ...others.flatMap((participant) => screenTiles(participant, input)),
+    ...ownScreen(input),
+    ...others.map((participant) => personTile(participant, input)),
+    ownTile(input),
+  ];
+}
+
+function personTile(participant: Participant, { subscribers }: TileInput): Tile {
+  const muted = (publisherId: string): boolean =>
+    participant.tracks.find((track) => track.publisherId === publisherId)?.muted ?? false;
+  const camera = subscribers.find(
+    ({ participantId, kind, source, publisherId }) =>
+      participantId === participant.id && kind === "video" && source !== "screen" && !muted(publisherId),
+  );
+  const voices = participant.tracks.filter(({ kind, source }) => kind === "audio" && source !== "screen_audio");
+  return {
+    key: participant.id,
+    participantId: participant.id,
+    name: participant.name || "Guest",
+    isSelf: false,
+    isScreen: false,
+    video: camera?.track ?? null,
+    muted: voices.every((track) => track.muted),
+    isBroadcast: participant.protocol === "whip",
+  };
+}
+
+function screenTiles(participant: Participant, { subscribers }: TileInput): Tile[] {
+  return subscribers
+    .filter(({ participantId, kind, source }) => participantId === participant.id && kind === "video" && source === "screen")
+    .map(({ publisherId, track }) => ({
+      key: publisherId,
+      participantId: participant.id,
+      name: `${participant.name || "Guest"}’s screen`,
+      isSelf: false,
+      isScreen: true,
+      video: track,
+      muted: false,
+      isBroadcast: false,
+    }));
+}
+
+function ownTile({ self, camera, muted }: TileInput): Tile {
+  return {
+    key: "self",
+    participantId: self.id,
+    name: self.name,
+    isSelf: true,
+    isScreen: false,
+    video: camera,
+    muted,
+    isBroadcast: false,
+  };
+}
+
+function ownScreen({ self, screen }: TileInput): Tile[] {
+  if (!screen) return [];
+  return [
+    {
+      key: "self-screen",
+      participantId: self.id,
+      name: "Your screen",
+      isSelf: true,
+      isScreen: true,
+      video: screen,
+      muted: false,
+      isBroadcast: false,
+    },
+  ];
+}
