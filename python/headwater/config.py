@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     )
     data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
     threads: int = Field(default=0, ge=0, le=256, description="media threads; 0: one per core")
+    dtls: Literal["1.2", "1.3"] = Field(default="1.2", description="DTLS version of media connections")
     announce: list[str] = Field(default_factory=list, description="public addresses in front of this node")
     announce_only: bool = Field(
         default=False, description="announce those addresses instead of the local ones"

@@ -1,7 +1,15 @@
 """Meetings, the live rooms behind them, and who is in them."""
 
-from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, TrackHint
+from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, RoomOptions, TrackHint
 from headwater.meetings.rooms.participant import Participant
 from headwater.meetings.rooms.service import RoomsService
 
-__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "Participant", "RoomsService", "TrackHint"]
+__all__ = [
+    "JoinRequest",
+    "Meeting",
+    "MeetingSettings",
+    "Participant",
+    "RoomOptions",
+    "RoomsService",
+    "TrackHint",
+]

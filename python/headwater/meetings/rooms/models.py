@@ -6,15 +6,25 @@ In memory for now; these become rows when the meetings get a database.
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from headwater.auth import Claims
 from headwater.cluster import EndpointProtocol
+from headwater.config import Limits
 from headwater.ids import MeetingId
+from headwater.media.router import DtlsVersion
 from headwater.meetings.rooms.events import Source
 
-__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "TrackHint", "clean_name"]
+__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "RoomOptions", "TrackHint", "clean_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOptions:
+    """What the node decides for all rooms: bounds, and the DTLS version of their transports."""
+
+    limits: Limits = field(default_factory=Limits)
+    dtls: DtlsVersion = "1.2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from typing import Protocol
 
 from headwater.auth import ROLE_GRANTS, Claims, Grant
 from headwater.cluster import Endpoint
-from headwater.config import Limits
 from headwater.errors import Forbidden
 from headwater.ids import ParticipantId
 from headwater.media.router import Router
 from headwater.meetings.rooms.events import EventQueue, ParticipantView, RoomEvent, TrackView, TransportLost
+from headwater.meetings.rooms.models import RoomOptions
 from headwater.meetings.rooms.publications import Publications
 from headwater.meetings.rooms.slots import Slots
 from headwater.meetings.rooms.subscriptions import Subscriptions
@@ -55,7 +55,7 @@ class Participant:
         name: What others see.
         router: The room's router.
         room: Hears what it publishes.
-        limits: Bounds.
+        options: Bounds and the DTLS version.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Participant:
         name: str,
         router: Router,
         room: RoomSide,
-        limits: Limits,
+        options: RoomOptions,
     ) -> None:
         self.id = participant_id
         self.endpoint = endpoint
@@ -82,8 +82,8 @@ class Participant:
         self._grants: frozenset[Grant] = claims.grants if claims else frozenset(ROLE_GRANTS["participant"])
         self._room = room
         self._router = router
-        self._limits = limits
-        self.publications = Publications(router=router, side=self, limits=limits)
+        self._options = options
+        self.publications = Publications(router=router, side=self, options=options)
         self.receiving = self._make_receiving()
 
     @property
@@ -138,7 +138,7 @@ class Participant:
     def attach(self, endpoint: Endpoint) -> EventQueue:
         """Take a connection; events go there from now on."""
         self.endpoint = endpoint
-        self.events = EventQueue(limit=self._limits.send_queue)
+        self.events = EventQueue(limit=self._options.limits.send_queue)
         return self.events
 
     def detach(self) -> None:
@@ -196,4 +196,4 @@ class Participant:
         if "subscribe" not in self._grants or self.endpoint.protocol == "whip":
             return None
         kind = Slots if self.endpoint.protocol == "whep" else Subscriptions
-        return kind(router=self._router, emit=self.emit, sdp_limit=self._limits.sdp_bytes)
+        return kind(router=self._router, emit=self.emit, options=self._options)

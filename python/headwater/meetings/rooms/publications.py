@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from headwater.config import Limits
 from headwater.errors import HeadwaterError, InvalidSdp, LimitReached, NoOffer, NotFound
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import (
@@ -29,7 +28,7 @@ from headwater.media.publish_transport import PublishTransport
 from headwater.media.publisher import Publisher
 from headwater.media.router import Router
 from headwater.meetings.rooms.events import TrackView
-from headwater.meetings.rooms.models import TrackHint
+from headwater.meetings.rooms.models import RoomOptions, TrackHint
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -80,13 +79,14 @@ class Publications:
     Args:
         router: The room's router.
         side: Hears what changes.
-        limits: Bounds on tracks, channels and SDP.
+        options: Bounds on tracks, channels and SDP; the DTLS version.
     """
 
-    def __init__(self, *, router: Router, side: PublishingSide, limits: Limits) -> None:
+    def __init__(self, *, router: Router, side: PublishingSide, options: RoomOptions) -> None:
         self._router = router
         self._side = side
-        self._limits = limits
+        self._options = options
+        self._limits = options.limits
         self._transport: PublishTransport | None = None
         self._fingerprints: frozenset[str] = frozenset()
         self._watch: Tasks = Tasks()
@@ -164,7 +164,7 @@ class Publications:
         if self._transport is not None and fingerprints != self._fingerprints:
             await self._drop_transport()
         if self._transport is None:
-            self._transport = await self._router.create_publish_transport()
+            self._transport = await self._router.create_publish_transport(dtls=self._options.dtls)
             self._watch = Tasks()
             # The stream starts here, before the offer can cause an event.
             self._watch.spawn(

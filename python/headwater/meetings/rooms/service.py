@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 
 from headwater.auth import Claims
 from headwater.cluster import Endpoints
-from headwater.config import Limits
 from headwater.errors import Closed, Forbidden, LimitReached, NotFound
 from headwater.ids import MeetingId, ParticipantId, new_id
 from headwater.media.worker import Worker
 from headwater.meetings.rooms.events import Ended, EventQueue
-from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, clean_name
+from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, RoomOptions, clean_name
 from headwater.meetings.rooms.participant import Participant
 from headwater.meetings.rooms.room import Room
 from headwater.meetings.rooms.subscriptions import Subscriptions
@@ -50,14 +49,17 @@ class RoomsService:
     Args:
         worker: Makes the routers.
         endpoints: Where connections are registered.
-        limits: Bounds.
+        options: Bounds and the DTLS version.
         ad_hoc: Whether an unknown room name makes a room (``--dev``).
     """
 
-    def __init__(self, *, worker: Worker, endpoints: Endpoints, limits: Limits, ad_hoc: bool = False) -> None:
+    def __init__(
+        self, *, worker: Worker, endpoints: Endpoints, options: RoomOptions, ad_hoc: bool = False
+    ) -> None:
         self._worker = worker
         self._endpoints = endpoints
-        self._limits = limits
+        self._options = options
+        self._limits = options.limits
         self._ad_hoc = ad_hoc
         self._meetings: dict[MeetingId, Meeting] = {}
         self._rooms: dict[MeetingId, Room] = {}
@@ -257,7 +259,7 @@ class RoomsService:
             name=self._name(request, identity),
             router=room.router,
             room=room,
-            limits=self._limits,
+            options=self._options,
         )
         events = participant.attach(endpoint)
         room.add(participant)

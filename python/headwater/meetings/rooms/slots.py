@@ -18,6 +18,7 @@ from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms.events import MediaKind, RoomEvent, TrackView, TransportLost
+from headwater.meetings.rooms.models import RoomOptions
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.protocols.sdp import parse_sdp
 from headwater.telemetry import get_logger
@@ -33,13 +34,13 @@ class Slots:
     Args:
         router: The room's router.
         emit: Takes ``TransportLost``.
-        sdp_limit: Largest offer accepted, in characters.
+        options: Bound on SDP; the DTLS version.
     """
 
-    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], sdp_limit: int) -> None:
+    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], options: RoomOptions) -> None:
         self._router = router
         self._emit = emit
-        self._sdp_limit = sdp_limit
+        self._options = options
         self._tasks = Tasks()
         self._transport: SubscribeTransport | None = None
         self._available: dict[str, TrackView] = {}
@@ -59,12 +60,12 @@ class Slots:
         Raises:
             InvalidSdp: The offer cannot be used.
         """
-        if len(sdp) > self._sdp_limit:
-            raise InvalidSdp(f"the session description exceeds {self._sdp_limit} bytes")
+        if len(sdp) > self._options.limits.sdp_bytes:
+            raise InvalidSdp(f"the session description exceeds {self._options.limits.sdp_bytes} bytes")
         if self._transport is not None:
             return await self._transport.get_answer(sdp, [])
         self._slots = _receiving_slots(sdp)
-        transport = await self._router.create_subscribe_transport()
+        transport = await self._router.create_subscribe_transport(dtls=self._options.dtls)
         self._transport = transport
         self._tasks.spawn(self._follow(transport, transport.events()), name="whep transport")
         answer = await transport.get_answer(sdp, [])

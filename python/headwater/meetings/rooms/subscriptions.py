@@ -25,6 +25,7 @@ from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
+from headwater.meetings.rooms.models import RoomOptions
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -40,13 +41,13 @@ class Subscriptions:
     Args:
         router: The room's router.
         emit: Takes ``OfferMade`` and ``TransportLost`` events.
-        sdp_limit: Largest answer accepted, in characters.
+        options: Bound on SDP; the DTLS version.
     """
 
-    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], sdp_limit: int) -> None:
+    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], options: RoomOptions) -> None:
         self._router = router
         self._emit = emit
-        self._sdp_limit = sdp_limit
+        self._options = options
         self._tasks = Tasks()
         self._transport: SubscribeTransport | None = None
         self._wanted: dict[str, TrackView] = {}
@@ -106,8 +107,8 @@ class Subscriptions:
         """
         if self._transport is None or self._open_offer is None:
             raise NoOffer("no offer is open")
-        if len(sdp) > self._sdp_limit:
-            raise InvalidSdp(f"the session description exceeds {self._sdp_limit} bytes")
+        if len(sdp) > self._options.limits.sdp_bytes:
+            raise InvalidSdp(f"the session description exceeds {self._options.limits.sdp_bytes} bytes")
         await self._transport.set_answer(sdp)
         self._open_offer = None
         self._changed.set()
@@ -195,7 +196,7 @@ class Subscriptions:
 
     async def _open_transport(self) -> SubscribeTransport:
         if self._transport is None:
-            self._transport = await self._router.create_subscribe_transport()
+            self._transport = await self._router.create_subscribe_transport(dtls=self._options.dtls)
             events = self._transport.events()
             self._tasks.spawn(self._follow(self._transport, events), name="subscribe transport")
             self._offer_due = True

@@ -1,0 +1,315 @@
+"""The composition root: the one place where the parts of a node meet.
+
+Order of opening: TCP port, secrets, Worker (UDP port of the same number), rooms, listeners, HTTP.
+Closing goes the other way: nobody new is let in, people are told to come back, listeners end,
+HTTP drains, the media threads are joined, the port is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI
+
+from headwater.api.routes import ApiParts, build_api
+from headwater.auth import DEV_SECRET, Gate, TokenAuthority, load_api_key_digest, load_secret
+from headwater.cluster import Endpoints
+from headwater.config import Settings
+from headwater.errors import ConfigurationError, PortInUse
+from headwater.media.worker import Worker
+from headwater.meetings.rooms import RoomOptions, RoomsService
+from headwater.servers.tls import Certificate, load_certificate
+from headwater.servers.whip import WhipCors, WhipListener
+from headwater.telemetry import Metrics, get_logger
+
+__all__ = ["DEMO_ROOM", "Node", "Parts", "build_parts", "package_version"]
+
+_log = get_logger(__name__)
+DEMO_ROOM = "demo"
+"""The room that is there under ``--dev``."""
+_CLOSE_ROOMS_SECONDS = 1.5
+_DRAIN_SECONDS = 2
+_PORT_TRIES = 20
+_KEEP_ALIVE_SECONDS = 20
+
+
+class Node:
+    """One running server.
+
+    Use it as a context manager: inside the block it serves, after it everything is closed.
+
+    Args:
+        settings: All of them.
+        allow_several: Whether other nodes may run in this process (tests).
+    """
+
+    def __init__(self, settings: Settings, *, allow_several: bool = False) -> None:
+        self.settings = settings
+        self.new_secret = False
+        self.new_api_key: str | None = None
+        self.certificate: Certificate | None = None
+        self.start_seconds = 0.0
+        self._allow_several = allow_several
+        self._ready = False
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Open everything.
+
+        Raises:
+            PortInUse: The TCP or UDP port is taken.
+            ConfigurationError: A setting cannot be followed.
+        """
+        started = time.monotonic()
+        authority, gate = self._open_gate()
+        self.authority = authority
+        sockets, self.worker = await self._open_ports()
+        try:
+            parts = build_parts(self.settings, worker=self.worker, gate=gate, ready=self._media_flows)
+            self.rooms, self.whip, self.api = parts.rooms, parts.whip, parts.api
+            if self.settings.dev:
+                self.rooms.create_meeting(meeting_id=DEMO_ROOM)
+            if not self.settings.dev:
+                self.certificate = load_certificate(
+                    data=self.settings.data,
+                    cert=self.settings.tls_cert,
+                    key=self.settings.tls_key,
+                    addresses=self.addresses,
+                )
+            self._server = _Server(self._server_config())
+            self._serving = asyncio.create_task(self._server.serve(sockets), name="http")
+            await self._until_listening()
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            await self.worker.close()
+            raise
+        self._ready = True
+        self.start_seconds = time.monotonic() - started
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything, in under five seconds."""
+        await self.close()
+
+    @property
+    def port(self) -> int:
+        """The TCP port and the UDP port."""
+        return self.worker.port
+
+    @property
+    def url(self) -> str:
+        """Where the pages are, for a person at this machine or in its network."""
+        scheme = "http" if self.settings.dev else "https"
+        host = self.settings.host
+        if not host or host in ("0.0.0.0", "::"):
+            host = "127.0.0.1" if self.settings.dev else next(iter(self.addresses), "127.0.0.1")
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Addresses on which media is announced, loopback aside."""
+        hosts = [candidate.rpartition(":")[0].strip("[]") for candidate in self.worker.candidates()]
+        return [host for host in dict.fromkeys(hosts) if not host.startswith("127.") and host != "::1"]
+
+    async def wait(self) -> None:
+        """Wait until HTTP ends by itself, which it only does after ``close``."""
+        await asyncio.shield(self._serving)
+
+    async def close(self) -> None:
+        """Close everything; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ready = False
+        try:
+            async with asyncio.timeout(_CLOSE_ROOMS_SECONDS):
+                await self.rooms.close()
+                await self.whip.close()
+        except TimeoutError:
+            _log.warning("rooms did not close in time")
+        self._server.should_exit = True
+        await self._serving
+        await self.worker.close()
+
+    # --- opening -------------------------------------------------------------------------------
+
+    def _open_gate(self) -> tuple[TokenAuthority, Gate]:
+        settings = self.settings
+        configured = settings.secret.get_secret_value() if settings.secret else None
+        secret, self.new_secret = load_secret(settings.data, configured)
+        if settings.dev:
+            # Tokens made by `headwater token` for this data directory work here too.
+            authority = TokenAuthority(DEV_SECRET, also_accepted=[secret])
+            return authority, Gate(authority=authority, api_key_digest=None, open_house=True)
+        authority = TokenAuthority(secret)
+        api_key = settings.api_key.get_secret_value() if settings.api_key else None
+        digest, self.new_api_key = load_api_key_digest(settings.data, api_key)
+        return authority, Gate(authority=authority, api_key_digest=digest)
+
+    async def _open_ports(self) -> tuple[list[socket.socket], Worker]:
+        """Bind TCP and UDP to one number; with port 0 try until both are free."""
+        for _ in range(_PORT_TRIES):
+            sockets: list[socket.socket] = []
+            try:
+                sockets = bind_tcp(self.settings.bind_hosts, self.settings.port)
+                port: int = sockets[0].getsockname()[1]
+                worker = Worker(
+                    threads=self.settings.threads or None,
+                    port=port,
+                    announce=self.settings.announce,
+                    announce_only=self.settings.announce_only,
+                    allow_several=self._allow_several,
+                )
+                return sockets, await worker.open()
+            except PortInUse:
+                for sock in sockets:
+                    sock.close()
+                if self.settings.port != 0:
+                    raise
+            except BaseException:
+                for sock in sockets:
+                    sock.close()
+                raise
+        raise PortInUse("no port was found that is free for both TCP and UDP")
+
+    def _media_flows(self) -> bool:
+        return self._ready and not self.worker.closed and bool(self.worker.candidates())
+
+    def _server_config(self) -> uvicorn.Config:
+        certificate = self.certificate
+        return uvicorn.Config(
+            self.api,
+            ws="websockets-sansio",
+            ws_max_size=self.settings.limits.message_bytes,
+            ws_ping_interval=_KEEP_ALIVE_SECONDS,
+            ws_ping_timeout=_KEEP_ALIVE_SECONDS,
+            ws_per_message_deflate=False,  # a compression bomb needs a decompressor
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            ssl_certfile=certificate.cert if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
+        )
+
+    async def _until_listening(self) -> None:
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving  # raises what went wrong
+                raise ConfigurationError("the HTTP server ended while starting")
+            await asyncio.sleep(0.005)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What serves above the media."""
+
+    endpoints: Endpoints
+    rooms: RoomsService
+    metrics: Metrics
+    whip: WhipListener
+    api: FastAPI
+
+
+def build_parts(
+    settings: Settings, *, worker: Worker, gate: Gate, ready: Callable[[], bool] = lambda: False
+) -> Parts:
+    """Build everything above the Worker; nothing starts by it.
+
+    Args:
+        settings: All of them.
+        worker: Open, or for the interface documents not.
+        gate: Checks who may do what.
+        ready: Answers ``/readyz``.
+    """
+    endpoints = Endpoints(node=settings.node, limit=settings.limits.connections)
+    options = RoomOptions(limits=settings.limits, dtls=settings.dtls)
+    rooms = RoomsService(worker=worker, endpoints=endpoints, options=options, ad_hoc=settings.dev)
+    metrics = Metrics(media=worker.counters, rooms=rooms.counts)
+    whip = WhipListener(service=rooms, gate=gate, settings=settings, metrics=metrics)
+    api = build_api(
+        ApiParts(
+            settings=settings,
+            service=rooms,
+            gate=gate,
+            metrics=metrics,
+            ready=ready,
+            listeners=(whip.routes(),),
+            version=package_version(),
+        )
+    )
+    api.add_middleware(WhipCors)
+    return Parts(endpoints, rooms, metrics, whip, api)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn in our loop; signals are the business of the command, not of the library."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def bind_tcp(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
+    """Bind one listener for each host, all on the same port.
+
+    Args:
+        hosts: Addresses or names; of several, those of a missing address family are skipped.
+        port: 0 picks a free one.
+
+    Raises:
+        PortInUse: Another program has it.
+        ConfigurationError: A host is not an address of this machine.
+    """
+    sockets: list[socket.socket] = []
+    for host in hosts:
+        try:
+            family, _, _, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:
+            if sockets:
+                continue
+            raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], port, *address[2:]))
+        except OSError as error:
+            sock.close()
+            if error.errno == errno.EADDRINUSE:
+                for other in sockets:
+                    other.close()
+                raise PortInUse(f"TCP port {port} is taken by another program") from error
+            if sockets:
+                continue  # this machine has no IPv6
+            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+        port = sock.getsockname()[1]
+        sockets.append(sock)
+    return sockets
+
+
+def package_version() -> str:
+    """The version of the installed package."""
+    try:
+        return version("headwater")
+    except PackageNotFoundError:
+        return "0+unknown"

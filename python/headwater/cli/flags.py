@@ -1,0 +1,59 @@
+"""The flags that ``serve``, ``config`` and ``doctor`` share; what is not given comes from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from headwater.config import Settings, load_settings
+
+__all__ = ["NodeFlags"]
+
+Repeated = Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)]
+Switch = Annotated[bool | None, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NodeFlags:
+    """Settings of a node; each also as HEADWATER_* in the environment and in the TOML file."""
+
+    host: str | None = None
+    """Address of the TCP port; default: every address, with --dev loopback."""
+    port: int | None = None
+    """The one TCP port and UDP port; default 8443, 0 picks a free one."""
+    dev: Switch = None
+    """Development: plain HTTP on loopback, no tokens needed, a demo room."""
+    data: Path | None = None
+    """Directory of the secret and the certificate."""
+    config: Path | None = None
+    """TOML file with settings."""
+    threads: int | None = None
+    """Media threads; default one per core."""
+    announce: Repeated = None
+    """Public address in front of this node; repeatable."""
+    announce_only: Switch = None
+    """Announce those addresses instead of the local ones."""
+    tls_cert: Path | None = None
+    """PEM certificate chain; default: self-signed."""
+    tls_key: Path | None = None
+    """PEM private key."""
+    dtls: Literal["1.2", "1.3"] | None = None
+    """DTLS version of media connections."""
+    node: str | None = None
+    """Name of this node, part of connection ids; default: random."""
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    """What is logged."""
+    log_format: Literal["console", "json"] | None = None
+    """How it is logged."""
+
+    def load(self) -> Settings:
+        """Read all sources; flags win.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        return load_settings(**{field.name: getattr(self, field.name) for field in fields(self)})

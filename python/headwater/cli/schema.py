@@ -1,0 +1,94 @@
+"""Publishes the interfaces: ``schema/signaling.schema.json`` and ``schema/openapi.json``.
+
+``python -m headwater.cli.schema`` writes them, ``--check`` exits with 1 when they differ from what the
+code says. The web client's types are generated from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from headwater.api import messages
+from headwater.app import build_parts
+from headwater.auth import Gate, TokenAuthority
+from headwater.config import Settings
+from headwater.media.worker import Worker
+
+__all__ = ["main", "openapi_document", "signaling_schema"]
+
+_TREE = Path(__file__).resolve().parents[3] / "schema"
+
+
+def signaling_schema() -> dict[str, Any]:
+    """The JSON schema of all signalling messages, by name, with one definition per direction."""
+    both = [*get_args(messages.ClientMessage), *get_args(messages.ServerMessage)]
+    _, components = msgspec.json.schema_components(dict.fromkeys(both), ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://headwater.dev/schema/signaling.schema.json",
+        "title": "Headwater signalling",
+        "description": "One JSON object per WebSocket text frame at /signaling/join.",
+        "oneOf": [{"$ref": "#/$defs/ClientMessage"}, {"$ref": "#/$defs/ServerMessage"}],
+        "$defs": {
+            "ClientMessage": _union(get_args(messages.ClientMessage)),
+            "ServerMessage": _union(get_args(messages.ServerMessage)),
+            **dict(sorted(components.items())),
+        },
+    }
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document, from the application without anything behind it."""
+    gate = Gate(authority=TokenAuthority(secrets.token_hex()), api_key_digest=b"")
+    document: dict[str, Any] = build_parts(Settings(), worker=Worker(), gate=gate).api.openapi()
+    document["info"]["version"] = "1"  # of the interface; the package's would change it every release
+    return document
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the files; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Write the published interfaces.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
+    parser.add_argument("--directory", type=Path, default=_TREE)
+    options = parser.parse_args(arguments)
+    differs = False
+    for name, document in (
+        ("signaling.schema.json", signaling_schema()),
+        ("openapi.json", openapi_document()),
+    ):
+        path: Path = options.directory / name
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        if options.check:
+            same = path.is_file() and path.read_text() == text
+            if not same:
+                print(f"{path} differs; run: python -m headwater.cli.schema", file=sys.stderr)
+            differs = differs or not same
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+    return 1 if differs else 0
+
+
+def _union(members: tuple[type, ...]) -> dict[str, Any]:
+    return {
+        "oneOf": [{"$ref": f"#/$defs/{member.__name__}"} for member in members],
+        "discriminator": {
+            "propertyName": "type",
+            "mapping": {_tag(member): f"#/$defs/{member.__name__}" for member in members},
+        },
+    }
+
+
+def _tag(member: type) -> str:
+    return str(member.__struct_config__.tag)  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
