@@ -6,7 +6,7 @@ ifeq ($(strip $(PYTHON)),)
 $(error Python 3.11 or newer is missing. Remedy: sudo apt-get install python3 python3-venv)
 endif
 
-.PHONY: run test check format wheel lock bootstrap
+.PHONY: run test check format develop wheel lock bootstrap
 .DEFAULT_GOAL := run
 
 run:        ## install and build what is missing, then serve on this machine
@@ -17,6 +17,8 @@ check:      ## the linters and policies alone
 	@exec $(PYTHON) scripts/check.py
 format:     ## rewrite sources the way `make check` wants them
 	@exec $(PYTHON) scripts/format.py
+develop:    ## build the compiled core and the web application after a change
+	@exec $(PYTHON) scripts/develop.py
 wheel:      ## the release wheel, with the web app inside, in dist/
 	@exec $(PYTHON) scripts/wheel.py
 lock:       ## renew the lock files

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from house import build, checks, console, ledger, needs, paths, rust, venv, web
+from house import acceptance, build, checks, console, ledger, needs, paths, rust, venv, web
 from house.ledger import Counts, Ledger
 
 Work = Callable[[], Counts]
@@ -46,6 +46,7 @@ def _stages() -> list[tuple[str, str, Work]]:
         ("web", *checks.WEB),
         ("web", "TypeScript tests", _vitest),
         *((category, f"Python tests: {category}", _pytest(category)) for category in CATEGORIES),
+        ("proofs", "acceptance rows shown by this run", _proofs),
     ]
 
 
@@ -86,6 +87,14 @@ def _pytest(category: str) -> Work:
         return _at_least_one_failure(ledger.from_junit(report), status)
 
     return work
+
+
+def _proofs() -> Counts:
+    """Each row of docs/acceptance.md that names a test of ours was shown by this very run."""
+    lines = acceptance.unproved_by_run()
+    for line in lines:
+        console.say(f"    {line}")
+    return Counts(passed=not lines, failed=len(lines))
 
 
 def _at_least_one_failure(counts: Counts, status: int) -> Counts:

@@ -54,7 +54,7 @@ FAST: tuple[Row, ...] = tuple(
         # Its cache can hide a package that lost its __init__: start clean.
         Check("import-linter", (str(paths.BIN / "lint-imports"), "--no-cache")),
         Check("rustfmt", ("cargo", "fmt", "--all", "--check")),
-        Check("schema without a diff", (PYTHON, "-m", "headwater.api.schema", "--check")),
+        Check("schema without a diff", (PYTHON, "-m", "headwater.cli.schema", "--check")),
         Check("licences and bans", (PYTHON, "scripts/policy.py", "licences")),
         Check("advisories", (PYTHON, "scripts/policy.py", "advisories")),
     )

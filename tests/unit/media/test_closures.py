@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from headwater.testing import FakeWorker, client_offer
@@ -35,7 +37,7 @@ async def act(room: Room, when: str) -> None:
         return
     assert isinstance(room.worker, FakeWorker)
     core = room.worker.core
-    scripts = {
+    scripts: dict[str, Callable[[], object]] = {
         "the client ends the track": lambda: core.end(room.publisher),
         "the client closes the data channel": lambda: core.end(room.data_publisher),
         "the publishing client hangs up": lambda: core.hang_up(room.publish_transport),

@@ -75,6 +75,6 @@ async def test_found_by_the_room(router: Router) -> None:
     assert router.data_publisher_ids == (data.id,)
     assert router.data_publisher(data.id) is data
     await data.close()
-    assert router.data_publisher_ids == ()
     with pytest.raises(PublisherNotFound):
         router.data_publisher(data.id)
+    assert not router.data_publisher_ids

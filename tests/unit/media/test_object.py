@@ -170,8 +170,8 @@ async def test_wait_closed_by_the_client(worker: FakeWorker, router: Router) -> 
 async def test_leaving_the_block_closes(worker: FakeWorker, router: Router) -> None:
     """Every object is a context manager."""
     async with await router.create_publish_transport() as publishing:
-        assert not publishing.closed
-    assert publishing.closed
+        await publishing.get_stats()
+    assert publishing.close_reason == "requested"
     assert worker.core.objects == 1
 
 
