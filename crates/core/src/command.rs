@@ -72,16 +72,31 @@ pub enum StatsTarget {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Open a router. -> `Done`
-    CreateRouter { router: RouterId, options: RouterOptions },
+    CreateRouter {
+        router: RouterId,
+        options: RouterOptions,
+    },
     /// Close a router and all it holds. -> `Done`
     CloseRouter { router: RouterId },
 
     /// Open a transport that receives media. -> `Done`
-    CreatePublishTransport { router: RouterId, transport: TransportId, options: TransportOptions },
+    CreatePublishTransport {
+        router: RouterId,
+        transport: TransportId,
+        options: TransportOptions,
+    },
     /// Open a transport that sends media. -> `Done`
-    CreateSubscribeTransport { router: RouterId, transport: TransportId, options: TransportOptions },
+    CreateSubscribeTransport {
+        router: RouterId,
+        transport: TransportId,
+        options: TransportOptions,
+    },
     /// Open a transport that sends plain RTP and RTCP to `remote`'s address. -> `Done`
-    CreateRecordingTransport { router: RouterId, transport: TransportId, remote: SocketAddr },
+    CreateRecordingTransport {
+        router: RouterId,
+        transport: TransportId,
+        remote: SocketAddr,
+    },
     /// Close a transport and all it carries. -> `Done`
     CloseTransport { transport: TransportId },
 
@@ -91,34 +106,61 @@ pub enum Command {
     AcceptOffer { transport: TransportId, sdp: String },
     /// Make an offer that carries all changes since the last answer, or an ICE restart; always has
     /// a data channel m-line. -> `Offer`
-    CreateOffer { transport: TransportId, ice_restart: bool },
+    CreateOffer {
+        transport: TransportId,
+        ice_restart: bool,
+    },
     /// Accept the client's answer to the open offer. -> `Done`
     AcceptAnswer { transport: TransportId, sdp: String },
     /// Drop the open offer, as if it had never been made. -> `Done`
     RollbackOffer { transport: TransportId },
     /// A remote candidate, as in `candidate:…` or an `a=` line. -> `Done`
-    AddCandidate { transport: TransportId, candidate: String },
+    AddCandidate {
+        transport: TransportId,
+        candidate: String,
+    },
 
     /// Make the offered track at `mid` available. -> `Published`
-    Publish { transport: TransportId, publisher: PublisherId, mid: String },
+    Publish {
+        transport: TransportId,
+        publisher: PublisherId,
+        mid: String,
+    },
     /// Stop or resume forwarding for every subscriber of this publisher. -> `Done`
-    SetPublisherPaused { publisher: PublisherId, paused: bool },
+    SetPublisherPaused {
+        publisher: PublisherId,
+        paused: bool,
+    },
     /// Ask the publishing client for a key frame (coalesced: one per 500 ms). -> `Done`
     RequestKeyFrame { publisher: PublisherId },
     /// Close a publisher and its subscribers. -> `Done`
     ClosePublisher { publisher: PublisherId },
 
     /// Subscribe to several publishers with one offer. -> `Offer`
-    Subscribe { transport: TransportId, items: Vec<(SubscriberId, PublisherId)> },
+    Subscribe {
+        transport: TransportId,
+        items: Vec<(SubscriberId, PublisherId)>,
+    },
     /// Feed a publisher into a free slot that the client offered (WHEP). -> `Attached`
-    Attach { transport: TransportId, subscriber: SubscriberId, publisher: PublisherId },
+    Attach {
+        transport: TransportId,
+        subscriber: SubscriberId,
+        publisher: PublisherId,
+    },
     /// Stop or resume forwarding to one subscriber; resume starts at a key frame. -> `Done`
-    SetSubscriberPaused { subscriber: SubscriberId, paused: bool },
+    SetSubscriberPaused {
+        subscriber: SubscriberId,
+        paused: bool,
+    },
     /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
     CloseSubscriber { subscriber: SubscriberId },
 
     /// Make a client's data channel available under its label, now or when it opens. -> `Done`
-    PublishData { transport: TransportId, data_publisher: DataPublisherId, label: String },
+    PublishData {
+        transport: TransportId,
+        data_publisher: DataPublisherId,
+        label: String,
+    },
     /// Send a data publisher's messages on. -> `Offer` when an m-line is missing, else `Done`
     SubscribeData {
         transport: TransportId,
@@ -126,9 +168,16 @@ pub enum Command {
         data_publisher: DataPublisherId,
     },
     /// Also deliver this data publisher's messages as events. -> `Done`
-    SetDataTap { data_publisher: DataPublisherId, tapped: bool },
+    SetDataTap {
+        data_publisher: DataPublisherId,
+        tapped: bool,
+    },
     /// Send one message from the server through a data publisher to all its subscribers. -> `Done`
-    SendData { data_publisher: DataPublisherId, binary: bool, payload: Vec<u8> },
+    SendData {
+        data_publisher: DataPublisherId,
+        binary: bool,
+        payload: Vec<u8>,
+    },
     /// Close a data publisher and its subscribers. -> `Done`
     CloseDataPublisher { data_publisher: DataPublisherId },
     /// Close a data subscriber and its channel. -> `Done`

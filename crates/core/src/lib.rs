@@ -14,9 +14,34 @@ pub mod error;
 pub mod event;
 pub mod ids;
 
-use command::Command;
+mod closing;
+mod codec;
+mod commands;
+mod crypto;
+mod datachannel;
+mod demux;
+mod extension;
+mod gate;
+mod keyframe;
+mod layers;
+mod negotiation;
+mod packet;
+mod publisher;
+mod random;
+mod rewrite;
+mod router;
+mod sdp_in;
+mod sdp_out;
+mod sfu;
+mod stats;
+mod subscriber;
+mod timer;
+mod transport;
+
 use event::Event;
-use ids::{RequestId, TransportId};
+use ids::TransportId;
+
+pub use sfu::Sfu;
 
 /// What the core needs from outside: it has no clock, no randomness and no addresses of its own.
 #[derive(Clone, Debug)]
@@ -78,54 +103,4 @@ pub enum Output {
     Event(Event),
     /// Nothing more now; call `timeout` at this moment at the latest.
     Timeout(Instant),
-}
-
-/// One media thread's SFU. See the module documentation for how to drive it.
-pub struct Sfu {
-    config: SfuConfig,
-    events: std::collections::VecDeque<Event>,
-}
-
-impl Sfu {
-    pub fn new(config: SfuConfig) -> Self {
-        Self { config, events: std::collections::VecDeque::new() }
-    }
-
-    pub fn command(&mut self, _now: Instant, request: RequestId, _command: Command) {
-        let result = Err(error::Error::NotFound { what: "router" });
-        self.events.push_back(Event::Reply { request, result });
-    }
-
-    /// To whom a datagram belongs. Parses no more than a STUN header and username.
-    pub fn route(&self, _source: SocketAddr, _contents: &[u8]) -> Route {
-        let _ = self.config.thread;
-        Route::Unknown
-    }
-
-    /// True when the session took it (for STUN: integrity verified), so that the worker may
-    /// remember `source` as belonging here.
-    pub fn receive(
-        &mut self,
-        _now: Instant,
-        _key: SessionKey,
-        _source: SocketAddr,
-        _destination: SocketAddr,
-        _contents: &[u8],
-    ) -> bool {
-        false
-    }
-
-    pub fn timeout(&mut self, _now: Instant) {}
-
-    pub fn poll(&mut self, now: Instant) -> Output {
-        match self.events.pop_front() {
-            Some(event) => Output::Event(event),
-            None => Output::Timeout(now + std::time::Duration::from_secs(1)),
-        }
-    }
-
-    /// Counters of this thread by name, cheap enough to read once a second.
-    pub fn counters(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
 }

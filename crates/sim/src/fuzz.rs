@@ -25,7 +25,11 @@ pub fn datagrams(data: &[u8]) {
     while let [length, from, tail @ ..] = rest {
         let (datagram, after) = tail.split_at(tail.len().min(usize::from(*length) * 8));
         rest = after;
-        let source = if from & 1 == 1 { known } else { stranger(*from) };
+        let source = if from & 1 == 1 {
+            known
+        } else {
+            stranger(*from)
+        };
         world.inject(source, datagram);
         if from & 0x80 != 0 {
             world.run(Duration::from_millis(u64::from(from & 0x7f)));
@@ -43,15 +47,39 @@ pub fn sdp(data: &[u8]) {
     let router = world.create_router();
     let options = TransportOptions::default();
     let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreatePublishTransport { router, transport, options });
-    let _ = world.command(Command::AcceptOffer { transport, sdp: text.clone() });
+    let _ = world.command(Command::CreatePublishTransport {
+        router,
+        transport,
+        options,
+    });
+    let _ = world.command(Command::AcceptOffer {
+        transport,
+        sdp: text.clone(),
+    });
     let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreateSubscribeTransport { router, transport, options });
-    let _ = world.command(Command::AcceptOffer { transport, sdp: text.clone() });
+    let _ = world.command(Command::CreateSubscribeTransport {
+        router,
+        transport,
+        options,
+    });
+    let _ = world.command(Command::AcceptOffer {
+        transport,
+        sdp: text.clone(),
+    });
     let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreateSubscribeTransport { router, transport, options });
-    let _ = world.command(Command::CreateOffer { transport, ice_restart: false });
-    let _ = world.command(Command::AcceptAnswer { transport, sdp: text });
+    let _ = world.command(Command::CreateSubscribeTransport {
+        router,
+        transport,
+        options,
+    });
+    let _ = world.command(Command::CreateOffer {
+        transport,
+        ice_restart: false,
+    });
+    let _ = world.command(Command::AcceptAnswer {
+        transport,
+        sdp: text,
+    });
     world.run(Duration::from_millis(50));
     assert_contained(&world);
 }
@@ -62,7 +90,10 @@ pub fn candidate(data: &[u8]) {
     let mut world = World::new(3);
     let router = world.create_router();
     let (_, transport, _) = world.publish(router, &[(MediaKind::Audio, "voice")], &[]);
-    let _ = world.command(Command::AddCandidate { transport, candidate });
+    let _ = world.command(Command::AddCandidate {
+        transport,
+        candidate,
+    });
     world.run(Duration::from_millis(20));
     assert_contained(&world);
 }
@@ -72,9 +103,14 @@ fn stranger(salt: u8) -> SocketAddr {
 }
 
 fn assert_contained(world: &World) {
-    let panicked = world
-        .events
-        .iter()
-        .any(|event| matches!(event, Event::Closed { reason: CloseReason::Panic, .. }));
+    let panicked = world.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::Closed {
+                reason: CloseReason::Panic,
+                ..
+            }
+        )
+    });
     assert!(!panicked, "a session panicked on remote input");
 }

@@ -52,7 +52,10 @@ impl Link {
     /// A link that loses this share of datagrams at random.
     #[must_use]
     pub fn lossy(loss: f64) -> Self {
-        Self { loss, ..Self::default() }
+        Self {
+            loss,
+            ..Self::default()
+        }
     }
 }
 
@@ -102,7 +105,11 @@ impl Network {
 
     /// Set what happens between `client` and the server from now on.
     pub fn set_link(&mut self, client: SocketAddr, link: Link) {
-        match self.links.iter_mut().find(|(address, _, _)| *address == client) {
+        match self
+            .links
+            .iter_mut()
+            .find(|(address, _, _)| *address == client)
+        {
             Some(entry) => entry.1 = link,
             None => self.links.push((client, link, Default::default())),
         }
@@ -122,14 +129,19 @@ impl Network {
             self.set_link(client, Link::default());
         }
         let random = &mut self.random;
-        let Some((_, link, directions)) =
-            self.links.iter_mut().find(|(address, _, _)| *address == client)
+        let Some((_, link, directions)) = self
+            .links
+            .iter_mut()
+            .find(|(address, _, _)| *address == client)
         else {
             return;
         };
-        let Some(arrives) =
-            link.carry(&mut directions[usize::from(upward)], random, now, contents.len())
-        else {
+        let Some(arrives) = link.carry(
+            &mut directions[usize::from(upward)],
+            random,
+            now,
+            contents.len(),
+        ) else {
             self.lost += 1;
             return;
         };
@@ -164,7 +176,13 @@ impl Network {
     ) {
         self.order += 1;
         let order = self.order;
-        self.flights.push(Reverse(Flight { arrives, order, source, destination, contents }));
+        self.flights.push(Reverse(Flight {
+            arrives,
+            order,
+            source,
+            destination,
+            contents,
+        }));
     }
 }
 
@@ -177,7 +195,11 @@ impl Link {
         now: Instant,
         size: usize,
     ) -> Option<Instant> {
-        let flip = if direction.bad { self.burst_leave } else { self.burst_enter };
+        let flip = if direction.bad {
+            self.burst_leave
+        } else {
+            self.burst_enter
+        };
         if random.f64() < flip {
             direction.bad = !direction.bad;
         }

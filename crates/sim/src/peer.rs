@@ -52,6 +52,8 @@ pub struct Peer {
     pending: Option<SdpPendingOffer>,
     sending: Vec<(Mid, Sending)>,
     timeout: Instant,
+    /// Datagrams that were due while others came in.
+    outbox: VecDeque<Transmit>,
     /// All media packets, in order of arrival.
     pub received: Vec<Received>,
     /// Key-frame requests that arrived, with their time.
@@ -83,6 +85,7 @@ impl Peer {
             pending: None,
             sending: Vec::new(),
             timeout: now,
+            outbox: VecDeque::new(),
             received: Vec::new(),
             key_frame_requests: Vec::new(),
             messages: Vec::new(),
@@ -103,7 +106,13 @@ impl Peer {
             .iter()
             .map(|(kind, id)| {
                 let stream = Some("stream".to_owned());
-                api.add_media(*kind, Direction::SendOnly, stream, Some((*id).to_owned()), None)
+                api.add_media(
+                    *kind,
+                    Direction::SendOnly,
+                    stream,
+                    Some((*id).to_owned()),
+                    None,
+                )
             })
             .collect();
         for config in channels {
@@ -111,7 +120,8 @@ impl Peer {
         }
         let (offer, pending) = api.apply().expect("tracks or channels were added");
         self.pending = Some(pending);
-        self.sending.extend(mids.iter().map(|mid| (*mid, Sending::default())));
+        self.sending
+            .extend(mids.iter().map(|mid| (*mid, Sending::default())));
         (offer.to_sdp_string(), mids)
     }
 
@@ -150,18 +160,34 @@ impl Peer {
     pub fn accept_answer(&mut self, sdp: &str) {
         let answer = SdpAnswer::from_sdp_string(sdp).expect("the server's answer parses");
         let pending = self.pending.take().expect("an offer is open");
-        self.rtc.sdp_api().accept_answer(pending, answer).expect("the answer fits the offer");
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .expect("the answer fits the offer");
     }
 
     /// Answer the server's offer.
     pub fn answer(&mut self, sdp: &str) -> String {
         let offer = SdpOffer::from_sdp_string(sdp).expect("the server's offer parses");
-        self.rtc.sdp_api().accept_offer(offer).expect("the offer is acceptable").to_sdp_string()
+        self.rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .expect("the offer is acceptable")
+            .to_sdp_string()
     }
 
     /// Send one VP8 frame of `packets` packets of `size` payload bytes each.
-    pub fn send_video(&mut self, now: Instant, mid: Mid, key_frame: bool, packets: u16, size: usize) {
-        let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else { return };
+    pub fn send_video(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        key_frame: bool,
+        packets: u16,
+        size: usize,
+    ) {
+        let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else {
+            return;
+        };
         let state = sending(&mut self.sending, mid);
         state.timestamp = state.timestamp.wrapping_add(3000);
         state.picture = (state.picture + 1) & 0x7fff;
@@ -187,7 +213,9 @@ impl Peer {
 
     /// Send one Opus packet of 20 ms.
     pub fn send_audio(&mut self, now: Instant, mid: Mid) {
-        let Some(payload_type) = self.payload_type(mid, Codec::Opus) else { return };
+        let Some(payload_type) = self.payload_type(mid, Codec::Opus) else {
+            return;
+        };
         let state = sending(&mut self.sending, mid);
         state.timestamp = state.timestamp.wrapping_add(960);
         state.sequence += 1;
@@ -208,8 +236,12 @@ impl Peer {
 
     /// Send a message on the open channel with this label; false when there is none or it is full.
     pub fn send_message(&mut self, label: &str, payload: &[u8]) -> bool {
-        let Some((id, _)) = self.channels.iter().find(|(_, l)| l == label) else { return false };
-        let Some(mut channel) = self.rtc.channel(*id) else { return false };
+        let Some((id, _)) = self.channels.iter().find(|(_, l)| l == label) else {
+            return false;
+        };
+        let Some(mut channel) = self.rtc.channel(*id) else {
+            return false;
+        };
         channel.write(true, payload).unwrap_or(false)
     }
 
@@ -219,7 +251,7 @@ impl Peer {
     }
 
     /// Hand over a datagram.
-    pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
+    pub fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
         self.datagrams_in += 1;
         let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
             return;
@@ -228,14 +260,23 @@ impl Peer {
         if self.rtc.accepts(&input) {
             let _ = self.rtc.handle_input(input);
         }
+        // In RTP mode str0m holds one packet: drain before the next one comes.
+        let transmits = self.drain(now);
+        self.outbox.extend(transmits);
     }
 
     /// Let the time pass; returns what to send.
-    pub(crate) fn drive(&mut self, now: Instant) -> VecDeque<Transmit> {
-        let mut transmits = VecDeque::new();
+    pub fn drive(&mut self, now: Instant) -> VecDeque<Transmit> {
         if self.timeout <= now {
             let _ = self.rtc.handle_input(Input::Timeout(now));
         }
+        let mut transmits = std::mem::take(&mut self.outbox);
+        transmits.extend(self.drain(now));
+        transmits
+    }
+
+    fn drain(&mut self, now: Instant) -> VecDeque<Transmit> {
+        let mut transmits = VecDeque::new();
         while self.rtc.is_alive() {
             match self.rtc.poll_output() {
                 Ok(Output::Transmit(transmit)) => transmits.push_back(transmit),
@@ -253,7 +294,8 @@ impl Peer {
     }
 
     /// When this peer wants to be driven next.
-    pub(crate) const fn next_timeout(&self) -> Instant {
+    #[must_use]
+    pub const fn next_timeout(&self) -> Instant {
         self.timeout
     }
 
@@ -270,7 +312,11 @@ impl Peer {
             Event::KeyframeRequest(request) => self.key_frame_requests.push((now, request.mid)),
             Event::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;
-                let mid = self.rtc.direct_api().stream_rx(&ssrc).map(|stream| stream.mid());
+                let mid = self
+                    .rtc
+                    .direct_api()
+                    .stream_rx(&ssrc)
+                    .map(|stream| stream.mid());
                 let Some(mid) = mid else { return };
                 self.received.push(Received {
                     at: now,
@@ -289,9 +335,11 @@ impl Peer {
 
     fn payload_type(&self, mid: Mid, codec: Codec) -> Option<u8> {
         let negotiated = self.rtc.media(mid)?.remote_pts();
-        let params = self.rtc.codec_config().iter().find(|params| {
-            params.spec().codec == codec && negotiated.contains(&params.pt())
-        })?;
+        let params = self
+            .rtc
+            .codec_config()
+            .iter()
+            .find(|params| params.spec().codec == codec && negotiated.contains(&params.pt()))?;
         Some(*params.pt())
     }
 }

@@ -47,7 +47,10 @@ impl World {
             thread: 0,
             candidates: vec![SERVER],
             seed: bytes,
-            epoch: (now, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)),
+            epoch: (
+                now,
+                SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
+            ),
         };
         Self {
             now,
@@ -87,7 +90,9 @@ impl World {
         self.sfu.command(self.now, request, command);
         self.drain_sfu();
         let found = self.replies.iter().position(|(id, _)| *id == request);
-        self.replies.swap_remove(found.expect("every command is answered")).1
+        self.replies
+            .swap_remove(found.expect("every command is answered"))
+            .1
     }
 
     /// Open a router with every codec.
@@ -101,7 +106,8 @@ impl World {
             CodecKind::Av1,
         ];
         let options = RouterOptions { codecs };
-        self.command(Command::CreateRouter { router, options }).expect("a router opens");
+        self.command(Command::CreateRouter { router, options })
+            .expect("a router opens");
         router
     }
 
@@ -114,20 +120,32 @@ impl World {
     ) -> (usize, TransportId, Vec<(Mid, PublisherId)>) {
         let transport = TransportId(self.handle());
         let options = TransportOptions::default();
-        self.command(Command::CreatePublishTransport { router, transport, options })
-            .expect("a transport opens");
+        self.command(Command::CreatePublishTransport {
+            router,
+            transport,
+            options,
+        })
+        .expect("a transport opens");
         let peer = self.add_peer();
         let (sdp, mids) = self.peers[peer].offer(tracks, channels);
-        let reply = self.command(Command::AcceptOffer { transport, sdp }).expect("a good offer");
-        let Reply::Answer { sdp, .. } = reply else { panic!("an offer is answered") };
+        let reply = self
+            .command(Command::AcceptOffer { transport, sdp })
+            .expect("a good offer");
+        let Reply::Answer { sdp, .. } = reply else {
+            panic!("an offer is answered")
+        };
         self.peers[peer].accept_answer(&sdp);
         let publishers = mids
             .into_iter()
             .map(|mid| {
                 let publisher = PublisherId(self.handle());
                 let name = mid.to_string();
-                self.command(Command::Publish { transport, publisher, mid: name })
-                    .expect("the track was offered");
+                self.command(Command::Publish {
+                    transport,
+                    publisher,
+                    mid: name,
+                })
+                .expect("the track was offered");
                 (mid, publisher)
             })
             .collect();
@@ -143,8 +161,12 @@ impl World {
     ) -> (usize, TransportId, Vec<SubscriberId>) {
         let transport = TransportId(self.handle());
         let options = TransportOptions::default();
-        self.command(Command::CreateSubscribeTransport { router, transport, options })
-            .expect("a transport opens");
+        self.command(Command::CreateSubscribeTransport {
+            router,
+            transport,
+            options,
+        })
+        .expect("a transport opens");
         let peer = self.add_peer();
         let subscribers = self.subscribe_more(peer, transport, publishers);
         self.run_until(Duration::from_secs(5), |world| world.peers[peer].connected);
@@ -162,12 +184,21 @@ impl World {
             .iter()
             .map(|publisher| (SubscriberId(self.handle()), *publisher))
             .collect();
-        let command = Command::Subscribe { transport, items: items.clone() };
+        let command = Command::Subscribe {
+            transport,
+            items: items.clone(),
+        };
         let reply = self.command(command).expect("the publishers exist");
-        let Reply::Offer { sdp, .. } = reply else { panic!("subscribe makes an offer") };
+        let Reply::Offer { sdp, .. } = reply else {
+            panic!("subscribe makes an offer")
+        };
         let sdp = self.peers[peer].answer(&sdp);
-        self.command(Command::AcceptAnswer { transport, sdp }).expect("a good answer");
-        items.into_iter().map(|(subscriber, _)| subscriber).collect()
+        self.command(Command::AcceptAnswer { transport, sdp })
+            .expect("a good answer");
+        items
+            .into_iter()
+            .map(|(subscriber, _)| subscriber)
+            .collect()
     }
 
     /// Let time pass.
@@ -214,8 +245,10 @@ impl World {
         while let Some(flight) = self.network.receive(self.now) {
             if flight.destination == SERVER {
                 self.inject(flight.source, &flight.contents);
-            } else if let Some(peer) =
-                self.peers.iter_mut().find(|peer| peer.address == flight.destination)
+            } else if let Some(peer) = self
+                .peers
+                .iter_mut()
+                .find(|peer| peer.address == flight.destination)
             {
                 peer.receive(self.now, flight.source, &flight.contents);
             }
@@ -227,7 +260,8 @@ impl World {
         for peer in &mut self.peers {
             for transmit in peer.drive(self.now) {
                 let contents = transmit.contents.to_vec();
-                self.network.send(self.now, peer.address, transmit.destination, contents);
+                self.network
+                    .send(self.now, peer.address, transmit.destination, contents);
             }
         }
     }
@@ -237,7 +271,8 @@ impl World {
             match self.sfu.poll(self.now) {
                 Output::Transmit(transmit) => {
                     let contents = transmit.contents.to_vec();
-                    self.network.send(self.now, SERVER, transmit.destination, contents);
+                    self.network
+                        .send(self.now, SERVER, transmit.destination, contents);
                 }
                 Output::Event(Event::Reply { request, result }) => {
                     self.replies.push((request, result));

@@ -1,0 +1,435 @@
+//! Commands: from a value to a reply, one `match`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use str0m::Candidate;
+use str0m::media::Mid;
+
+use crate::codec;
+use crate::command::{Command, TransportOptions};
+use crate::error::Error;
+use crate::event::{CloseReason, Event, Reply};
+use crate::ids::{
+    ObjectId, PublisherId, RecordingTrackId, RequestId, RouterId, SubscriberId, TransportId,
+};
+use crate::publisher::{Origin, Publisher};
+use crate::rewrite::Rewriter;
+use crate::router::Router;
+use crate::sfu::Sfu;
+use crate::timer::Reason;
+use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap};
+use crate::transport::webrtc::{Publishing, Recipe, Session, Side, Subscribing, contained};
+use crate::transport::{Belongs, Transport};
+
+impl Sfu {
+    /// Carries a command out. Its reply comes as [`Event::Reply`] from [`Sfu::poll`].
+    pub fn command(&mut self, now: Instant, request: RequestId, command: Command) {
+        let transport = transport_of(&command);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(now, command)));
+        let result = outcome.unwrap_or_else(|_| {
+            // Our own code broke while it worked on this transport.
+            self.doomed
+                .extend(transport.map(|id| (id, CloseReason::Panic)));
+            Err(Error::NotFound { what: "transport" })
+        });
+        self.emit(Event::Reply { request, result });
+        self.reap(now);
+    }
+
+    fn execute(&mut self, now: Instant, command: Command) -> Result<Reply, Error> {
+        match command {
+            Command::CreateRouter { router, options } => {
+                self.routers.insert(
+                    router,
+                    Router {
+                        options,
+                        transports: Vec::new(),
+                    },
+                );
+                Ok(Reply::Done)
+            }
+            Command::CloseRouter { router } => {
+                self.router(router)?;
+                self.close_router(router, CloseReason::Requested, now);
+                Ok(Reply::Done)
+            }
+            Command::CreatePublishTransport {
+                router,
+                transport,
+                options,
+            } => {
+                let side = Side::Publish(Publishing::default());
+                self.create_session(Belongs { transport, router }, side, options, now)
+            }
+            Command::CreateSubscribeTransport {
+                router,
+                transport,
+                options,
+            } => {
+                let side = Side::Subscribe(Subscribing::default());
+                self.create_session(Belongs { transport, router }, side, options, now)
+            }
+            Command::CreateRecordingTransport {
+                router,
+                transport,
+                remote: _,
+            } => {
+                self.router(router)?.transports.push(transport);
+                let belongs = Belongs { transport, router };
+                let recording = RecordingTransport {
+                    belongs,
+                    tracks: Vec::new(),
+                };
+                self.transports
+                    .insert(transport, Transport::Recording(recording));
+                Ok(Reply::Done)
+            }
+            Command::CloseTransport { transport } => {
+                self.transports
+                    .get(&transport)
+                    .ok_or(Error::NotFound { what: "transport" })?;
+                self.close_transport(transport, CloseReason::Requested, now);
+                Ok(Reply::Done)
+            }
+            Command::AcceptOffer { transport, sdp } => self.accept_offer(transport, &sdp, now),
+            Command::CreateOffer {
+                transport,
+                ice_restart,
+            } => self.create_offer(transport, ice_restart),
+            Command::AcceptAnswer { transport, sdp } => self.accept_answer(transport, &sdp, now),
+            Command::RollbackOffer { transport } => self.rollback_offer(transport),
+            Command::AddCandidate {
+                transport,
+                candidate,
+            } => self.add_candidate(transport, &candidate),
+            Command::Publish {
+                transport,
+                publisher,
+                mid,
+            } => self.publish(transport, publisher, mid),
+            Command::SetPublisherPaused { publisher, paused } => {
+                self.pause_publisher(publisher, paused, now)
+            }
+            Command::RequestKeyFrame { publisher } => {
+                let key = self.publisher_key(publisher)?;
+                self.want_key_frame(key, now);
+                Ok(Reply::Done)
+            }
+            Command::ClosePublisher { publisher } => {
+                let key = self.publisher_key(publisher)?;
+                self.close_publisher(key, CloseReason::Requested, now);
+                Ok(Reply::Done)
+            }
+            Command::Subscribe { transport, items } => self.subscribe(transport, &items),
+            Command::Attach {
+                transport,
+                subscriber,
+                publisher,
+            } => self.attach(transport, subscriber, publisher, now),
+            Command::SetSubscriberPaused { subscriber, paused } => {
+                self.pause_subscriber(subscriber, paused, now)
+            }
+            Command::CloseSubscriber { subscriber } => {
+                let key = self.subscriber_key(subscriber)?;
+                self.close_subscriber(key, CloseReason::Requested);
+                Ok(Reply::Done)
+            }
+            Command::PublishData {
+                transport,
+                data_publisher,
+                label,
+            } => self.publish_data(transport, data_publisher, label),
+            Command::SubscribeData {
+                transport,
+                data_subscriber,
+                data_publisher,
+            } => self.subscribe_data(transport, data_subscriber, data_publisher),
+            Command::SetDataTap {
+                data_publisher,
+                tapped,
+            } => {
+                let publisher = self.data_publishers.get_mut(&data_publisher);
+                publisher
+                    .ok_or(Error::NotFound {
+                        what: "data publisher",
+                    })?
+                    .tapped = tapped;
+                Ok(Reply::Done)
+            }
+            Command::SendData {
+                data_publisher,
+                binary,
+                payload,
+            } => self.send_data(data_publisher, binary, &payload),
+            Command::CloseDataPublisher { data_publisher } => {
+                if !self.data_publishers.contains_key(&data_publisher) {
+                    return Err(Error::NotFound {
+                        what: "data publisher",
+                    });
+                }
+                self.close_data_publisher(data_publisher, CloseReason::Requested);
+                Ok(Reply::Done)
+            }
+            Command::CloseDataSubscriber { data_subscriber } => {
+                if !self.data_subscribers.contains_key(&data_subscriber) {
+                    return Err(Error::NotFound {
+                        what: "data subscriber",
+                    });
+                }
+                self.close_data_subscriber(data_subscriber, CloseReason::Requested);
+                Ok(Reply::Done)
+            }
+            Command::StartRecording {
+                transport,
+                track,
+                publisher,
+                remote,
+            } => {
+                let key = self.publisher_key(publisher)?;
+                let ssrc = self.random.u32();
+                let tap = Tap {
+                    id: track,
+                    transport,
+                    publisher: key,
+                    remote,
+                    ssrc,
+                };
+                self.start_recording(tap, now)
+            }
+            Command::StopRecording { track } => self.stop_recording_command(track, now),
+            Command::GetStats { target } => self.stats(target, now).map(Reply::Stats),
+            Command::InjectPanic { transport } => {
+                let _ = self.session_key(transport)?;
+                if contained(|| panic!("injected")).is_err() {
+                    self.doomed.push((transport, CloseReason::Panic));
+                }
+                Ok(Reply::Done)
+            }
+        }
+    }
+
+    fn router(&mut self, id: RouterId) -> Result<&mut Router, Error> {
+        self.routers
+            .get_mut(&id)
+            .ok_or(Error::NotFound { what: "router" })
+    }
+
+    fn create_session(
+        &mut self,
+        belongs: Belongs,
+        side: Side,
+        options: TransportOptions,
+        now: Instant,
+    ) -> Result<Reply, Error> {
+        let router = self
+            .routers
+            .get_mut(&belongs.router)
+            .ok_or(Error::NotFound { what: "router" })?;
+        let recipe = Recipe {
+            credentials: self.random.ice_credentials(self.config.thread),
+            certificate: &self.certificate,
+            crypto: &self.crypto,
+            candidates: &self.config.candidates,
+            codecs: &router.options.codecs,
+            dtls: options.dtls,
+        };
+        let session = Session::new(belongs, side, recipe, now)?;
+        router.transports.push(belongs.transport);
+        let ufrag = session.credentials[0].ufrag.clone();
+        let key = self.sessions.insert(session);
+        self.demux.add_ufrag(&ufrag, key);
+        self.transports
+            .insert(belongs.transport, Transport::WebRtc(key));
+        Ok(Reply::Done)
+    }
+
+    /// The server is ICE-lite and learns its peers from verified checks; a candidate is looked
+    /// at only to tell the caller about a malformed one. mDNS names (`.local`) are fine.
+    fn add_candidate(&mut self, id: TransportId, candidate: &str) -> Result<Reply, Error> {
+        self.session_key(id)?;
+        let line = candidate.trim().trim_start_matches("a=");
+        let is_mdns = line
+            .split_ascii_whitespace()
+            .nth(4)
+            .is_some_and(|host| host.ends_with(".local"));
+        if line.len() > MAX_CANDIDATE {
+            return Err(Error::InvalidCandidate(format!("{} bytes", line.len())));
+        }
+        if !line.is_empty() && !is_mdns {
+            Candidate::from_sdp_string(line).map_err(|e| Error::InvalidCandidate(e.to_string()))?;
+        }
+        Ok(Reply::Done)
+    }
+
+    fn publish(
+        &mut self,
+        id: TransportId,
+        publisher: PublisherId,
+        mid: String,
+    ) -> Result<Reply, Error> {
+        let key = self.session_key(id)?;
+        let session = &mut self.sessions[key];
+        let publishing = session.publishing()?;
+        let track = publishing
+            .tracks
+            .iter()
+            .find(|track| track.mid == mid && track.active)
+            .cloned();
+        let Some(track) = track else {
+            return Err(Error::TrackNotFound(mid));
+        };
+        let str0m_mid = Mid::from(mid.as_str());
+        let taken = publishing.publishers.clone();
+        if taken
+            .iter()
+            .any(|other| self.publishers[*other].mid == str0m_mid)
+        {
+            return Err(Error::TrackNotFound(mid));
+        }
+        let session = &self.sessions[key];
+        let accepted = session
+            .rtc
+            .media(str0m_mid)
+            .map(|media| media.remote_pts())
+            .unwrap_or_default();
+        let params = session.rtc.codec_config().params();
+        let codec = accepted
+            .iter()
+            .find_map(|pt| params.iter().find(|params| params.pt() == *pt))
+            .map(codec::info)
+            .ok_or_else(|| Error::UnsupportedCodec(format!("any codec of track {mid:?}")))?;
+        let router = session.belongs.router;
+        let origin = Origin {
+            id: publisher,
+            router,
+            session: key,
+            mid: str0m_mid,
+            kind: track.kind,
+        };
+        let place = self
+            .publishers
+            .insert(Publisher::new(origin, codec.clone()));
+        self.publisher_keys.insert(publisher, place);
+        let publishing = self.sessions[key].publishing()?;
+        publishing.publishers.push(place);
+        publishing.streams.clear();
+        Ok(Reply::Published {
+            kind: track.kind,
+            codec,
+        })
+    }
+
+    fn pause_publisher(
+        &mut self,
+        id: PublisherId,
+        paused: bool,
+        now: Instant,
+    ) -> Result<Reply, Error> {
+        let key = self.publisher_key(id)?;
+        let publisher = &mut self.publishers[key];
+        if publisher.paused == paused {
+            return Ok(Reply::Done);
+        }
+        publisher.paused = paused;
+        for track in &publisher.recordings {
+            self.recordings[*track].end_run();
+        }
+        let recorded = !publisher.recordings.is_empty();
+        for subscriber in publisher.subscribers.clone() {
+            self.refresh_gate(subscriber, now);
+        }
+        if recorded && !paused {
+            self.want_key_frame(key, now);
+        }
+        self.emit(Event::Paused {
+            object: ObjectId::Publisher(id),
+            paused,
+        });
+        Ok(Reply::Done)
+    }
+
+    fn pause_subscriber(
+        &mut self,
+        id: SubscriberId,
+        paused: bool,
+        now: Instant,
+    ) -> Result<Reply, Error> {
+        let key = self.subscriber_key(id)?;
+        let subscriber = &mut self.subscribers[key];
+        if subscriber.paused == paused {
+            return Ok(Reply::Done);
+        }
+        subscriber.paused = paused;
+        self.refresh_gate(key, now);
+        self.emit(Event::Paused {
+            object: ObjectId::Subscriber(id),
+            paused,
+        });
+        Ok(Reply::Done)
+    }
+
+    fn start_recording(&mut self, tap: Tap, now: Instant) -> Result<Reply, Error> {
+        let publisher = &self.publishers[tap.publisher];
+        let (id, publisher_key, router) = (tap.id, tap.publisher, publisher.router);
+        let recording = match self.transports.get_mut(&tap.transport) {
+            Some(Transport::Recording(recording)) => recording,
+            Some(Transport::WebRtc(_)) => {
+                return Err(Error::WrongTransport(
+                    "only a recording transport can record",
+                ));
+            }
+            None => return Err(Error::NotFound { what: "transport" }),
+        };
+        if recording.belongs.router != router {
+            return Err(Error::NotFound { what: "publisher" });
+        }
+        let rewriter = Rewriter::new(self.random.first_sequence());
+        let key = self.recordings.insert(RecordingTrack::new(tap, rewriter));
+        recording.tracks.push(key);
+        self.recording_keys.insert(id, key);
+        self.publishers[publisher_key].recordings.push(key);
+        self.timers
+            .arm(now + REPORT_INTERVAL, Reason::SenderReport, id.0);
+        self.want_key_frame(publisher_key, now);
+        Ok(Reply::Done)
+    }
+
+    fn stop_recording_command(
+        &mut self,
+        id: RecordingTrackId,
+        now: Instant,
+    ) -> Result<Reply, Error> {
+        let key = self.recording_keys.get(&id).copied();
+        self.stop_recording(
+            key.ok_or(Error::NotFound {
+                what: "recording track",
+            })?,
+            CloseReason::Requested,
+            now,
+        );
+        Ok(Reply::Done)
+    }
+}
+
+/// The transport whose fault a panic in this command would be.
+const fn transport_of(command: &Command) -> Option<TransportId> {
+    match command {
+        Command::AcceptOffer { transport, .. }
+        | Command::CreateOffer { transport, .. }
+        | Command::AcceptAnswer { transport, .. }
+        | Command::RollbackOffer { transport }
+        | Command::AddCandidate { transport, .. }
+        | Command::Publish { transport, .. }
+        | Command::Subscribe { transport, .. }
+        | Command::Attach { transport, .. }
+        | Command::PublishData { transport, .. }
+        | Command::SubscribeData { transport, .. }
+        | Command::StartRecording { transport, .. }
+        | Command::CloseTransport { transport } => Some(*transport),
+        _ => None,
+    }
+}
+
+/// Bytes of one candidate line.
+const MAX_CANDIDATE: usize = 1024;

@@ -1,0 +1,361 @@
+//! Data channels: messages in from one client, out to all that take them.
+//!
+//! A data publisher is a label on a publish transport; the client may open the channel before
+//! or after it is published. A data subscriber is a channel that we open to its client with the
+//! same label, order and reliability, as soon as those are known and an SCTP m-line is agreed.
+//! A message that finds a channel full or not open is dropped and counted, reliable or not:
+//! one slow receiver must not hold up memory.
+
+use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
+
+use crate::error::Error;
+use crate::event::{CloseReason, Event, Reply};
+use crate::ids::{DataPublisherId, DataSubscriberId, TransportId};
+use crate::sfu::Sfu;
+use crate::transport::webrtc::{Channel, MAX_MESSAGE, Panicked, Side, contained};
+
+/// One data channel in.
+pub(crate) struct DataPublisher {
+    pub(crate) session: usize,
+    pub(crate) label: String,
+    /// As the client opened it.
+    pub(crate) config: Option<ChannelConfig>,
+    pub(crate) tapped: bool,
+    pub(crate) subscribers: Vec<DataSubscriberId>,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+/// One data channel out.
+pub(crate) struct DataSubscriber {
+    pub(crate) session: usize,
+    pub(crate) data_publisher: DataPublisherId,
+    pub(crate) channel: Option<ChannelId>,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    pub(crate) dropped: u64,
+}
+
+/// The channel that keeps the data m-line of a subscribe transport alive.
+pub(crate) fn internal() -> ChannelConfig {
+    ChannelConfig {
+        label: "headwater".to_owned(),
+        ordered: false,
+        reliability: Reliability::MaxRetransmits { retransmits: 0 },
+        ..ChannelConfig::default()
+    }
+}
+
+impl Sfu {
+    pub(crate) fn publish_data(
+        &mut self,
+        transport: TransportId,
+        id: DataPublisherId,
+        label: String,
+    ) -> Result<Reply, Error> {
+        let session_key = self.session_key(transport)?;
+        let labels: Vec<_> = self.sessions[session_key]
+            .publishing()?
+            .data_publishers
+            .clone();
+        if labels
+            .iter()
+            .any(|other| self.data_publishers[other].label == label)
+        {
+            return Err(Error::DataChannelNotFound(label));
+        }
+        let session = &mut self.sessions[session_key];
+        let mut open = None;
+        for (channel, what) in &mut session.channels {
+            if let Channel::Incoming {
+                label: known,
+                data_publisher,
+            } = what
+                && *known == label
+            {
+                *data_publisher = Some(id);
+                open = Some(*channel);
+                break;
+            }
+        }
+        let config = open.and_then(|channel| session.rtc.channel(channel)?.config().cloned());
+        session.publishing()?.data_publishers.push(id);
+        let publisher = DataPublisher {
+            session: session_key,
+            label,
+            config,
+            tapped: false,
+            subscribers: Vec::new(),
+            messages: 0,
+            bytes: 0,
+        };
+        self.data_publishers.insert(id, publisher);
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn subscribe_data(
+        &mut self,
+        transport: TransportId,
+        id: DataSubscriberId,
+        data_publisher: DataPublisherId,
+    ) -> Result<Reply, Error> {
+        let session_key = self.session_key(transport)?;
+        let publisher = self
+            .data_publishers
+            .get(&data_publisher)
+            .ok_or(Error::NotFound {
+                what: "data publisher",
+            })?;
+        let router = self.sessions[publisher.session].belongs.router;
+        let label = publisher.label.clone();
+        if router != self.sessions[session_key].belongs.router {
+            return Err(Error::NotFound {
+                what: "data publisher",
+            });
+        }
+        let subscribing = self.sessions[session_key].subscribing()?;
+        if subscribing.client_offers && !subscribing.has_data {
+            return Err(Error::DataChannelNotFound(label));
+        }
+        // The internal channel has one of the places.
+        if subscribing.data_subscribers.len() + 1 >= MAX_CHANNELS {
+            return Err(Error::Limit {
+                what: "data channels of a transport",
+                limit: MAX_CHANNELS,
+            });
+        }
+        let needs_offer = !subscribing.has_data && subscribing.pending.is_none();
+        subscribing.data_subscribers.push(id);
+        let subscriber = DataSubscriber {
+            session: session_key,
+            data_publisher,
+            channel: None,
+            messages: 0,
+            bytes: 0,
+            dropped: 0,
+        };
+        self.data_subscribers.insert(id, subscriber);
+        if let Some(publisher) = self.data_publishers.get_mut(&data_publisher) {
+            publisher.subscribers.push(id);
+        }
+        if needs_offer {
+            return self.make_offer(session_key, false);
+        }
+        self.open_channels(session_key);
+        Ok(Reply::Done)
+    }
+
+    /// Opens whatever channels of a subscribe session can be opened by now.
+    pub(crate) fn open_channels(&mut self, session_key: usize) {
+        let session = &mut self.sessions[session_key];
+        let Side::Subscribe(subscribing) = &session.side else {
+            return;
+        };
+        if !subscribing.has_data {
+            return;
+        }
+        for id in subscribing.data_subscribers.clone() {
+            let Some(subscriber) = self.data_subscribers.get_mut(&id) else {
+                continue;
+            };
+            let config = &self.data_publishers[&subscriber.data_publisher].config;
+            let (None, Some(config)) = (subscriber.channel, config) else {
+                continue;
+            };
+            let config = ChannelConfig {
+                negotiated: None,
+                ..config.clone()
+            };
+            match contained(|| session.rtc.direct_api().create_data_channel(config)) {
+                Ok(channel) => {
+                    subscriber.channel = Some(channel);
+                    session.channels.insert(
+                        channel,
+                        Channel::Outgoing {
+                            data_subscriber: id,
+                            open: false,
+                        },
+                    );
+                }
+                Err(Panicked) => self
+                    .doomed
+                    .push((session.belongs.transport, CloseReason::Panic)),
+            }
+        }
+        self.mark_dirty(session_key);
+    }
+
+    /// str0m says that a channel is open, ours or the client's.
+    pub(crate) fn handle_channel_open(
+        &mut self,
+        session_key: usize,
+        channel: ChannelId,
+        label: String,
+    ) {
+        let session = &mut self.sessions[session_key];
+        if let Some(Channel::Outgoing { open, .. }) = session.channels.get_mut(&channel) {
+            *open = true;
+            return;
+        }
+        let Side::Publish(publishing) = &session.side else {
+            session.channels.entry(channel).or_insert(Channel::Internal);
+            return;
+        };
+        if session.channels.len() >= MAX_CHANNELS {
+            session.rtc.direct_api().close_data_channel(channel);
+            self.counters.drop_channels += 1;
+            return;
+        }
+        let id = publishing.data_publishers.iter().copied().find(|id| {
+            self.data_publishers[id].label == label && self.data_publishers[id].config.is_none()
+        });
+        let config = session
+            .rtc
+            .channel(channel)
+            .and_then(|channel| channel.config().cloned());
+        let config = config.unwrap_or_else(|| ChannelConfig {
+            label: label.clone(),
+            ..internal()
+        });
+        session.channels.insert(
+            channel,
+            Channel::Incoming {
+                label: label.clone(),
+                data_publisher: id,
+            },
+        );
+        let transport = session.belongs.transport;
+        let (max_retransmits, max_packet_lifetime) = match config.reliability {
+            Reliability::Reliable => (None, None),
+            Reliability::MaxRetransmits { retransmits } => (Some(retransmits), None),
+            Reliability::MaxPacketLifetime { lifetime } => (None, Some(lifetime)),
+        };
+        let ordered = config.ordered;
+        if let Some(publisher) = id.and_then(|id| self.data_publishers.get_mut(&id)) {
+            publisher.config = Some(config);
+            let sessions: Vec<_> = publisher
+                .subscribers
+                .iter()
+                .map(|id| self.data_subscribers[id].session)
+                .collect();
+            sessions
+                .into_iter()
+                .for_each(|session| self.open_channels(session));
+        }
+        self.emit(Event::DataChannelOpened {
+            transport,
+            label,
+            ordered,
+            max_retransmits,
+            max_packet_lifetime,
+        });
+    }
+
+    pub(crate) fn handle_channel_data(&mut self, session_key: usize, data: ChannelData) {
+        let publisher = match self.sessions[session_key].channels.get(&data.id) {
+            Some(Channel::Incoming {
+                data_publisher: Some(id),
+                ..
+            }) => *id,
+            _ => {
+                self.counters.drop_messages += 1;
+                return;
+            }
+        };
+        if data.data.len() > MAX_MESSAGE {
+            self.counters.drop_messages += 1;
+            return;
+        }
+        self.fan_out_message(publisher, data.binary, &data.data);
+        if self.data_publishers[&publisher].tapped {
+            self.emit(Event::DataMessage {
+                data_publisher: publisher,
+                binary: data.binary,
+                payload: data.data,
+            });
+        }
+    }
+
+    /// A message to all subscribers of a data publisher.
+    pub(crate) fn fan_out_message(&mut self, id: DataPublisherId, binary: bool, payload: &[u8]) {
+        let Some(publisher) = self.data_publishers.get_mut(&id) else {
+            return;
+        };
+        publisher.messages += 1;
+        publisher.bytes += payload.len() as u64;
+        for id in &publisher.subscribers {
+            let Some(subscriber) = self.data_subscribers.get_mut(id) else {
+                continue;
+            };
+            let session = &mut self.sessions[subscriber.session];
+            let sent = contained(|| {
+                let mut channel = session.rtc.channel(subscriber.channel?)?;
+                let room = channel.buffered_amount() + payload.len() <= MAX_BUFFERED;
+                (room && channel.write(binary, payload).ok()?).then_some(())
+            });
+            match sent {
+                Ok(Some(())) => {
+                    subscriber.messages += 1;
+                    subscriber.bytes += payload.len() as u64;
+                    if !session.dirty {
+                        session.dirty = true;
+                        self.dirty.push_back(subscriber.session);
+                    }
+                }
+                Ok(None) => {
+                    subscriber.dropped += 1;
+                    self.counters.drop_messages += 1;
+                }
+                Err(Panicked) => self
+                    .doomed
+                    .push((session.belongs.transport, CloseReason::Panic)),
+            }
+        }
+    }
+
+    pub(crate) fn handle_channel_close(&mut self, session_key: usize, channel: ChannelId) {
+        match self.sessions[session_key].channels.remove(&channel) {
+            Some(Channel::Incoming {
+                data_publisher: Some(id),
+                ..
+            }) => {
+                self.close_data_publisher(id, CloseReason::RemoteEnded);
+            }
+            Some(Channel::Outgoing {
+                data_subscriber, ..
+            }) => {
+                if let Some(subscriber) = self.data_subscribers.get_mut(&data_subscriber) {
+                    subscriber.channel = None;
+                }
+                self.close_data_subscriber(data_subscriber, CloseReason::RemoteEnded);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn send_data(
+        &mut self,
+        id: DataPublisherId,
+        binary: bool,
+        payload: &[u8],
+    ) -> Result<Reply, Error> {
+        if payload.len() > MAX_MESSAGE {
+            return Err(Error::Limit {
+                what: "bytes of a data channel message",
+                limit: MAX_MESSAGE,
+            });
+        }
+        if !self.data_publishers.contains_key(&id) {
+            return Err(Error::NotFound {
+                what: "data publisher",
+            });
+        }
+        self.fan_out_message(id, binary, payload);
+        Ok(Reply::Done)
+    }
+}
+
+/// Data channels of one transport, in and out.
+const MAX_CHANNELS: usize = 64;
+/// Bytes queued on one channel.
+const MAX_BUFFERED: usize = 1024 * 1024;

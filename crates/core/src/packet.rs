@@ -1,0 +1,57 @@
+//! One packet on its way through the fan-out: parsed once, shared by all subscribers.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use str0m::rtp::{ExtensionValues, RedDecoder, RtpPacket, Vp8Descriptor};
+
+use crate::codec::Format;
+use crate::extension;
+use crate::keyframe;
+
+/// A publisher's packet with what every subscriber needs to know about it.
+pub(crate) struct Packet<'a> {
+    pub(crate) rtp: &'a RtpPacket,
+    pub(crate) format: Format,
+    pub(crate) ssrc: u32,
+    pub(crate) keyframe: bool,
+    pub(crate) vp8: Option<Vp8Descriptor>,
+    pub(crate) extensions: ExtensionValues,
+    /// The codec's own payload when `rtp` is RED; made when the first subscriber needs it.
+    primary: OnceCell<Option<Arc<[u8]>>>,
+}
+
+impl<'a> Packet<'a> {
+    pub(crate) fn new(rtp: &'a RtpPacket, format: Format) -> Self {
+        let vp8 = match format.spec.codec {
+            str0m::format::Codec::Vp8 => Vp8Descriptor::parse(&rtp.payload).ok(),
+            _ => None,
+        };
+        Self {
+            ssrc: *rtp.header.ssrc,
+            keyframe: keyframe::starts_keyframe(format.spec.codec, &rtp.payload, vp8.as_ref()),
+            extensions: extension::forwarded(&rtp.header.ext_vals),
+            primary: OnceCell::new(),
+            rtp,
+            format,
+            vp8,
+        }
+    }
+
+    /// The payload to send, shared and not copied. None when RED is malformed.
+    pub(crate) fn payload(&self, unwrap_red: bool) -> Option<Arc<[u8]>> {
+        if !unwrap_red {
+            return Some(Arc::clone(&self.rtp.payload));
+        }
+        self.primary
+            .get_or_init(|| {
+                let blocks = RedDecoder::decode(&self.rtp.payload).ok()?;
+                blocks.last().map(|block| Arc::from(block.payload)) // RFC 2198: primary is last
+            })
+            .clone()
+    }
+}
+
+/// The largest payload that is forwarded: what fits a packet of 1,500 bytes on the way in also
+/// fits str0m's send buffer with our header extensions on the way out.
+pub(crate) const MAX_PAYLOAD: usize = 1460;

@@ -1,0 +1,153 @@
+//! A router, and the heart of everything: the fan-out of one packet to all its subscribers.
+//!
+//! A packet is opened and parsed once. Per subscriber only the header is new: the payload is
+//! shared, the numbers are rewritten, and the session queues it for the end of the wake-up.
+
+use std::time::Instant;
+
+use str0m::rtp::RtpPacket;
+
+use crate::codec::{self, Format};
+use crate::command::RouterOptions;
+use crate::event::{CloseReason, Event, TrackKind};
+use crate::ids::TransportId;
+use crate::packet::{MAX_PAYLOAD, Packet};
+use crate::sfu::Sfu;
+use crate::subscriber::Verdict;
+use crate::transport::webrtc::{Panicked, Side, contained};
+
+/// Publishers, subscribers and fan-out of one room.
+pub(crate) struct Router {
+    pub(crate) options: RouterOptions,
+    pub(crate) transports: Vec<TransportId>,
+}
+
+impl Sfu {
+    /// The fan-out loop.
+    fn fan_out(&mut self, publisher: usize, packet: &Packet<'_>) {
+        let publisher = &self.publishers[publisher];
+        let target = publisher.layers.target();
+        for &key in &publisher.subscribers {
+            let subscriber = &mut self.subscribers[key];
+            if !subscriber.open {
+                continue;
+            }
+            let session = &mut self.sessions[subscriber.session];
+            match contained(|| subscriber.forward(&mut session.rtc, packet, target)) {
+                Ok(Verdict::Sent) => {
+                    self.counters.forwarded += 1;
+                    if !session.dirty {
+                        session.dirty = true;
+                        self.dirty.push_back(subscriber.session);
+                    }
+                }
+                Ok(Verdict::Dropped) => self.counters.drop_gated += 1,
+                Err(Panicked) => {
+                    subscriber.open = false;
+                    self.doomed
+                        .push((session.belongs.transport, CloseReason::Panic));
+                }
+            }
+        }
+        for &key in publisher.recordings.iter().filter(|_| !publisher.paused) {
+            let track = &mut self.recordings[key];
+            if let Some(transmit) = track.forward(packet, target) {
+                self.outputs.push_back(crate::Output::Transmit(transmit));
+            }
+        }
+    }
+
+    /// A packet that a publish session has opened and verified.
+    pub(crate) fn handle_rtp(&mut self, session_key: usize, rtp: &RtpPacket, now: Instant) {
+        let Some((key, rid)) = self.publisher_of(session_key, rtp) else {
+            self.counters.drop_unpublished += 1;
+            return;
+        };
+        if rtp.payload.len() > MAX_PAYLOAD {
+            self.counters.drop_oversized += 1;
+            return;
+        }
+        let Some(format) = self.format_of(key, *rtp.header.payload_type) else {
+            self.counters.drop_unpublished += 1;
+            return;
+        };
+        let packet = Packet::new(rtp, format);
+        let publisher = &mut self.publishers[key];
+        let retarget = publisher.handle_packet(&packet, rid, now);
+        if !publisher.active {
+            self.announce_active(key, &format);
+        }
+        let publisher = &self.publishers[key];
+        if retarget
+            && publisher.kind == TrackKind::Video
+            && self.is_awaited(key)
+            && !packet.keyframe
+        {
+            self.want_key_frame(key, now);
+        }
+        self.fan_out(key, &packet);
+    }
+
+    fn announce_active(&mut self, key: usize, format: &Format) {
+        let publisher = &mut self.publishers[key];
+        publisher.active = true;
+        let params = self.sessions[publisher.session].rtc.codec_config().params();
+        if let Some(params) = params.iter().find(|p| *p.pt() == format.primary) {
+            publisher.codec = codec::info(params);
+        }
+        let event = Event::PublisherActive {
+            publisher: publisher.id,
+            codec: publisher.codec.clone(),
+        };
+        self.emit(event);
+    }
+
+    /// The publisher that an SSRC feeds. Asks str0m once per SSRC.
+    fn publisher_of(
+        &mut self,
+        session_key: usize,
+        rtp: &RtpPacket,
+    ) -> Option<(usize, Option<str0m::media::Rid>)> {
+        let session = &mut self.sessions[session_key];
+        let ssrc = rtp.header.ssrc;
+        let Side::Publish(publishing) = &mut session.side else {
+            return None;
+        };
+        if let Some(stream) = publishing.streams.get(&ssrc) {
+            return stream.publisher.map(|key| (key, stream.rid));
+        }
+        let mut direct = session.rtc.direct_api();
+        let stream = direct.stream_rx(&ssrc)?;
+        let (mid, rid) = (stream.mid(), stream.rid());
+        let publisher = publishing
+            .publishers
+            .iter()
+            .copied()
+            .find(|key| self.publishers[*key].mid == mid);
+        if publishing.streams.len() >= MAX_STREAMS {
+            publishing.streams.clear(); // a peer that changes its SSRCs all the time
+        }
+        publishing
+            .streams
+            .insert(ssrc, crate::transport::webrtc::Stream { publisher, rid });
+        publisher.map(|key| (key, rid))
+    }
+
+    fn format_of(&mut self, key: usize, payload_type: u8) -> Option<Format> {
+        let publisher = &mut self.publishers[key];
+        if let Some(format) = publisher.format(payload_type) {
+            return Some(format);
+        }
+        let params = self.sessions[publisher.session].rtc.codec_config().params();
+        let format = Format::find(params, payload_type)?;
+        let is_audio = format.spec.codec.is_audio();
+        if is_audio != (publisher.kind == TrackKind::Audio) {
+            return None;
+        }
+        publisher.set_format(format);
+        Some(format)
+    }
+}
+
+/// SSRCs remembered per publish session.
+const MAX_STREAMS: usize = 64;

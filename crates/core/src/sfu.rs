@@ -1,0 +1,550 @@
+//! The state of one media thread, and how inputs drive it.
+//!
+//! A wake-up is: any number of `command`, `receive` and `timeout`, then `poll` until it answers
+//! with a timeout. Inputs mark sessions dirty; only dirty sessions are drained, each once per
+//! wake-up, so the packets of a burst leave a session together.
+//!
+//! A panic inside a session is caught where the session is called, and the session is put on
+//! the list of the doomed; the list is worked off where no loop runs over its neighbours.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::ice::StunMessage;
+use str0m::net::{Protocol, Receive};
+use str0m::{Event as RtcEvent, Input, Output as RtcOutput};
+
+use crate::crypto;
+use crate::datachannel::{DataPublisher, DataSubscriber};
+use crate::demux::{Demux, is_stun};
+use crate::error::Error;
+use crate::event::{CloseReason, ConnectionState, Event};
+use crate::ids::{
+    DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
+    TransportId,
+};
+use crate::publisher::Publisher;
+use crate::random::Random;
+use crate::router::Router;
+use crate::stats::Counters;
+use crate::subscriber::Subscriber;
+use crate::timer::{Reason, Timers};
+use crate::transport::Transport;
+use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack};
+use crate::transport::webrtc::{Panicked, Session, Side, contained};
+use crate::{Output, Route, SessionKey, SfuConfig, Socket, Transmit};
+
+/// One media thread's SFU. The crate documentation tells how to drive it.
+pub struct Sfu {
+    pub(crate) config: SfuConfig,
+    pub(crate) random: Random,
+    pub(crate) certificate: DtlsCert,
+    pub(crate) crypto: Arc<CryptoProvider>,
+    pub(crate) demux: Demux,
+    pub(crate) routers: FxHashMap<RouterId, Router>,
+    pub(crate) transports: FxHashMap<TransportId, Transport>,
+    pub(crate) sessions: Slab<Session>,
+    pub(crate) publishers: Slab<Publisher>,
+    pub(crate) publisher_keys: FxHashMap<PublisherId, usize>,
+    pub(crate) subscribers: Slab<Subscriber>,
+    pub(crate) subscriber_keys: FxHashMap<SubscriberId, usize>,
+    pub(crate) data_publishers: FxHashMap<DataPublisherId, DataPublisher>,
+    pub(crate) data_subscribers: FxHashMap<DataSubscriberId, DataSubscriber>,
+    pub(crate) recordings: Slab<RecordingTrack>,
+    pub(crate) recording_keys: FxHashMap<RecordingTrackId, usize>,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) dirty: VecDeque<usize>,
+    pub(crate) doomed: Vec<(TransportId, CloseReason)>,
+    pub(crate) timers: Timers,
+    pub(crate) counters: Counters,
+}
+
+impl Sfu {
+    /// An SFU without anything in it. Makes the DTLS certificate that all its sessions share.
+    ///
+    /// # Panics
+    /// When the crypto library cannot make a certificate.
+    pub fn new(config: SfuConfig) -> Self {
+        let crypto = crypto::provider();
+        let certificate = crypto
+            .dtls_provider
+            .generate_certificate()
+            .expect("aws-lc-rs can make certificates");
+        Self {
+            random: Random::new(config.seed),
+            demux: Demux::new(config.thread),
+            config,
+            certificate,
+            crypto: Arc::new(crypto),
+            routers: FxHashMap::default(),
+            transports: FxHashMap::default(),
+            sessions: Slab::new(),
+            publishers: Slab::new(),
+            publisher_keys: FxHashMap::default(),
+            subscribers: Slab::new(),
+            subscriber_keys: FxHashMap::default(),
+            data_publishers: FxHashMap::default(),
+            data_subscribers: FxHashMap::default(),
+            recordings: Slab::new(),
+            recording_keys: FxHashMap::default(),
+            outputs: VecDeque::new(),
+            dirty: VecDeque::new(),
+            doomed: Vec::new(),
+            timers: Timers::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// To whom a datagram belongs. Reads no more than a STUN header and its username.
+    pub fn route(&self, source: SocketAddr, contents: &[u8]) -> Route {
+        self.demux.route(source, contents)
+    }
+
+    /// Hands a datagram to the session that [`Sfu::route`] named. True when the session took it
+    /// (for STUN: integrity verified), so that the worker may remember `source` as belonging
+    /// here. `destination` is the local address the datagram came to.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        source: SocketAddr,
+        destination: SocketAddr,
+        contents: &[u8],
+    ) -> bool {
+        let SessionKey(key) = key;
+        let Some(session) = self.sessions.get_mut(key) else {
+            return false;
+        };
+        let local = session.candidate_for(destination, &self.config.candidates);
+        let session_id = session.belongs.transport;
+        let verified = is_stun(contents);
+        if verified && !self.verifies(key, contents) {
+            self.counters.drop_integrity += 1;
+            return false;
+        }
+        let session = &mut self.sessions[key];
+        let taken = contained(|| {
+            let receive = Receive::new(Protocol::Udp, source, local, contents).ok()?;
+            let input = Input::Receive(now, receive);
+            session
+                .rtc
+                .accepts(&input)
+                .then(|| session.rtc.handle_input(input))
+        });
+        match taken {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(_))) => self.counters.session_errors += 1,
+            Ok(None) => {
+                self.counters.drop_unaccepted += 1;
+                return false;
+            }
+            Err(Panicked) => {
+                self.doomed.push((session_id, CloseReason::Panic));
+                self.reap(now);
+                return false;
+            }
+        }
+        let session = &mut self.sessions[key];
+        session.stats.packets_in += 1;
+        session.stats.bytes_in += contents.len() as u64;
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += contents.len() as u64;
+        if verified {
+            self.learn(key, source);
+            self.hear(key, now);
+        }
+        // str0m holds one RTP packet at a time: drain before the next datagram comes.
+        self.drain(key, now);
+        self.reap(now);
+        true
+    }
+
+    /// Time has come to the moment that [`Sfu::poll`] named.
+    pub fn timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer.reason {
+                Reason::Session => {
+                    if let Some(&Transport::WebRtc(key)) =
+                        self.transports.get(&TransportId(timer.handle))
+                        && self.sessions[key].armed == Some(timer.at)
+                    {
+                        self.sessions[key].armed = None;
+                        self.mark_dirty(key);
+                    }
+                }
+                Reason::Liveness => {
+                    if let Some(&Transport::WebRtc(key)) =
+                        self.transports.get(&TransportId(timer.handle))
+                    {
+                        self.check_liveness(key, now);
+                    }
+                }
+                Reason::KeyFrame => {
+                    if let Some(&key) = self.publisher_keys.get(&PublisherId(timer.handle)) {
+                        self.key_frame_timer(key, now);
+                    }
+                }
+                Reason::SenderReport => {
+                    if let Some(&key) = self.recording_keys.get(&RecordingTrackId(timer.handle)) {
+                        self.report(key, now);
+                    }
+                }
+            }
+        }
+        self.reap(now);
+    }
+
+    /// The next thing to do. Call until it answers [`Output::Timeout`].
+    pub fn poll(&mut self, now: Instant) -> Output {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            let Some(key) = self.dirty.pop_front() else {
+                return Output::Timeout(self.timers.next().unwrap_or(now + IDLE));
+            };
+            self.flush(key, now);
+            self.reap(now);
+        }
+    }
+
+    /// Counters of this thread by name, cheap enough to read once a second.
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.all_counters()
+    }
+
+    /// Gives a dirty session the time, so that queued packets become due, and drains it.
+    fn flush(&mut self, key: usize, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key).filter(|session| session.dirty) else {
+            return;
+        };
+        session.dirty = false;
+        match contained(|| session.rtc.handle_input(Input::Timeout(now))) {
+            Ok(Ok(())) => self.drain(key, now),
+            Ok(Err(_)) => {
+                self.counters.session_errors += 1;
+                self.drain(key, now);
+            }
+            Err(Panicked) => self
+                .doomed
+                .push((session.belongs.transport, CloseReason::Panic)),
+        }
+    }
+
+    fn drain(&mut self, key: usize, now: Instant) {
+        loop {
+            let session = &mut self.sessions[key];
+            match contained(|| session.rtc.poll_output()) {
+                Ok(Ok(RtcOutput::Transmit(transmit))) => self.send(key, transmit),
+                Ok(Ok(RtcOutput::Event(event))) => self.handle_event(key, event, now),
+                Ok(Ok(RtcOutput::Timeout(at))) => {
+                    self.arm_session(key, at, now);
+                    break;
+                }
+                Ok(Err(_)) => {
+                    self.counters.session_errors += 1;
+                    self.doomed
+                        .push((session.belongs.transport, CloseReason::ConnectionFailed));
+                    break;
+                }
+                Err(Panicked) => {
+                    self.doomed
+                        .push((session.belongs.transport, CloseReason::Panic));
+                    break;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, key: usize, transmit: str0m::net::Transmit) {
+        let session = &mut self.sessions[key];
+        let source = match session.alias {
+            Some((candidate, local)) if candidate == transmit.source => local,
+            _ => transmit.source,
+        };
+        let contents = Vec::from(transmit.contents);
+        session.stats.packets_out += 1;
+        session.stats.bytes_out += contents.len() as u64;
+        self.counters.packets_out += 1;
+        self.counters.bytes_out += contents.len() as u64;
+        self.outputs.push_back(Output::Transmit(Transmit {
+            socket: Socket::Media,
+            source: Some(source),
+            destination: transmit.destination,
+            contents,
+        }));
+    }
+
+    fn arm_session(&mut self, key: usize, at: Instant, now: Instant) {
+        if at > now + FAR {
+            return; // str0m's "never"
+        }
+        let session = &mut self.sessions[key];
+        // A timer that fires too early costs one empty drain; a new one per packet would cost
+        // more. So only an earlier moment replaces the armed one.
+        if session.armed.is_none_or(|armed| at < armed) {
+            session.armed = Some(at);
+            self.timers
+                .arm(at, Reason::Session, session.belongs.transport.0);
+        }
+    }
+
+    fn handle_event(&mut self, key: usize, event: RtcEvent, now: Instant) {
+        match event {
+            RtcEvent::RtpPacket(packet) => {
+                self.hear(key, now);
+                self.handle_rtp(key, &packet, now);
+            }
+            RtcEvent::Connected => {
+                let session = &mut self.sessions[key];
+                session.srtp_profile = crypto::take_profile().or(session.srtp_profile);
+                self.set_state(key, ConnectionState::Connected);
+                self.refresh_gates(key, now);
+            }
+            RtcEvent::KeyframeRequest(request) => self.handle_key_frame_request(key, &request, now),
+            RtcEvent::ChannelOpen(channel, label) => self.handle_channel_open(key, channel, label),
+            RtcEvent::ChannelData(data) => self.handle_channel_data(key, data),
+            RtcEvent::ChannelClose(channel) => self.handle_channel_close(key, channel),
+            RtcEvent::Closed => {
+                self.doomed.push((
+                    self.sessions[key].belongs.transport,
+                    CloseReason::RemoteClosed,
+                ));
+            }
+            RtcEvent::PeerStats(stats) => self.sessions[key].stats.peer = Some(stats),
+            RtcEvent::MediaEgressStats(stats) => self.note_egress(key, &stats),
+            RtcEvent::MediaIngressStats(stats) => self.note_ingress(key, &stats),
+            _ => {}
+        }
+    }
+
+    /// A STUN message is ours when its integrity holds under our password. `accepts()` alone
+    /// would take anything from the nominated address.
+    fn verifies(&self, key: usize, contents: &[u8]) -> bool {
+        let session = &self.sessions[key];
+        let hmac = self.crypto.sha1_hmac_provider;
+        contained(|| {
+            let message = StunMessage::parse(contents).ok()?;
+            let (local, _) = message.split_username()?;
+            // direct_api() wants &mut; the ufrags in force are ours to know anyway.
+            let password = session.password(local)?;
+            Some(
+                message.is_binding_request()
+                    && message.verify(password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts)),
+            )
+        })
+        .is_ok_and(|verified| verified == Some(true))
+    }
+
+    fn learn(&mut self, key: usize, source: SocketAddr) {
+        let forgotten = self.sessions[key].remember(source);
+        if let Some(before) = self
+            .demux
+            .learn(source, key)
+            .filter(|before| *before != key)
+            && let Some(session) = self.sessions.get_mut(before)
+        {
+            session.addresses.retain(|address| *address != source);
+        }
+        if let Some(oldest) = forgotten {
+            self.demux.forget(oldest, key);
+        }
+    }
+
+    /// A verified sign of the peer.
+    fn hear(&mut self, key: usize, now: Instant) {
+        let session = &mut self.sessions[key];
+        session.heard = now;
+        match session.state {
+            ConnectionState::New => {
+                self.set_state(key, ConnectionState::Connecting);
+                self.watch(key, now);
+            }
+            ConnectionState::Disconnected => self.set_state(key, ConnectionState::Connected),
+            _ => {}
+        }
+    }
+
+    fn set_state(&mut self, key: usize, state: ConnectionState) {
+        let session = &mut self.sessions[key];
+        if session.state != state {
+            session.state = state;
+            let transport = session.belongs.transport;
+            self.emit(Event::ConnectionState { transport, state });
+        }
+    }
+
+    /// Arms the liveness timer for the next moment at which something could be amiss.
+    pub(crate) fn watch(&mut self, key: usize, now: Instant) {
+        let session = &self.sessions[key];
+        let at = match session.state {
+            ConnectionState::New | ConnectionState::Connecting => match session.exchanged {
+                Some(exchanged) => exchanged.max(session.heard) + FAILED_AFTER,
+                None => return,
+            },
+            ConnectionState::Connected => session.heard + DISCONNECTED_AFTER,
+            ConnectionState::Disconnected => session.heard + FAILED_AFTER,
+            ConnectionState::Failed => return,
+        };
+        self.timers
+            .arm(at.max(now), Reason::Liveness, session.belongs.transport.0);
+    }
+
+    fn check_liveness(&mut self, key: usize, now: Instant) {
+        let session = &self.sessions[key];
+        let silent = now.saturating_duration_since(session.heard);
+        let transport = session.belongs.transport;
+        match session.state {
+            ConnectionState::New | ConnectionState::Connecting => {
+                let waited = session
+                    .exchanged
+                    .map(|at| now.saturating_duration_since(at));
+                if waited.is_some_and(|waited| waited >= FAILED_AFTER) && silent >= FAILED_AFTER {
+                    self.set_state(key, ConnectionState::Failed);
+                    self.doomed.push((transport, CloseReason::ConnectionFailed));
+                    return;
+                }
+            }
+            _ if silent >= FAILED_AFTER => {
+                self.set_state(key, ConnectionState::Failed);
+                self.doomed.push((transport, CloseReason::ConnectionFailed));
+                return;
+            }
+            ConnectionState::Connected if silent >= DISCONNECTED_AFTER => {
+                self.set_state(key, ConnectionState::Disconnected);
+            }
+            _ => {}
+        }
+        self.watch(key, now);
+    }
+
+    fn report(&mut self, key: usize, now: Instant) {
+        let wall = self.wall(now);
+        let track = &self.recordings[key];
+        if let Some(transmit) = track.sender_report(now, wall) {
+            self.outputs.push_back(Output::Transmit(transmit));
+        }
+        self.timers
+            .arm(now + REPORT_INTERVAL, Reason::SenderReport, track.id.0);
+    }
+
+    fn handle_key_frame_request(
+        &mut self,
+        key: usize,
+        request: &str0m::media::KeyframeRequest,
+        now: Instant,
+    ) {
+        let Side::Subscribe(subscribing) = &mut self.sessions[key].side else {
+            return;
+        };
+        let Some(place) = subscribing
+            .line(request.mid)
+            .and_then(|line| line.subscriber)
+        else {
+            return;
+        };
+        let subscriber = &mut self.subscribers[place];
+        match request.kind {
+            str0m::media::KeyframeRequestKind::Pli => subscriber.stats.plis += 1,
+            str0m::media::KeyframeRequestKind::Fir => subscriber.stats.firs += 1,
+        }
+        let (publisher, open) = (subscriber.publisher, subscriber.open);
+        if open {
+            self.want_key_frame(publisher, now);
+        }
+    }
+
+    pub(crate) fn refresh_gates(&mut self, key: usize, now: Instant) {
+        let Side::Subscribe(subscribing) = &self.sessions[key].side else {
+            return;
+        };
+        for subscriber in subscribing.subscribers.clone() {
+            self.refresh_gate(subscriber, now);
+        }
+    }
+
+    /// Sends BYE and close_notify, and nothing else that may still be queued.
+    pub(crate) fn say_goodbye(&mut self, key: usize, now: Instant) {
+        let session = &mut self.sessions[key];
+        let farewell = contained(|| {
+            let mut transmits = Vec::new();
+            session.rtc.close().ok()?;
+            session.rtc.handle_input(Input::Timeout(now)).ok()?;
+            while let Ok(output) = session.rtc.poll_output() {
+                match output {
+                    RtcOutput::Transmit(transmit) => transmits.push(transmit),
+                    RtcOutput::Event(_) => {}
+                    RtcOutput::Timeout(_) => break,
+                }
+            }
+            Some(transmits)
+        });
+        for transmit in farewell.ok().flatten().unwrap_or_default() {
+            self.send(key, transmit);
+        }
+    }
+
+    /// Closes what could not be closed on the spot.
+    pub(crate) fn reap(&mut self, now: Instant) {
+        while let Some((transport, reason)) = self.doomed.pop() {
+            self.close_transport(transport, reason, now);
+        }
+    }
+
+    pub(crate) fn mark_dirty(&mut self, key: usize) {
+        let session = &mut self.sessions[key];
+        if !session.dirty {
+            session.dirty = true;
+            self.dirty.push_back(key);
+        }
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// The wall clock at `now`.
+    pub(crate) fn wall(&self, now: Instant) -> SystemTime {
+        let (instant, wall) = self.config.epoch;
+        wall + now.saturating_duration_since(instant)
+    }
+
+    pub(crate) fn session_key(&self, id: TransportId) -> Result<usize, Error> {
+        match self.transports.get(&id) {
+            Some(Transport::WebRtc(key)) => Ok(*key),
+            Some(Transport::Recording(_)) => Err(Error::WrongTransport(
+                "a recording transport has no session",
+            )),
+            None => Err(Error::NotFound { what: "transport" }),
+        }
+    }
+
+    pub(crate) fn publisher_key(&self, id: PublisherId) -> Result<usize, Error> {
+        self.publisher_keys
+            .get(&id)
+            .copied()
+            .ok_or(Error::NotFound { what: "publisher" })
+    }
+
+    pub(crate) fn subscriber_key(&self, id: SubscriberId) -> Result<usize, Error> {
+        self.subscriber_keys
+            .get(&id)
+            .copied()
+            .ok_or(Error::NotFound { what: "subscriber" })
+    }
+}
+
+/// Longest time between polls when there is nothing to wait for.
+const IDLE: Duration = Duration::from_secs(60);
+/// A timeout further away than this is "never".
+const FAR: Duration = Duration::from_secs(3600);
+/// Silence after which a connection counts as disconnected. Consent checks come every 5 s, give
+/// or take a fifth (RFC 7675 section 5.1), so one may be lost.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(8);
+/// Silence after which it is given up (RFC 7675), also when it never came up.
+const FAILED_AFTER: Duration = Duration::from_secs(30);

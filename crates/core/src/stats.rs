@@ -1,0 +1,290 @@
+//! Counters: of the thread, and of each object on request.
+//!
+//! `docs/reference/statistics.md` lists every name with its unit; a test compares.
+
+use std::time::{Duration, Instant};
+
+use str0m::media::Mid;
+use str0m::stats::{MediaEgressStats, MediaIngressStats};
+
+use crate::command::StatsTarget;
+use crate::error::Error;
+use crate::event::StatValue;
+use crate::ids::TransportId;
+use crate::sfu::Sfu;
+use crate::transport::Transport;
+use crate::transport::webrtc::Side;
+
+/// Counters of one media thread.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) packets_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) packets_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) forwarded: u64,
+    pub(crate) drop_integrity: u64,
+    pub(crate) drop_unaccepted: u64,
+    pub(crate) drop_unpublished: u64,
+    pub(crate) drop_oversized: u64,
+    pub(crate) drop_gated: u64,
+    pub(crate) drop_messages: u64,
+    pub(crate) drop_channels: u64,
+    pub(crate) session_errors: u64,
+    pub(crate) panics: u64,
+    pub(crate) key_frame_requests: u64,
+    pub(crate) plis_received: u64,
+    pub(crate) nacks_received: u64,
+    pub(crate) nacks_sent: u64,
+}
+
+type Values = Vec<(&'static str, StatValue)>;
+
+impl Sfu {
+    pub(crate) fn all_counters(&self) -> Vec<(&'static str, u64)> {
+        let c = &self.counters;
+        let (ufrags, addresses) = self.demux.len();
+        vec![
+            ("packets_in", c.packets_in),
+            ("bytes_in", c.bytes_in),
+            ("packets_out", c.packets_out),
+            ("bytes_out", c.bytes_out),
+            ("packets_forwarded", c.forwarded),
+            ("drop_integrity", c.drop_integrity),
+            ("drop_unaccepted", c.drop_unaccepted),
+            ("drop_unpublished", c.drop_unpublished),
+            ("drop_oversized", c.drop_oversized),
+            ("drop_gated", c.drop_gated),
+            ("drop_messages", c.drop_messages),
+            ("drop_channels", c.drop_channels),
+            ("session_errors", c.session_errors),
+            ("panics", c.panics),
+            ("key_frame_requests", c.key_frame_requests),
+            ("plis_received", c.plis_received),
+            ("nacks_received", c.nacks_received),
+            ("nacks_sent", c.nacks_sent),
+            ("routers", self.routers.len() as u64),
+            ("transports", self.transports.len() as u64),
+            ("publishers", self.publishers.len() as u64),
+            ("subscribers", self.subscribers.len() as u64),
+            ("data_publishers", self.data_publishers.len() as u64),
+            ("data_subscribers", self.data_subscribers.len() as u64),
+            ("recording_tracks", self.recordings.len() as u64),
+            ("known_ufrags", ufrags as u64),
+            ("known_addresses", addresses as u64),
+        ]
+    }
+
+    pub(crate) fn stats(&mut self, target: StatsTarget, now: Instant) -> Result<Values, Error> {
+        match target {
+            StatsTarget::Thread => Ok(self
+                .all_counters()
+                .into_iter()
+                .map(|(name, n)| (name, StatValue::Int(n)))
+                .collect()),
+            StatsTarget::Transport(id) => self.transport_stats(id, now),
+            StatsTarget::Publisher(id) => {
+                let key = self.publisher_key(id)?;
+                Ok(self.publisher_stats(key, now))
+            }
+            StatsTarget::Subscriber(id) => {
+                let key = self.subscriber_key(id)?;
+                Ok(self.subscriber_stats(key))
+            }
+            StatsTarget::DataPublisher(id) => {
+                let p = self.data_publishers.get(&id).ok_or(Error::NotFound {
+                    what: "data publisher",
+                })?;
+                Ok(vec![
+                    ("messages", StatValue::Int(p.messages)),
+                    ("bytes", StatValue::Int(p.bytes)),
+                    ("subscribers", StatValue::Int(p.subscribers.len() as u64)),
+                    ("open", StatValue::Int(p.config.is_some().into())),
+                ])
+            }
+            StatsTarget::DataSubscriber(id) => {
+                let s = self.data_subscribers.get(&id);
+                let s = s.ok_or(Error::NotFound {
+                    what: "data subscriber",
+                })?;
+                Ok(vec![
+                    ("messages", StatValue::Int(s.messages)),
+                    ("bytes", StatValue::Int(s.bytes)),
+                    ("dropped", StatValue::Int(s.dropped)),
+                ])
+            }
+            StatsTarget::RecordingTrack(id) => {
+                let key = self.recording_keys.get(&id).ok_or(Error::NotFound {
+                    what: "recording track",
+                })?;
+                let track = &self.recordings[*key];
+                Ok(vec![
+                    ("packets", StatValue::Int(track.packets)),
+                    ("bytes", StatValue::Int(track.bytes)),
+                ])
+            }
+        }
+    }
+
+    fn transport_stats(&mut self, id: TransportId, now: Instant) -> Result<Values, Error> {
+        let key = match self
+            .transports
+            .get(&id)
+            .ok_or(Error::NotFound { what: "transport" })?
+        {
+            Transport::Recording(recording) => {
+                return Ok(vec![(
+                    "tracks",
+                    StatValue::Int(recording.tracks.len() as u64),
+                )]);
+            }
+            Transport::WebRtc(key) => *key,
+        };
+        let session = &mut self.sessions[key];
+        let mut values = vec![
+            ("packets_in", StatValue::Int(session.stats.packets_in)),
+            ("bytes_in", StatValue::Int(session.stats.bytes_in)),
+            ("packets_out", StatValue::Int(session.stats.packets_out)),
+            ("bytes_out", StatValue::Int(session.stats.bytes_out)),
+            (
+                "state",
+                StatValue::Text(format!("{:?}", session.state).to_lowercase()),
+            ),
+            ("addresses", StatValue::Int(session.addresses.len() as u64)),
+            (
+                "silent_ms",
+                StatValue::Float(millis(now.saturating_duration_since(session.heard))),
+            ),
+        ];
+        if let Some(version) = session.rtc.direct_api().dtls_protocol_version() {
+            values.push(("dtls_version", StatValue::Text(format!("{version:?}"))));
+        }
+        if let Some(profile) = session.srtp_profile {
+            values.push(("srtp_profile", StatValue::Text(profile.to_owned())));
+        }
+        if let Side::Subscribe(subscribing) = &session.side {
+            values.push(("lines", StatValue::Int(subscribing.lines.len() as u64)));
+        }
+        if let Some(peer) = &session.stats.peer {
+            values.extend(
+                peer.rtt
+                    .map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))),
+            );
+            if let Some(pair) = &peer.selected_candidate_pair {
+                values.push((
+                    "local_address",
+                    StatValue::Text(pair.local.addr.to_string()),
+                ));
+                values.push((
+                    "remote_address",
+                    StatValue::Text(pair.remote.addr.to_string()),
+                ));
+            }
+        }
+        Ok(values)
+    }
+
+    fn publisher_stats(&self, key: usize, now: Instant) -> Values {
+        let publisher = &self.publishers[key];
+        let s = &publisher.stats;
+        let encodings = publisher.layers.encodings();
+        let mut values = vec![
+            ("packets", StatValue::Int(s.packets)),
+            ("bytes", StatValue::Int(s.bytes)),
+            ("key_frames", StatValue::Int(s.key_frames)),
+            ("key_frame_requests", StatValue::Int(s.key_frame_requests)),
+            ("nacks_sent", StatValue::Int(s.nacks_sent)),
+            ("encodings", StatValue::Int(encodings.len() as u64)),
+            (
+                "subscribers",
+                StatValue::Int(publisher.subscribers.len() as u64),
+            ),
+            ("paused", StatValue::Int(publisher.paused.into())),
+            ("codec", StatValue::Text(publisher.codec.mime.clone())),
+        ];
+        let target = publisher.layers.target();
+        if let Some(encoding) = encodings.iter().find(|e| Some(e.ssrc) == target) {
+            values.push(("bitrate", StatValue::Int(encoding.rate * 8)));
+            values.extend(
+                encoding
+                    .rid
+                    .map(|rid| ("rid", StatValue::Text(rid.to_string()))),
+            );
+        }
+        values.extend(s.loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
+        values.extend(s.rtt_ms.map(|rtt| ("rtt_ms", StatValue::Float(rtt))));
+        let silent = s
+            .last_packet
+            .map(|at| millis(now.saturating_duration_since(at)));
+        values.extend(silent.map(|ms| ("silent_ms", StatValue::Float(ms))));
+        values
+    }
+
+    fn subscriber_stats(&self, key: usize) -> Values {
+        let subscriber = &self.subscribers[key];
+        let s = &subscriber.stats;
+        let target = self.publishers[subscriber.publisher].layers.target();
+        let mut values = vec![
+            ("packets", StatValue::Int(s.packets)),
+            ("bytes", StatValue::Int(s.bytes)),
+            ("dropped", StatValue::Int(s.dropped)),
+            ("plis", StatValue::Int(s.plis)),
+            ("firs", StatValue::Int(s.firs)),
+            ("nacks", StatValue::Int(s.nacks)),
+            ("switches", StatValue::Int(s.switches)),
+            ("paused", StatValue::Int(subscriber.paused.into())),
+            ("open", StatValue::Int(subscriber.open.into())),
+            (
+                "waiting_for_key_frame",
+                StatValue::Int(subscriber.is_waiting(target).into()),
+            ),
+        ];
+        values.extend(
+            subscriber
+                .mid
+                .map(|mid| ("mid", StatValue::Text(mid.to_string()))),
+        );
+        values.extend(s.loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
+        values.extend(s.rtt_ms.map(|rtt| ("rtt_ms", StatValue::Float(rtt))));
+        values
+    }
+
+    pub(crate) fn note_egress(&mut self, key: usize, stats: &MediaEgressStats) {
+        let Some(place) = self.subscriber_on(key, stats.mid) else {
+            return;
+        };
+        let s = &mut self.subscribers[place].stats;
+        self.counters.nacks_received += stats.nacks.saturating_sub(s.nacks);
+        s.nacks = stats.nacks;
+        s.loss = stats.loss;
+        s.rtt_ms = stats.rtt.map(millis);
+    }
+
+    pub(crate) fn note_ingress(&mut self, key: usize, stats: &MediaIngressStats) {
+        let Side::Publish(publishing) = &self.sessions[key].side else {
+            return;
+        };
+        let place = publishing
+            .publishers
+            .iter()
+            .find(|p| self.publishers[**p].mid == stats.mid);
+        let Some(publisher) = place.and_then(|place| self.publishers.get_mut(*place)) else {
+            return;
+        };
+        self.counters.nacks_sent += stats.nacks.saturating_sub(publisher.stats.nacks_sent);
+        publisher.stats.nacks_sent = stats.nacks;
+        publisher.stats.loss = stats.loss;
+        publisher.stats.rtt_ms = stats.rtt.map(millis);
+    }
+
+    fn subscriber_on(&mut self, key: usize, mid: Mid) -> Option<usize> {
+        match &mut self.sessions[key].side {
+            Side::Subscribe(subscribing) => subscribing.line(mid)?.subscriber,
+            Side::Publish(_) => None,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}

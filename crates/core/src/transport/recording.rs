@@ -1,0 +1,184 @@
+//! A recording transport: plain RTP (RFC 3550) to an address, for a recorder such as FFmpeg.
+//!
+//! Packets have the 12-byte header and nothing else. Sequence numbers start at random and have
+//! no jumps but real losses; a video track starts at a key frame; RED is unwrapped. Every
+//! second a sender report with the wall clock goes to the next port, and a BYE at the end.
+//! The payload type is the publisher's own (that of the codec, not of RED), as told by the
+//! `Published` reply and the `PublisherActive` event.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::ids::{RecordingTrackId, TransportId};
+use crate::packet::Packet;
+use crate::rewrite::{Original, Rewriter};
+use crate::transport::Belongs;
+use crate::{Socket, Transmit};
+
+/// A recording transport.
+pub(crate) struct RecordingTransport {
+    pub(crate) belongs: Belongs,
+    pub(crate) tracks: Vec<usize>,
+}
+
+/// One track copied to a recorder.
+pub(crate) struct RecordingTrack {
+    pub(crate) id: RecordingTrackId,
+    pub(crate) transport: TransportId,
+    pub(crate) publisher: usize,
+    remote: SocketAddr,
+    ssrc: u32,
+    rewriter: Rewriter,
+    current: Option<u32>,
+    clock_rate: u32,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Who a new recording track is.
+pub(crate) struct Tap {
+    pub(crate) id: RecordingTrackId,
+    pub(crate) transport: TransportId,
+    pub(crate) publisher: usize,
+    pub(crate) remote: SocketAddr,
+    pub(crate) ssrc: u32,
+}
+
+impl RecordingTrack {
+    pub(crate) fn new(tap: Tap, rewriter: Rewriter) -> Self {
+        let Tap {
+            id,
+            transport,
+            publisher,
+            remote,
+            ssrc,
+        } = tap;
+        Self {
+            id,
+            transport,
+            publisher,
+            remote,
+            ssrc,
+            rewriter,
+            current: None,
+            clock_rate: 0,
+            packets: 0,
+            bytes: 0,
+        }
+    }
+
+    /// A pause ends the run; what follows starts at a key frame again.
+    pub(crate) const fn end_run(&mut self) {
+        self.current = None;
+    }
+
+    /// The copy of a packet, if it passes.
+    pub(crate) fn forward(&mut self, packet: &Packet<'_>, target: Option<u32>) -> Option<Transmit> {
+        let starts_run = match (
+            self.current == Some(packet.ssrc),
+            target == Some(packet.ssrc),
+        ) {
+            (true, _) => false,
+            (false, true) if packet.keyframe => true,
+            _ => return None,
+        };
+        let payload = packet.payload(packet.format.red)?;
+        if starts_run {
+            self.current = Some(packet.ssrc);
+            self.clock_rate = packet.format.spec.clock_rate.get();
+        }
+        let original = Original {
+            ssrc: packet.ssrc,
+            sequence: *packet.rtp.seq_no,
+            timestamp: packet.rtp.header.timestamp,
+            clock_rate: self.clock_rate,
+            arrival: packet.rtp.timestamp,
+            vp8: None, // recorders restart at the key frame of a switch
+        };
+        let numbers = self.rewriter.rewrite(&original, starts_run)?;
+        let mut contents = Vec::with_capacity(HEADER + payload.len());
+        contents.push(VERSION);
+        contents.push(packet.format.primary | u8::from(packet.rtp.header.marker) << 7);
+        contents.extend_from_slice(&(numbers.sequence as u16).to_be_bytes());
+        contents.extend_from_slice(&numbers.timestamp.to_be_bytes());
+        contents.extend_from_slice(&self.ssrc.to_be_bytes());
+        contents.extend_from_slice(&payload);
+        self.packets += 1;
+        self.bytes += payload.len() as u64;
+        Some(self.transmit(self.remote, contents))
+    }
+
+    /// A sender report (RFC 3550 section 6.4.1) for `now`, once a packet has gone out.
+    pub(crate) fn sender_report(&self, now: Instant, wall: SystemTime) -> Option<Transmit> {
+        let (timestamp, arrival) = self.rewriter.last()?;
+        let ticks =
+            now.saturating_duration_since(arrival).as_micros() * u128::from(self.clock_rate);
+        let rtp_time = timestamp.wrapping_add((ticks / 1_000_000) as u32);
+        let mut contents = vec![VERSION, PT_SENDER_REPORT, 0, 6];
+        contents.extend_from_slice(&self.ssrc.to_be_bytes());
+        contents.extend_from_slice(&ntp(wall).to_be_bytes());
+        contents.extend_from_slice(&rtp_time.to_be_bytes());
+        contents.extend_from_slice(&(self.packets as u32).to_be_bytes());
+        contents.extend_from_slice(&(self.bytes as u32).to_be_bytes());
+        self.push_cname(&mut contents);
+        Some(self.transmit(self.rtcp_remote(), contents))
+    }
+
+    /// A last report and BYE (RFC 3550 section 6.6).
+    pub(crate) fn bye(&self, now: Instant, wall: SystemTime) -> Option<Transmit> {
+        let mut transmit = self.sender_report(now, wall)?;
+        transmit
+            .contents
+            .extend_from_slice(&[VERSION | 1, PT_BYE, 0, 1]);
+        transmit
+            .contents
+            .extend_from_slice(&self.ssrc.to_be_bytes());
+        Some(transmit)
+    }
+
+    /// SDES with a CNAME that is the same for all tracks of the transport: one clock.
+    fn push_cname(&self, contents: &mut Vec<u8>) {
+        let name = format!("{:016x}", self.transport.0);
+        let item_len = 2 + name.len() + 1; // type, length, text, end of list
+        let chunk = (4 + item_len).next_multiple_of(4);
+        contents.extend_from_slice(&[VERSION | 1, PT_SDES]);
+        contents.extend_from_slice(&((chunk / 4) as u16).to_be_bytes());
+        contents.extend_from_slice(&self.ssrc.to_be_bytes());
+        contents.extend_from_slice(&[SDES_CNAME, name.len() as u8]);
+        contents.extend_from_slice(name.as_bytes());
+        contents.resize(contents.len() + chunk - 4 - 2 - name.len(), 0);
+    }
+
+    fn rtcp_remote(&self) -> SocketAddr {
+        SocketAddr::new(self.remote.ip(), self.remote.port().wrapping_add(1))
+    }
+
+    const fn transmit(&self, destination: SocketAddr, contents: Vec<u8>) -> Transmit {
+        Transmit {
+            socket: Socket::Recording(self.transport),
+            source: None,
+            destination,
+            contents,
+        }
+    }
+}
+
+/// 32.32 fixed-point seconds since 1900 (RFC 3550 section 4).
+fn ntp(wall: SystemTime) -> u64 {
+    let unix = wall
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+    (unix.as_secs().wrapping_add(UNIX_IN_NTP) << 32) | fraction
+}
+
+/// How often a sender report goes out.
+pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const HEADER: usize = 12;
+const VERSION: u8 = 2 << 6;
+const PT_SENDER_REPORT: u8 = 200;
+const PT_SDES: u8 = 202;
+const PT_BYE: u8 = 203;
+const SDES_CNAME: u8 = 1;
+/// Seconds from 1900 to 1970.
+const UNIX_IN_NTP: u64 = 2_208_988_800;

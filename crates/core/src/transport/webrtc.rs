@@ -1,0 +1,323 @@
+//! A *session*: one peer's WebRTC connection, publishing or subscribing, around one str0m `Rtc`.
+//!
+//! str0m wants exactly one mutation, then a drain. Incoming datagrams keep that rule. Outgoing
+//! media bends it on purpose: `write_rtp` only queues, so a burst is written packet by packet
+//! and sealed in one drain, after one clock input, at the end of the wake-up.
+//!
+//! States of a connection: `New` -> (verified check) `Connecting` -> (DTLS done) `Connected`
+//! <-> `Disconnected` -> `Failed`, which closes the transport.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use str0m::change::SdpPendingOffer;
+use str0m::channel::ChannelId;
+use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::media::{MediaKind, Mid, Rid};
+use str0m::rtp::Ssrc;
+use str0m::stats::PeerStats;
+use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
+
+use crate::codec;
+use crate::command::{CodecKind, DtlsVersion};
+use crate::error::Error;
+use crate::event::{ConnectionState, TrackInfo, TrackKind};
+use crate::extension;
+use crate::ids::{DataPublisherId, DataSubscriberId};
+use crate::rewrite::Rewriter;
+use crate::transport::Belongs;
+
+/// One WebRTC connection.
+pub(crate) struct Session {
+    pub(crate) belongs: Belongs,
+    pub(crate) rtc: Rtc,
+    pub(crate) side: Side,
+    /// Waiting in the dirty list.
+    pub(crate) dirty: bool,
+    /// When the session's timer fires, if one is armed.
+    pub(crate) armed: Option<Instant>,
+    pub(crate) state: ConnectionState,
+    /// Last verified sign of the peer.
+    pub(crate) heard: Instant,
+    /// When the first SDP exchange was complete.
+    pub(crate) exchanged: Option<Instant>,
+    /// Local credentials by which this session can be found: in force, and of an open ICE
+    /// restart.
+    pub(crate) credentials: Vec<IceCreds>,
+    /// Verified source addresses, oldest first.
+    pub(crate) addresses: VecDeque<SocketAddr>,
+    /// A candidate address that stands for a local address which is not a candidate (NAT).
+    pub(crate) alias: Option<(SocketAddr, SocketAddr)>,
+    pub(crate) channels: FxHashMap<ChannelId, Channel>,
+    pub(crate) srtp_profile: Option<&'static str>,
+    pub(crate) stats: SessionStats,
+}
+
+/// What differs by direction.
+pub(crate) enum Side {
+    Publish(Publishing),
+    Subscribe(Subscribing),
+}
+
+/// What a publish transport holds.
+#[derive(Default)]
+pub(crate) struct Publishing {
+    /// Every track ever offered, in order.
+    pub(crate) tracks: Vec<TrackInfo>,
+    pub(crate) publishers: Vec<usize>,
+    pub(crate) streams: FxHashMap<Ssrc, Stream>,
+    pub(crate) data_publishers: Vec<DataPublisherId>,
+}
+
+/// What an incoming SSRC is.
+pub(crate) struct Stream {
+    /// None for an offered track that nobody has published.
+    pub(crate) publisher: Option<usize>,
+    pub(crate) rid: Option<Rid>,
+}
+
+/// What a subscribe transport holds.
+#[derive(Default)]
+pub(crate) struct Subscribing {
+    /// The client makes the offers (WHEP); else the server does.
+    pub(crate) client_offers: bool,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) subscribers: Vec<usize>,
+    pub(crate) data_subscribers: Vec<DataSubscriberId>,
+    pub(crate) pending: Option<Pending>,
+    /// The text of the last offer, for an offer that changes nothing.
+    pub(crate) last_offer: Option<String>,
+    /// NegotiationNeeded has been said.
+    pub(crate) needs_negotiation: bool,
+    /// A data channel m-line has been agreed.
+    pub(crate) has_data: bool,
+}
+
+/// An m-line of a subscribe transport. It outlives its subscribers.
+pub(crate) struct Line {
+    pub(crate) mid: Mid,
+    pub(crate) kind: TrackKind,
+    pub(crate) subscriber: Option<usize>,
+    /// Whether the remote believes that we send on it.
+    pub(crate) sending: bool,
+    /// Rejected by the remote: never used again.
+    pub(crate) dead: bool,
+    /// The numbering of a slot whose SSRC stays the same for its next subscriber (WHEP).
+    pub(crate) rewriter: Option<Rewriter>,
+}
+
+/// An open offer.
+pub(crate) struct Pending {
+    /// None for an offer that repeats the last one.
+    pub(crate) change: Option<SdpPendingOffer>,
+    /// Lines that exist only if this offer is answered.
+    pub(crate) new_lines: Vec<Line>,
+    /// Subscribers that got an m-line in this offer.
+    pub(crate) placed: Vec<(usize, Mid)>,
+    /// Lines that this offer makes inactive.
+    pub(crate) emptied: Vec<Mid>,
+    /// ICE restart: str0m's new credentials and ours in their place.
+    pub(crate) restart: Option<(IceCreds, IceCreds)>,
+}
+
+/// What a data channel of this session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// Keeps the data m-line alive.
+    Internal,
+    /// Opened by the client.
+    Incoming {
+        label: String,
+        data_publisher: Option<DataPublisherId>,
+    },
+    /// Opened by us.
+    Outgoing {
+        data_subscriber: DataSubscriberId,
+        open: bool,
+    },
+}
+
+/// Counters of one session.
+#[derive(Default)]
+pub(crate) struct SessionStats {
+    pub(crate) packets_in: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) packets_out: u64,
+    pub(crate) bytes_out: u64,
+    pub(crate) peer: Option<PeerStats>,
+}
+
+/// A session's str0m panicked. Its state means nothing any more.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+/// Runs a call into one session; a panic stops here.
+pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // The caller drops the session without looking into it again, so no broken invariant is seen.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|_| Panicked)
+}
+
+/// What a session is built from.
+pub(crate) struct Recipe<'a> {
+    pub(crate) credentials: IceCreds,
+    pub(crate) certificate: &'a DtlsCert,
+    pub(crate) crypto: &'a Arc<CryptoProvider>,
+    pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) codecs: &'a [CodecKind],
+    pub(crate) dtls: DtlsVersion,
+}
+
+impl Session {
+    pub(crate) fn new(
+        belongs: Belongs,
+        side: Side,
+        recipe: Recipe<'_>,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let dtls = match recipe.dtls {
+            DtlsVersion::V12 => str0m::config::DtlsVersion::Dtls12,
+            DtlsVersion::V13 => str0m::config::DtlsVersion::Dtls13,
+        };
+        let credentials = recipe.credentials.clone();
+        let mut rtc = codec::enable(RtcConfig::new(), recipe.codecs)
+            .set_crypto_provider(Arc::clone(recipe.crypto))
+            .set_dtls_cert(recipe.certificate.clone())
+            .set_dtls_version(dtls)
+            .set_local_ice_credentials(recipe.credentials)
+            .set_ice_lite(true)
+            .set_rtp_mode(true)
+            .set_extension_map(extension::map())
+            .set_stats_interval(Some(STATS_INTERVAL))
+            .set_sctp_max_message_size(MAX_MESSAGE as u32)
+            .set_sctp_max_buffered_amount(SCTP_BUFFER)
+            .build(now);
+        for address in recipe.candidates {
+            let candidate = Candidate::host(*address, "udp")
+                .map_err(|e| Error::InvalidCandidate(e.to_string()))?;
+            rtc.add_local_candidate(candidate);
+        }
+        Ok(Self {
+            belongs,
+            rtc,
+            side,
+            dirty: false,
+            armed: None,
+            state: ConnectionState::New,
+            heard: now,
+            exchanged: None,
+            credentials: vec![credentials],
+            addresses: VecDeque::new(),
+            alias: None,
+            channels: FxHashMap::default(),
+            srtp_profile: None,
+            stats: SessionStats::default(),
+        })
+    }
+
+    /// DTLS is up and media can flow.
+    pub(crate) const fn is_connected(&self) -> bool {
+        matches!(
+            self.state,
+            ConnectionState::Connected | ConnectionState::Disconnected
+        )
+    }
+
+    pub(crate) fn publishing(&mut self) -> Result<&mut Publishing, Error> {
+        match &mut self.side {
+            Side::Publish(publishing) => Ok(publishing),
+            Side::Subscribe(_) => Err(Error::WrongTransport(
+                "only a publish transport can do this",
+            )),
+        }
+    }
+
+    pub(crate) fn subscribing(&mut self) -> Result<&mut Subscribing, Error> {
+        match &mut self.side {
+            Side::Subscribe(subscribing) => Ok(subscribing),
+            Side::Publish(_) => Err(Error::WrongTransport(
+                "only a subscribe transport can do this",
+            )),
+        }
+    }
+
+    /// The password that goes with one of our ufrags.
+    pub(crate) fn password(&self, ufrag: &str) -> Option<&str> {
+        self.credentials
+            .iter()
+            .find(|known| known.ufrag == ufrag)
+            .map(|known| known.pass.as_str())
+    }
+
+    /// Takes note of a packet's source. Returns the oldest one when there are too many.
+    pub(crate) fn remember(&mut self, source: SocketAddr) -> Option<SocketAddr> {
+        self.addresses.retain(|known| *known != source);
+        self.addresses.push_back(source);
+        if self.addresses.len() > MAX_ADDRESSES {
+            self.addresses.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// The local address as str0m must see it: one of the candidates.
+    pub(crate) fn candidate_for(
+        &mut self,
+        destination: SocketAddr,
+        candidates: &[SocketAddr],
+    ) -> SocketAddr {
+        if candidates.contains(&destination) {
+            return destination;
+        }
+        let same_family = |c: &&SocketAddr| c.is_ipv4() == destination.is_ipv4();
+        match candidates.iter().find(same_family) {
+            Some(candidate) => {
+                self.alias = Some((*candidate, destination));
+                *candidate
+            }
+            None => destination,
+        }
+    }
+}
+
+impl Line {
+    /// Frees the line if `subscriber` has it.
+    pub(crate) fn release(&mut self, subscriber: usize) {
+        self.subscriber = self.subscriber.filter(|other| *other != subscriber);
+    }
+}
+
+impl Subscribing {
+    pub(crate) fn line(&mut self, mid: Mid) -> Option<&mut Line> {
+        self.lines.iter_mut().find(|line| line.mid == mid)
+    }
+
+    /// Whether the next offer would say anything new.
+    pub(crate) fn has_changes(&self, unplaced: bool) -> bool {
+        unplaced
+            || self
+                .lines
+                .iter()
+                .any(|line| !line.dead && line.sending != line.subscriber.is_some())
+    }
+}
+
+pub(crate) const fn media_kind(kind: TrackKind) -> MediaKind {
+    match kind {
+        TrackKind::Audio => MediaKind::Audio,
+        TrackKind::Video => MediaKind::Video,
+    }
+}
+
+/// Source addresses one session may be known by.
+const MAX_ADDRESSES: usize = 16;
+/// How often str0m counts NACKs, loss and round-trip time.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
+/// Bytes of one data channel message.
+pub(crate) const MAX_MESSAGE: usize = 256 * 1024;
+/// Bytes that all channels of one session may have queued. Each channel has its own, lower
+/// bound; this one only keeps a session with many channels finite.
+const SCTP_BUFFER: usize = 8 * 1024 * 1024;
