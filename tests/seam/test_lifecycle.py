@@ -20,11 +20,6 @@ def resources() -> tuple[int, int]:
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
 
-def media_threads() -> list[str]:
-    names = [task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
-    return sorted(name for name in names if name.startswith("hw-media"))
-
-
 def test_close_gives_back_descriptors_and_threads() -> None:
     """After 50 Workers the process holds what it held before."""
     open_worker(threads=4).close()
@@ -35,7 +30,7 @@ def test_close_gives_back_descriptors_and_threads() -> None:
         worker.create_router(router, ["opus", "vp8"])
         transport = worker.allocate(router)
         worker.create_recording_transport(router, transport, "127.0.0.1", 40_000)
-        assert len(media_threads()) == 4
+        assert resources()[1] == before[1] + 4
         worker.close()
     assert resources() == before
 
@@ -95,6 +90,15 @@ def test_strangers_get_no_answer(worker: native.Worker) -> None:
         stranger.setblocking(False)
         with pytest.raises(BlockingIOError):
             stranger.recv(2000)
+
+
+def test_media_threads_have_names(worker: native.Worker) -> None:
+    """An operator sees in /proc which thread spends the time."""
+    for thread in range(worker.threads):
+        worker.get_stats("thread", thread << 48)
+    collect(worker, lambda events: len(events) >= worker.threads)  # all of them run
+    names = {task.joinpath("comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+    assert {f"hw-media-{thread}" for thread in range(worker.threads)} <= names
 
 
 def test_python_threads_may_share_a_worker() -> None:

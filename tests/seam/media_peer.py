@@ -1,0 +1,76 @@
+"""A process of its own that sends audio through a Worker and notes when it comes back.
+
+Run as a program by `test_blocked_loop.py`. Speaks JSON lines: first ``{"offer": sdp}`` out; then for
+each line in, ``{"answer": sdp}`` or ``{"offer": sdp}``, what is due; ``{"flowing": n}`` out once
+audio arrives; after ``{"report": true}`` in, ``{"arrivals": [...]}`` out: the system's monotonic
+clock at each frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
+
+ENOUGH = 25
+"""Frames after which audio is taken to flow."""
+
+
+def tell(**message: Any) -> None:
+    """Write one line to the parent."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+async def listen(track: MediaStreamTrack, arrivals: list[float]) -> None:
+    """Note each frame's arrival until the track ends."""
+    try:
+        while True:
+            await track.recv()
+            arrivals.append(time.monotonic())
+            if len(arrivals) == ENOUGH:
+                tell(flowing=ENOUGH)
+    except MediaStreamError:
+        return
+
+
+async def main() -> None:
+    """Publish, subscribe, report."""
+    arrivals: list[float] = []
+    listeners: list[asyncio.Task[None]] = []
+    sending, receiving = RTCPeerConnection(), RTCPeerConnection()
+
+    @receiving.on("track")
+    def on_track(track: MediaStreamTrack) -> None:
+        listeners.append(asyncio.create_task(listen(track, arrivals)))
+
+    sending.addTransceiver(AudioStreamTrack(), direction="sendonly")
+    await sending.setLocalDescription(await sending.createOffer())
+    tell(offer=sending.localDescription.sdp)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while line := await reader.readline():
+        message = json.loads(line)
+        if "answer" in message:
+            await sending.setRemoteDescription(RTCSessionDescription(message["answer"], "answer"))
+        elif "offer" in message:
+            await receiving.setRemoteDescription(RTCSessionDescription(message["offer"], "offer"))
+            await receiving.setLocalDescription(await receiving.createAnswer())
+            tell(answer=receiving.localDescription.sdp)
+        else:
+            tell(arrivals=arrivals)
+            break
+    await sending.close()
+    await receiving.close()
+    await asyncio.gather(*listeners)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

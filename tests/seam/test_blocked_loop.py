@@ -1,0 +1,109 @@
+"""Media flows on while Python stands still."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater._core import native
+from tests.seam.conftest import outcome
+
+BLOCK = 0.5
+"""Seconds for which the interpreter lock is held."""
+FRAME = 0.02
+"""Seconds between audio frames."""
+
+
+class Peer:
+    """The process of `media_peer.py`."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("media_peer.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def hear(self, key: str) -> Any:
+        """Wait for the next line, which must carry ``key``."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"the peer ended with {self._process.wait()}"
+        return json.loads(line)[key]
+
+    def tell(self, **message: Any) -> None:
+        """Write one line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """End the process."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A peer that ends with the test."""
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+def value(worker: native.Worker, request: int) -> Any:
+    """Wait for a command that must succeed."""
+    reply = outcome(worker, request)
+    assert isinstance(reply, native.Replied), reply
+    return reply.value
+
+
+def connect(worker: native.Worker, peer: Peer) -> None:
+    """Route the peer's audio through the Worker back to it."""
+    router = worker.allocate_router()
+    publishing, watching, publisher, subscriber = (worker.allocate(router) for _ in range(4))
+    value(worker, worker.create_router(router, ["opus"]))
+    value(worker, worker.create_publish_transport(router, publishing, dtls="1.2"))
+    value(worker, worker.create_subscribe_transport(router, watching, dtls="1.2"))
+    answer = value(worker, worker.accept_offer(publishing, peer.hear("offer")))
+    value(worker, worker.publish(publishing, publisher, answer.tracks[0].mid))
+    peer.tell(answer=answer.sdp)
+    offer = value(worker, worker.subscribe(watching, [(subscriber, publisher)]))
+    peer.tell(offer=offer.sdp)
+    value(worker, worker.accept_answer(watching, peer.hear("answer")))
+    assert peer.hear("flowing")
+
+
+def hold_the_interpreter(seconds: float) -> tuple[float, float]:
+    """Do nothing without giving up the interpreter lock; when it began and ended."""
+    libc = ctypes.PyDLL(None)  # unlike CDLL, keeps the lock during the call
+    start = time.monotonic()
+    libc.usleep(int(seconds * 1e6))
+    return start, time.monotonic()
+
+
+def test_media_flows_while_the_interpreter_is_held(worker: native.Worker, peer: Peer) -> None:
+    """For 500 ms no Python runs in this process; the peer's audio arrives as before."""
+    connect(worker, peer)
+    start, end = hold_the_interpreter(BLOCK)
+    assert end - start >= BLOCK
+    peer.tell(report=True)
+    arrivals = [moment for moment in peer.hear("arrivals") if start <= moment <= end]
+    expected = BLOCK / FRAME
+    assert len(arrivals) >= expected * 0.8, f"{len(arrivals)} of {expected:.0f} frames while blocked"
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
+    assert max(gaps) < 0.2, f"the longest silence was {max(gaps):.3f} s"
