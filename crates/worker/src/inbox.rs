@@ -68,8 +68,7 @@ pub(crate) struct Inbox {
 impl Inbox {
     pub(crate) fn new(bell: Bell) -> Self {
         Self {
-            // Room beyond the in-flight bound for orders that have no reply.
-            orders: ArrayQueue::new(2 * MAX_IN_FLIGHT),
+            orders: ArrayQueue::new(MAX_IN_FLIGHT),
             datagrams: ArrayQueue::new(HANDOVER_RING),
             advice: ArrayQueue::new(ADVICE_RING),
             bell,

@@ -24,11 +24,9 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// A command is about to reach the core.
     pub(crate) fn command(&mut self, request: RequestId, command: &Command) {
-        if has_reply(command) {
-            let mut made = made_by(command);
-            made.retain(|object| self.live.insert(*object)); // a duplicate is not this command's
-            self.open.insert(request, made);
-        }
+        let mut made = made_by(command);
+        made.retain(|object| self.live.insert(*object)); // a duplicate is not this command's
+        self.open.insert(request, made);
     }
 
     /// An event is about to leave. Returns the objects that are gone with it.
@@ -102,11 +100,6 @@ pub(crate) fn uncount(inbox: &Inbox, object: ObjectId) {
         ObjectId::Transport(_) => inbox.transports.fetch_sub(1, Ordering::Relaxed),
         _ => 0,
     };
-}
-
-/// Every command but one has exactly one reply.
-pub(crate) const fn has_reply(command: &Command) -> bool {
-    !matches!(command, Command::InjectPanic { .. })
 }
 
 fn made_by(command: &Command) -> Vec<ObjectId> {

@@ -188,19 +188,15 @@ impl Worker {
         let inbox = inboxes
             .get(usize::from(thread))
             .ok_or(SendError::NoSuchThread(thread))?;
-        let busy = SendError::Busy(MAX_IN_FLIGHT);
-        let counted = ledger::has_reply(&command);
-        if counted && inbox.in_flight.fetch_add(1, Ordering::SeqCst) >= MAX_IN_FLIGHT {
+        if inbox.in_flight.fetch_add(1, Ordering::SeqCst) >= MAX_IN_FLIGHT {
             inbox.in_flight.fetch_sub(1, Ordering::SeqCst);
-            return Err(busy);
+            return Err(SendError::Busy(MAX_IN_FLIGHT));
         }
         ledger::count(inbox, &command);
         let request = RequestId(self.requests.fetch_add(1, Ordering::Relaxed));
-        // Cannot fail for counted commands: the queue is longer than what may be in flight.
-        inbox
-            .orders
-            .push(Order::Command(request, command))
-            .map_err(|_| busy)?;
+        if inbox.orders.push(Order::Command(request, command)).is_err() {
+            unreachable!("the queue is as long as what may be in flight");
+        }
         inbox.bell.ring();
         Ok(request)
     }
