@@ -51,15 +51,19 @@ class Node:
     Args:
         settings: All of them.
         allow_several: Whether other nodes may run in this process (tests).
+        worker_type: What makes the media; `headwater.testing.FakeWorker` needs no media at all.
     """
 
-    def __init__(self, settings: Settings, *, allow_several: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, allow_several: bool = False, worker_type: type[Worker] = Worker
+    ) -> None:
         self.settings = settings
         self.new_secret = False
         self.new_api_key: str | None = None
         self.certificate: Certificate | None = None
         self.start_seconds = 0.0
         self._allow_several = allow_several
+        self._worker_type = worker_type
         self._ready = False
         self._closed = False
 
@@ -166,7 +170,7 @@ class Node:
             try:
                 sockets = bind_tcp(self.settings.bind_hosts, self.settings.port)
                 port: int = sockets[0].getsockname()[1]
-                worker = Worker(
+                worker = self._worker_type(
                     threads=self.settings.threads or None,
                     port=port,
                     announce=self.settings.announce,

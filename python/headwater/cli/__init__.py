@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 import cyclopts
 from rich.console import Console
@@ -28,10 +29,14 @@ app.command("headwater.cli.doctor:doctor", name="doctor", help="Check this machi
 app.command("headwater.cli.bench:app", name="bench", help="Measure the node on this machine.")
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Args:
+        arguments: What stands after the program's name; default: the process's own.
+    """
     try:
-        app()
+        app(sys.argv[1:] if arguments is None else arguments)
     except ConfigurationError as error:
         _fail(error, 2)
     except HeadwaterError as error:

@@ -10,6 +10,7 @@ one, because the client may or may not have seen it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from headwater.errors import HeadwaterError, InvalidSdp, NoOffer, NotFound
@@ -32,6 +33,8 @@ from headwater.telemetry import get_logger
 __all__ = ["Subscriptions"]
 
 _log = get_logger(__name__)
+_REFUSED_WAIT = 0.05
+_MAX_REFUSED = 7
 _REFUSALS = ("unsupported_codec", "remote_ended", "remote_closed")
 
 
@@ -59,6 +62,7 @@ class Subscriptions:
         self._offer_due = True
         self._restart_due = False
         self._attached = True
+        self._refused = 0
         self._changed = asyncio.Event()
         self._ending = asyncio.Lock()
 
@@ -103,13 +107,20 @@ class Subscriptions:
 
         Raises:
             NoOffer: None is open.
-            InvalidSdp: It is too large or cannot be used; the offer stays open.
+            InvalidSdp: It is too large or cannot be used; the offer is withdrawn, another follows.
         """
         if self._transport is None or self._open_offer is None:
             raise NoOffer("no offer is open")
         if len(sdp) > self._options.limits.sdp_bytes:
             raise InvalidSdp(f"the session description exceeds {self._options.limits.sdp_bytes} bytes")
-        await self._transport.set_answer(sdp)
+        try:
+            await self._transport.set_answer(sdp)
+        except HeadwaterError:
+            # A client that answers every offer wrongly is offered more and more slowly.
+            self._refused = min(self._refused + 1, _MAX_REFUSED)
+            await self._withdraw_offer(self._transport)
+            raise
+        self._refused = 0
         self._open_offer = None
         self._changed.set()
 
@@ -159,12 +170,21 @@ class Subscriptions:
         await self._tasks.close()
         await self._drop_transport()
 
+    async def _withdraw_offer(self, transport: SubscribeTransport) -> None:
+        with contextlib.suppress(HeadwaterError):  # the core may have taken it back already
+            await transport.rollback()
+        self._open_offer = None
+        self._offer_due = True
+        self._changed.set()
+
     async def _negotiate(self) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
             if self._open_offer is not None or not self._attached:
                 continue
+            if self._refused:
+                await asyncio.sleep(_REFUSED_WAIT * 2**self._refused)
             try:
                 await self._apply()
             except HeadwaterError as error:
