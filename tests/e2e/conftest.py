@@ -18,6 +18,7 @@ import pytest_asyncio
 from tests.support.browser import ROOT, Browser, Driver
 from tests.support.markers import write_marker_video, write_speech
 from tests.support.network import own_network
+from tests.support.server import Server
 
 RESULTS = ROOT / "test-results/e2e"
 MARKERS = {"alice": 0xA5, "bob": 0x3C, "carol": 0x6A}
@@ -72,6 +73,13 @@ async def firefox(driver: Driver) -> Browser:
     return await driver.launch_firefox()
 
 
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def server(network: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A development node with one media thread."""
+    async with Server.start(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def clean_pages(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     """Report on the open pages of a failed test, then close them."""
@@ -94,10 +102,13 @@ _FAILED = pytest.StashKey[bool]()
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember failures for `clean_pages`."""
+    """Remember failures for `clean_pages`; show what the servers said."""
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Server):
+                report.sections.append(("server log", value.tail()))
     return report
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["marker_frame", "write_marker_video", "write_speech", "write_tone"]
+__all__ = ["marker_frame", "read_marker", "write_marker_video", "write_speech", "write_tone"]
 
 _COLUMNS, _ROWS, _STEPS = 4, 3, 16
 
@@ -65,3 +65,20 @@ def write_speech(path: Path, text: str) -> Path:
     """Write spoken `text`: noise suppression lets speech through and takes steady tones away."""
     subprocess.run(["espeak-ng", "-w", str(path), text], check=True, capture_output=True)
     return path
+
+
+def read_marker(luma: np.ndarray) -> int | None:
+    """The number of the marker in a luma plane, or None when there is none."""
+    height, width = luma.shape
+    cell_height, cell_width = height * 7 / 8 / _ROWS, width / _COLUMNS
+    levels = []
+    for index in range(_COLUMNS * _ROWS):
+        top, left = index // _COLUMNS * cell_height, index % _COLUMNS * cell_width
+        rows = slice(round(top + cell_height / 4), round(top + cell_height * 3 / 4))
+        columns = slice(round(left + cell_width / 4), round(left + cell_width * 3 / 4))
+        levels.append(float(luma[rows, columns].mean()))
+    if levels[0] - levels[-1] < 60:
+        return None
+    bits = [int(level > (levels[0] + levels[-1]) / 2) for level in levels]
+    number = int("".join(map(str, bits[1:9])), 2)
+    return number if _cells(number) == bits else None

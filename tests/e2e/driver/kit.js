@@ -13,6 +13,7 @@
   const ROWS = 3;
   const STEPS = 16;
   const pcs = [];
+  const channels = [];
   const sources = [];
   const probes = new Map();
 
@@ -22,6 +23,7 @@
       constructor(...args) {
         super(...args);
         pcs.push(this);
+        this.addEventListener("datachannel", ({ channel }) => channels.push(channel));
       }
     };
   }
@@ -175,10 +177,23 @@
     return found;
   }
 
+  /** The inbound-rtp row of one received track. */
+  async function inbound(track) {
+    for (const pc of pcs) {
+      const receiver = pc.getReceivers().find((each) => each.track === track);
+      if (!receiver) continue;
+      const report = await receiver.getStats();
+      for (const row of report.values()) {
+        if (row.type === "inbound-rtp") return { ...row, mimeType: report.get(row.codecId)?.mimeType };
+      }
+    }
+    return null;
+  }
+
   async function rows(type, filter = {}) {
     const all = (await stats()).flatMap((pc) => pc.rows.map((row) => ({ ...row, pc: pc.index })));
     return all.filter((row) => row.type === type && Object.entries(filter).every(([key, value]) => row[key] === value));
   }
 
-  window.kit = { pcs, drawMarker, readMarker, markerStream, probe, listen, stats, rows, state: {} };
+  window.kit = { pcs, channels, drawMarker, readMarker, markerStream, probe, listen, stats, inbound, rows, state: {} };
 })();
