@@ -197,6 +197,8 @@ impl Reader {
                 );
             }
             "mid" => section.mid = check_mid(rest)?,
+            // Port 0 then means "in the bundle", not "rejected": RFC 9143 section 6.
+            "bundle-only" => section.rejected = false,
             "msid" => {
                 let mut words = rest.split_ascii_whitespace();
                 section.stream_id = words.next().unwrap_or_default().to_owned();
