@@ -1,9 +1,10 @@
 """A process of its own that sends audio through a Worker and notes when it comes back.
 
-Run as a program by `test_blocked_loop.py`. Speaks JSON lines: first ``{"offer": sdp}`` out; then for
+Run as a program by `test_media.py`. Speaks JSON lines: first ``{"offer": sdp}`` out; then for
 each line in, ``{"answer": sdp}`` or ``{"offer": sdp}``, what is due; ``{"flowing": n}`` out once
 audio arrives; after ``{"report": true}`` in, ``{"arrivals": [...]}`` out: the system's monotonic
-clock at each frame.
+clock at each frame; after ``{"await_end": true}`` in, ``{"ended": true}`` out as soon as both
+connections have been closed by the other side.
 """
 
 from __future__ import annotations
@@ -39,6 +40,15 @@ async def listen(track: MediaStreamTrack, arrivals: list[float]) -> None:
         return
 
 
+async def ended(connection: RTCPeerConnection) -> None:
+    """Wait until the other side has closed."""
+    changed = asyncio.Event()
+    connection.on("connectionstatechange", changed.set)
+    while connection.connectionState not in {"closed", "failed"}:
+        changed.clear()
+        await changed.wait()
+
+
 async def main() -> None:
     """Publish, subscribe, report."""
     arrivals: list[float] = []
@@ -64,9 +74,11 @@ async def main() -> None:
             await receiving.setRemoteDescription(RTCSessionDescription(message["offer"], "offer"))
             await receiving.setLocalDescription(await receiving.createAnswer())
             tell(answer=receiving.localDescription.sdp)
-        else:
+        elif "report" in message:
             tell(arrivals=arrivals)
-            break
+        else:
+            await asyncio.gather(ended(sending), ended(receiving))
+            tell(ended=True)
     await sending.close()
     await receiving.close()
     await asyncio.gather(*listeners)

@@ -1,4 +1,4 @@
-"""Media flows on while Python stands still."""
+"""Media flows on while Python stands still, and ends at once when the Worker closes."""
 
 from __future__ import annotations
 
@@ -107,3 +107,16 @@ def test_media_flows_while_the_interpreter_is_held(worker: native.Worker, peer: 
     assert len(arrivals) >= expected * 0.8, f"{len(arrivals)} of {expected:.0f} frames while blocked"
     gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert max(gaps) < 0.2, f"the longest silence was {max(gaps):.3f} s"
+
+
+def test_closing_the_worker_tells_the_peers(worker: native.Worker, peer: Peer) -> None:
+    """Peers see the end by DTLS close_notify, long before ICE would give up."""
+    connect(worker, peer)
+    peer.tell(await_end=True)
+    start = time.monotonic()
+    worker.close()
+    assert peer.hear("ended")
+    assert time.monotonic() - start < 3
+    closed = [event for event in worker.drain_events() if isinstance(event, native.Closed)]
+    kinds = sorted(event.kind for event in closed)
+    assert kinds == ["publisher", "router", "subscriber", "transport", "transport"]
