@@ -196,6 +196,6 @@ pub enum Command {
 
     /// Counters. -> `Stats`
     GetStats { target: StatsTarget },
-    /// Panic inside this transport's session (tests only: proves containment). -> none
+    /// Panic inside this transport's session (tests only: proves containment). -> `Done`
     InjectPanic { transport: TransportId },
 }

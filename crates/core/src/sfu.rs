@@ -180,7 +180,9 @@ impl Sfu {
                 Reason::Liveness => {
                     if let Some(&Transport::WebRtc(key)) =
                         self.transports.get(&TransportId(timer.handle))
+                        && self.sessions[key].watched == Some(timer.at)
                     {
+                        self.sessions[key].watched = None;
                         self.check_liveness(key, now);
                     }
                 }
@@ -243,21 +245,27 @@ impl Sfu {
                 Ok(Ok(RtcOutput::Transmit(transmit))) => self.send(key, transmit),
                 Ok(Ok(RtcOutput::Event(event))) => self.handle_event(key, event, now),
                 Ok(Ok(RtcOutput::Timeout(at))) => {
-                    self.arm_session(key, at, now);
-                    break;
+                    self.note_profile(key);
+                    return self.arm_session(key, at, now);
                 }
                 Ok(Err(_)) => {
                     self.counters.session_errors += 1;
-                    self.doomed
-                        .push((session.belongs.transport, CloseReason::ConnectionFailed));
-                    break;
+                    let transport = session.belongs.transport;
+                    return self.doomed.push((transport, CloseReason::ConnectionFailed));
                 }
                 Err(Panicked) => {
-                    self.doomed
-                        .push((session.belongs.transport, CloseReason::Panic));
-                    break;
+                    let transport = session.belongs.transport;
+                    return self.doomed.push((transport, CloseReason::Panic));
                 }
             }
+        }
+    }
+
+    /// The profile of a handshake that ended in this drain.
+    fn note_profile(&mut self, key: usize) {
+        let session = &mut self.sessions[key];
+        if session.srtp_profile.is_none() {
+            session.srtp_profile = crypto::take_profile();
         }
     }
 
@@ -301,8 +309,6 @@ impl Sfu {
                 self.handle_rtp(key, &packet, now);
             }
             RtcEvent::Connected => {
-                let session = &mut self.sessions[key];
-                session.srtp_profile = crypto::take_profile().or(session.srtp_profile);
                 self.set_state(key, ConnectionState::Connected);
                 self.refresh_gates(key, now);
             }

@@ -10,7 +10,7 @@ use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{RtpWrite, SeqNo};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::media::{Vp8Descriptor, vp8_payload};
 
@@ -69,13 +69,16 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A client at `address` with every codec str0m has by default.
+    /// A client at `address` with every codec str0m has by default, unless `configure` says
+    /// otherwise.
     #[must_use]
-    pub fn new(address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = Rtc::builder()
-            .set_rtp_mode(true)
-            .set_stats_interval(None)
-            .build(now);
+    pub fn new(
+        address: SocketAddr,
+        now: Instant,
+        configure: impl FnOnce(RtcConfig) -> RtcConfig,
+    ) -> Self {
+        let config = Rtc::builder().set_rtp_mode(true).set_stats_interval(None);
+        let mut rtc = configure(config).build(now);
         if let Ok(candidate) = Candidate::host(address, "udp") {
             rtc.add_local_candidate(candidate);
         }
@@ -211,6 +214,30 @@ impl Peer {
         }
     }
 
+    /// Send one packet with any payload on any payload type.
+    pub fn send_raw(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        payload_type: u8,
+        step: u32,
+        payload: Vec<u8>,
+    ) {
+        let state = sending(&mut self.sending, mid);
+        state.timestamp = state.timestamp.wrapping_add(step);
+        state.sequence += 1;
+        let sequence: SeqNo = state.sequence.into();
+        let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            stream.write_rtp(write.marker(true));
+        }
+    }
+
+    /// Leave a hole in the sequence numbers, as a lost packet does.
+    pub fn skip_sequence(&mut self, mid: Mid) {
+        sending(&mut self.sending, mid).sequence += 1;
+    }
+
     /// Send one Opus packet of 20 ms.
     pub fn send_audio(&mut self, now: Instant, mid: Mid) {
         let Some(payload_type) = self.payload_type(mid, Codec::Opus) else {
@@ -229,7 +256,12 @@ impl Peer {
 
     /// Ask for a key frame of what arrives at `mid`.
     pub fn request_key_frame(&mut self, mid: Mid) {
-        if let Some(stream) = self.rtc.direct_api().stream_rx_by_mid(mid, None) {
+        // An m-line that changed hands has had several SSRCs; the newest packet tells which counts.
+        let newest = self.received.iter().rev().find(|packet| packet.mid == mid);
+        let Some(ssrc) = newest.map(|packet| packet.ssrc.into()) else {
+            return;
+        };
+        if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
             stream.request_keyframe(KeyframeRequestKind::Pli);
         }
     }
@@ -333,7 +365,9 @@ impl Peer {
         }
     }
 
-    fn payload_type(&self, mid: Mid, codec: Codec) -> Option<u8> {
+    /// The negotiated payload type of a codec on an m-line.
+    #[must_use]
+    pub fn payload_type(&self, mid: Mid, codec: Codec) -> Option<u8> {
         let negotiated = self.rtc.media(mid)?.remote_pts();
         let params = self
             .rtc

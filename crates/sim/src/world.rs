@@ -9,7 +9,8 @@ use headwater_core::event::{Event, Reply};
 use headwater_core::ids::{
     HandleAllocator, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
 };
-use headwater_core::{Output, Route, Sfu, SfuConfig};
+use headwater_core::{Output, Route, Sfu, SfuConfig, Socket, Transmit};
+use str0m::RtcConfig;
 use str0m::channel::ChannelConfig;
 use str0m::media::{MediaKind, Mid};
 
@@ -28,6 +29,8 @@ pub struct World {
     pub network: Network,
     /// Every event the core has emitted, replies excepted.
     pub events: Vec<Event>,
+    /// What recording transports have sent: when, where to, what.
+    pub recorded: Vec<(Instant, SocketAddr, Vec<u8>)>,
     /// Datagrams nobody claimed.
     pub unrouted: u64,
     handles: HandleAllocator,
@@ -58,6 +61,7 @@ impl World {
             peers: Vec::new(),
             network: Network::new(seed),
             events: Vec::new(),
+            recorded: Vec::new(),
             unrouted: 0,
             handles: HandleAllocator::default(),
             requests: 0,
@@ -73,10 +77,15 @@ impl World {
 
     /// Add a client with an address of its own.
     pub fn add_peer(&mut self) -> usize {
+        self.add_peer_with(|config| config)
+    }
+
+    /// Add a client with settings of its own.
+    pub fn add_peer_with(&mut self, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
         let index = self.peers.len();
         let [high, low] = (index as u16).to_be_bytes();
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 40_000);
-        self.peers.push(Peer::new(address, self.now));
+        self.peers.push(Peer::new(address, self.now, configure));
         index
     }
 
@@ -111,13 +120,8 @@ impl World {
         router
     }
 
-    /// A peer that publishes these tracks and channels, connected.
-    pub fn publish(
-        &mut self,
-        router: RouterId,
-        tracks: &[(MediaKind, &str)],
-        channels: &[ChannelConfig],
-    ) -> (usize, TransportId, Vec<(Mid, PublisherId)>) {
+    /// Open a publish transport.
+    pub fn create_publish_transport(&mut self, router: RouterId) -> TransportId {
         let transport = TransportId(self.handle());
         let options = TransportOptions::default();
         self.command(Command::CreatePublishTransport {
@@ -126,6 +130,57 @@ impl World {
             options,
         })
         .expect("a transport opens");
+        transport
+    }
+
+    /// Open a subscribe transport.
+    pub fn create_subscribe_transport(&mut self, router: RouterId) -> TransportId {
+        let transport = TransportId(self.handle());
+        let options = TransportOptions::default();
+        self.command(Command::CreateSubscribeTransport {
+            router,
+            transport,
+            options,
+        })
+        .expect("a transport opens");
+        transport
+    }
+
+    /// The events that `pick` picks, taken out of [`World::events`].
+    pub fn take_events<T>(&mut self, mut pick: impl FnMut(&Event) -> Option<T>) -> Vec<T> {
+        let mut picked = Vec::new();
+        self.events.retain(|event| match pick(event) {
+            Some(found) => {
+                picked.push(found);
+                false
+            }
+            None => true,
+        });
+        picked
+    }
+
+    /// A counter or gauge out of [`Sfu::counters`].
+    ///
+    /// # Panics
+    /// When there is no such counter.
+    #[must_use]
+    pub fn counter(&self, name: &str) -> u64 {
+        let counters = self.sfu.counters();
+        counters
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("a known counter")
+            .1
+    }
+
+    /// A peer that publishes these tracks and channels, connected.
+    pub fn publish(
+        &mut self,
+        router: RouterId,
+        tracks: &[(MediaKind, &str)],
+        channels: &[ChannelConfig],
+    ) -> (usize, TransportId, Vec<(Mid, PublisherId)>) {
+        let transport = self.create_publish_transport(router);
         let peer = self.add_peer();
         let (sdp, mids) = self.peers[peer].offer(tracks, channels);
         let reply = self
@@ -159,14 +214,7 @@ impl World {
         router: RouterId,
         publishers: &[PublisherId],
     ) -> (usize, TransportId, Vec<SubscriberId>) {
-        let transport = TransportId(self.handle());
-        let options = TransportOptions::default();
-        self.command(Command::CreateSubscribeTransport {
-            router,
-            transport,
-            options,
-        })
-        .expect("a transport opens");
+        let transport = self.create_subscribe_transport(router);
         let peer = self.add_peer();
         let subscribers = self.subscribe_more(peer, transport, publishers);
         self.run_until(Duration::from_secs(5), |world| world.peers[peer].connected);
@@ -269,6 +317,14 @@ impl World {
     fn drain_sfu(&mut self) {
         loop {
             match self.sfu.poll(self.now) {
+                Output::Transmit(transmit) if transmit.socket != Socket::Media => {
+                    let Transmit {
+                        destination,
+                        contents,
+                        ..
+                    } = transmit;
+                    self.recorded.push((self.now, destination, contents));
+                }
                 Output::Transmit(transmit) => {
                     let contents = transmit.contents.to_vec();
                     self.network

@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) dirty: bool,
     /// When the session's timer fires, if one is armed.
     pub(crate) armed: Option<Instant>,
+    /// When the liveness timer fires, if one is armed.
+    pub(crate) watched: Option<Instant>,
     pub(crate) state: ConnectionState,
     /// Last verified sign of the peer.
     pub(crate) heard: Instant,
@@ -206,6 +208,7 @@ impl Session {
             side,
             dirty: false,
             armed: None,
+            watched: None,
             state: ConnectionState::New,
             heard: now,
             exchanged: None,

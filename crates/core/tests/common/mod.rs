@@ -1,0 +1,132 @@
+//! What the tests of the core share: a room with one publisher, and views on what arrived.
+#![allow(dead_code)] // each test binary uses its own part
+
+use std::time::Duration;
+
+use headwater_core::event::{CloseReason, Event};
+use headwater_core::ids::{ObjectId, PublisherId, RouterId, TransportId};
+use headwater_sim::{Received, Vp8Descriptor, World};
+use str0m::media::{MediaKind, Mid};
+
+/// A router with one connected client that publishes a camera and a microphone.
+pub struct Room {
+    pub world: World,
+    pub router: RouterId,
+    pub alice: usize,
+    pub publishing: TransportId,
+    pub camera: (Mid, PublisherId),
+    pub microphone: (Mid, PublisherId),
+    frames: u64,
+}
+
+impl Room {
+    pub fn new(seed: u64) -> Self {
+        let mut world = World::new(seed);
+        let router = world.create_router();
+        let tracks = [
+            (MediaKind::Video, "camera"),
+            (MediaKind::Audio, "microphone"),
+        ];
+        let (alice, publishing, published) = world.publish(router, &tracks, &[]);
+        let (camera, microphone) = (published[0], published[1]);
+        Self {
+            world,
+            router,
+            alice,
+            publishing,
+            camera,
+            microphone,
+            frames: 0,
+        }
+    }
+
+    /// One frame of three packets and 40 ms; a key frame when the server asked for one.
+    pub fn frame(&mut self) {
+        let asked = self.world.peers[self.alice]
+            .key_frame_requests
+            .drain(..)
+            .count();
+        self.frame_as(asked > 0 || self.frames == 0);
+    }
+
+    /// One frame, key or not as told.
+    pub fn frame_as(&mut self, key_frame: bool) {
+        self.frames += 1;
+        let now = self.world.now;
+        self.world.peers[self.alice].send_video(now, self.camera.0, key_frame, 3, 600);
+        self.world.peers[self.alice].send_audio(now, self.microphone.0);
+        self.world.run(Duration::from_millis(40));
+    }
+
+    pub fn frames(&mut self, count: usize) {
+        (0..count).for_each(|_| self.frame());
+    }
+
+    /// Every `Closed` event so far, taken.
+    pub fn closed(&mut self) -> Vec<(ObjectId, CloseReason)> {
+        closed(&mut self.world)
+    }
+}
+
+pub fn closed(world: &mut World) -> Vec<(ObjectId, CloseReason)> {
+    world.take_events(|event| match event {
+        Event::Closed { object, reason } => Some((*object, *reason)),
+        _ => None,
+    })
+}
+
+/// VP8 packets among what a peer has received, in order of their sequence numbers.
+pub fn video(received: &[Received]) -> Vec<(Received, Vp8Descriptor)> {
+    let mut packets: Vec<_> = received
+        .iter()
+        .filter_map(|packet| Some((packet.clone(), Vp8Descriptor::parse(&packet.payload)?)))
+        .filter(|(packet, _)| packet.payload.len() > 500)
+        .collect();
+    packets.sort_by_key(|(packet, _)| packet.sequence);
+    packets
+}
+
+/// Audio packets in order.
+pub fn audio(received: &[Received]) -> Vec<Received> {
+    received
+        .iter()
+        .filter(|packet| packet.payload.len() < 500)
+        .cloned()
+        .collect()
+}
+
+/// Fails unless sequence numbers, timestamps, picture ids and TL0PICIDX count on without a jump,
+/// every frame is whole and the first packet starts a key frame.
+pub fn assert_continuous(packets: &[(Received, Vp8Descriptor)]) {
+    let (first, descriptor) = packets.first().expect("video arrived");
+    assert!(
+        descriptor.start && descriptor.key_frame,
+        "starts with a key frame"
+    );
+    assert!(first.sequence < 1 << 15, "ROC 0 and room for reordering");
+    for pair in packets.windows(2) {
+        let [(a, da), (b, db)] = pair else {
+            unreachable!()
+        };
+        assert_eq!(b.sequence, a.sequence + 1, "no hole, no jump");
+        let new_frame = db.start;
+        assert_eq!(new_frame, a.marker, "frames are whole");
+        let step = u16::from(new_frame);
+        assert_eq!(
+            db.picture_id,
+            (da.picture_id + step) & 0x7fff,
+            "picture ids count on"
+        );
+        assert_eq!(
+            db.tl0_pic_idx,
+            da.tl0_pic_idx.wrapping_add(step as u8),
+            "TL0PICIDX counts on"
+        );
+        let ticks = b.timestamp.wrapping_sub(a.timestamp);
+        assert!(if new_frame {
+            ticks > 0 && ticks < 1 << 31
+        } else {
+            ticks == 0
+        });
+    }
+}
