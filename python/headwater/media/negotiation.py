@@ -10,8 +10,7 @@
 
 ``making`` is a command on its way, ``open`` an offer in the client's hands. Everything that needs
 an offer begins with `begin`, which waits its turn (first come, first served) and gives up after the
-transport's timeout. An answer that is refused leads back to ``open``: the offer can be answered
-again or rolled back.
+transport's timeout. An answer that is refused takes the offer back with it.
 """
 
 from __future__ import annotations

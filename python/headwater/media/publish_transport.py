@@ -3,7 +3,7 @@
 ``get_answer`` makes the offered tracks known; ``publish`` makes one available to the router::
 
     answer = await publishing.get_answer(offer)
-    for track in publishing.tracks:
+    for track in publishing.unpublished:
         await publishing.publish(track)
 
 A later offer may add tracks, end tracks or restart ICE; ending a track closes its publisher.
@@ -55,6 +55,12 @@ class PublishTransport(WebRtcTransport):
     def tracks(self) -> tuple[LocalTrack, ...]:
         """The tracks that the client sends, in the order of its last offer."""
         return tuple(track for track in self._tracks.values() if track.active)
+
+    @property
+    def unpublished(self) -> tuple[LocalTrack, ...]:
+        """Those of `tracks` that have no publisher yet."""
+        taken = {publisher.track.mid for publisher in self.publishers}
+        return tuple(track for track in self.tracks if track.mid not in taken)
 
     @property
     def publishers(self) -> tuple[Publisher, ...]:
@@ -146,8 +152,7 @@ class PublishTransport(WebRtcTransport):
             candidates = [track for track in self.tracks if track.mid == wanted.mid]
         else:
             candidates = [track for track in self.tracks if track.track_id == wanted]
-        taken = {publisher.track.mid for publisher in self.publishers}
-        free = [track for track in candidates if track.mid not in taken]
+        free = [track for track in candidates if track in self.unpublished]
         if len(free) > 1:
             raise AmbiguousTrack(f"the client offers {len(free)} tracks {wanted!r}; pass one of `tracks`")
         if not free:

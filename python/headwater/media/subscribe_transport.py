@@ -169,16 +169,20 @@ class SubscribeTransport(WebRtcTransport):
 
         Raises:
             NoOffer: No offer is open.
-            InvalidSdp: It cannot be parsed or does not answer the offer, which stays open.
+            InvalidSdp: It cannot be parsed or does not answer the offer, which is rolled back.
         """
 
         def done(_reply: None) -> None:
             self._remote_description = answer
             self._negotiation.settled()
 
+        def failed(_error: Exception) -> None:
+            if not self.closed and self._seam.open:
+                self._roll_back()
+
         self.check()
         self._negotiation.take()
-        await self._seam.call(self._seam.native.accept_answer(self._handle, answer), done, self._reopen)
+        await self._seam.call(self._seam.native.accept_answer(self._handle, answer), done, failed)
 
     async def rollback(self) -> None:
         """Drop the open offer; the next one carries what it carried.
@@ -338,10 +342,6 @@ class SubscribeTransport(WebRtcTransport):
             item = self._seam.find("subscriber", handle)
             if isinstance(item, Subscriber):
                 item.placed(mid)
-
-    def _reopen(self, _error: Exception) -> None:
-        if not self.closed:
-            self._negotiation.opened()
 
     def _on_closed(self) -> None:
         self._negotiation.close()

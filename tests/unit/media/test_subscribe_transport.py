@@ -180,13 +180,14 @@ async def test_answer_without_offer(watching: SubscribeTransport) -> None:
     assert isinstance(second, NoOffer)
 
 
-async def test_bad_answer_leaves_the_offer_open(watching: SubscribeTransport) -> None:
-    """After an answer that is no SDP the offer can be answered properly."""
-    await watching.create_offer()
+async def test_bad_answer_takes_the_offer_back(watching: SubscribeTransport) -> None:
+    """An answer that is no SDP ends the offer; the next one carries what it carried."""
+    subscriber, _ = await watching.subscribe("cam")
     with pytest.raises(InvalidSdp):
         await watching.set_answer("hello")
-    assert watching.signaling_state == "have-local-offer"
+    assert m_lines(await watching.create_offer()) == ["application", "video"]
     await watching.set_answer(ANSWER)
+    assert watching.subscribers == (subscriber,)
 
 
 async def test_cancelled_waiter_passes_the_turn_on(watching: SubscribeTransport) -> None:

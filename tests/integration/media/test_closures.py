@@ -1,0 +1,80 @@
+"""Walks the table of docs/topics/closures.md over the real core, with real clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from headwater import Worker
+from tests.support.closures import Room, table, told
+from tests.support.peer import Camera, Peer
+
+ROWS = table()
+OUT_OF_REACH = {
+    "the publishing client is lost": "takes 30 s; crates/core has virtual time for it",
+    "the watching client is lost": "takes 30 s; crates/core has virtual time for it",
+    "the watching client lacks the codec": "has a test of its own below",
+}
+
+
+async def build(worker: Worker, alice: Peer, bob: Peer) -> Room:
+    router = await worker.create_router()
+    publishing = await router.create_publish_transport()
+    alice.open_channel("chat")
+    camera = Camera()
+    await alice.publish(publishing, camera)
+    publisher = await publishing.publish(camera.id)
+    data_publisher = await publishing.publish_data("chat")
+    watching = await router.create_subscribe_transport()
+    subscriber, offer = await watching.subscribe(publisher.id)
+    await bob.answer(watching, offer)
+    data_subscriber, none = await watching.subscribe_data(data_publisher.id)
+    assert none is None
+    recording = await router.create_recording_transport("127.0.0.1", 9)
+    track = await recording.start_recording(publisher.id)
+    assert subscriber.mid is not None
+    await bob.received(subscriber.mid)
+    await bob.until(lambda: "chat" in bob.channels)
+    await alice.until(lambda: alice.channels["chat"].readyState == "open")
+    return Room(
+        worker, router, publishing, watching, recording, publisher, subscriber, data_publisher,
+        data_subscriber, track,
+    )  # fmt: skip
+
+
+async def act(room: Room, when: str, alice: Peer, bob: Peer) -> None:
+    """Make the event of a row happen: a public call by its text, anything else by the clients."""
+    if when.endswith(".close()"):
+        await getattr(room, when.removesuffix(".close()")).close()
+    elif when == "the client ends the track":
+        alice.stop(alice.connection.getTransceivers()[0].sender.track)
+        await alice.offer(room.publish_transport)
+    elif when == "the client closes the data channel":
+        alice.channels["chat"].close()
+    elif when == "the publishing client hangs up":
+        await alice.close()
+    elif when == "the watching client hangs up":
+        await bob.close()
+    else:
+        victim = room.publish_transport if "publishing" in when else room.subscribe_transport
+        assert "a bug in" in when
+        victim._seam.native.inject_panic(victim.handle)
+
+
+@pytest.mark.parametrize("when", [when for when in ROWS if when not in OUT_OF_REACH])
+async def test_row(when: str, worker: Worker, peer: Callable[[], Peer]) -> None:
+    """What a row says closes, closes once and says why; everything else stays open."""
+    alice, bob = peer(), peer()
+    room = await build(worker, alice, bob)
+    streams = room.streams()
+    await act(room, when, alice, bob)
+    async with asyncio.timeout(10):
+        for name in ROWS[when]:
+            await getattr(room, name).wait_closed()
+        assert room.closed() == ROWS[when]
+        await told(room, streams, ROWS[when])
+    if when != "worker.close()":
+        for name in set(room.names()) - set(ROWS[when]):
+            assert await getattr(room, name).get_stats(), f"{name} does not answer"

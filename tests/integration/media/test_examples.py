@@ -1,0 +1,136 @@
+"""The examples do what they say, and the README shows one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from aiortc import RTCSessionDescription
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.support.peer import Camera, Peer
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
+
+
+def test_readme_shows_the_six_lines() -> None:
+    """The library snippet in the README is the example that this test runs."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    shown = [line.strip() for line in blocks[0].splitlines() if line.strip()]
+    run = [line.strip() for line in (EXAMPLES / "six_lines.py").read_text().splitlines()]
+    assert [line for line in run if line in shown] == shown
+
+
+def test_examples_stay_small() -> None:
+    """An example is read in one go: under 100 lines, and the room is thirty of code."""
+    for path in EXAMPLES.iterdir():
+        assert len(path.read_text().splitlines()) < 100, path
+    body = (EXAMPLES / "room.py").read_text().split("\n\n\n", 1)[1]
+    code = [line for line in body.splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert len(code) <= 40
+
+
+async def test_six_lines() -> None:
+    """One client sees the other."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", str(EXAMPLES / "six_lines.py"), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert "bob sees video in m-line" in out.decode()
+    assert "640x480" in out.decode()
+    assert process.returncode == 0
+
+
+@pytest.fixture
+async def room() -> AsyncIterator[str]:
+    """The running example's link."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / "room.py"), "0",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        line = (await process.stdout.readline()).decode()
+    link = re.search(r"http://localhost:\d+", line)
+    assert link, line
+    yield link.group()
+    process.terminate()
+    _, errors = await process.communicate()
+    assert "Traceback" not in errors.decode().split("KeyboardInterrupt")[0], errors.decode()
+
+
+class Visitor:
+    """What the example's page does, with aiortc."""
+
+    def __init__(self, link: str, make: Callable[[], Peer]) -> None:
+        self._link = link
+        self.publishing, self.watching = make(), make()
+
+    async def enter(self, camera: Camera) -> None:
+        self._socket = await connect(self._link.replace("http", "ws").replace("localhost", "127.0.0.1"))
+        connection = self.publishing.connection
+        connection.addTrack(camera)
+        await connection.setLocalDescription(await connection.createOffer())
+        await self._socket.send(json.dumps({"offer": connection.localDescription.sdp}))
+        self._reading = asyncio.create_task(self._read(self._socket))
+
+    async def sees(self, others: int) -> None:
+        """Wait for the pictures of that many others."""
+        frames = self.watching.frames
+        await self.watching.until(lambda: sum(count > 2 for count in frames.values()) == others)
+
+    async def leave(self) -> None:
+        await self._socket.close()
+        await self._reading
+
+    async def _read(self, socket: ClientConnection) -> None:
+        async for text in socket:
+            message = json.loads(text)
+            if "answer" in message:
+                answer = RTCSessionDescription(message["answer"], "answer")
+                await self.publishing.connection.setRemoteDescription(answer)
+            else:
+                connection = self.watching.connection
+                await connection.setRemoteDescription(RTCSessionDescription(message["offer"], "offer"))
+                await connection.setLocalDescription(await connection.createAnswer())
+                await socket.send(json.dumps({"answer": connection.localDescription.sdp}))
+
+
+async def test_room(room: str, peer: Callable[[], Peer]) -> None:
+    """Three visitors see each other; one leaves and comes back, and is seen again."""
+    visitors = [Visitor(room, peer) for _ in range(3)]
+    for visitor in visitors:
+        await visitor.enter(Camera())
+    for visitor in visitors:
+        watching = visitor.watching
+        await watching.until(
+            lambda watching=watching: len([n for n in watching.frames.values() if n > 2]) == 2
+        )
+    await visitors[0].leave()
+    before = dict(visitors[1].watching.frames)
+    again = Visitor(room, peer)
+    await again.enter(Camera())
+    seen = visitors[1].watching
+    await seen.until(lambda: sum(n > before.get(mid, 0) + 2 for mid, n in seen.frames.items()) >= 2)
+    await again.sees(2)
+    for visitor in (*visitors[1:], again):
+        await visitor.leave()
+
+
+async def test_room_page(room: str) -> None:
+    """The link is a page."""
+
+    def get() -> tuple[str, str]:
+        with urllib.request.urlopen(room.replace("localhost", "127.0.0.1")) as reply:
+            return reply.headers["Content-Type"], reply.read().decode()
+
+    kind, text = await asyncio.to_thread(get)
+    assert kind == "text/html; charset=utf-8"
+    assert "RTCPeerConnection" in text

@@ -1,0 +1,103 @@
+"""FFmpeg records what a RecordingTransport sends, and ffprobe finds what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater import Router
+from tests.support.peer import RATE, Camera, Microphone, Peer
+
+SECONDS = 4
+
+
+@pytest.mark.timeout(90)
+async def test_ffmpeg_records_audio_and_video(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """The file has both codecs, the right length, and frames from the first key frame on."""
+    alice = peer()
+    publishing = await router.create_publish_transport()
+    tracks = (Microphone(), Camera())
+    await alice.publish(publishing, *tracks)
+    publishers = [await publishing.publish(track.id) for track in tracks]
+    for publisher in publishers:
+        await publisher.wait_active()
+
+    recording = await router.create_recording_transport("127.0.0.1", free_ports(4))
+    description = tmp_path / "room.sdp"
+    description.write_text(recording.generate_sdp(*(publisher.id for publisher in publishers)))
+    film = tmp_path / "room.mkv"
+    recorder = await asyncio.create_subprocess_exec(
+        "ffmpeg", "-hide_banner", "-loglevel", "warning", "-protocol_whitelist", "file,rtp,udp",
+        "-localaddr", "127.0.0.1", "-i", str(description), "-c", "copy", str(film),
+        stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    await listening(recording.port)
+    running = [await recording.start_recording(publisher.id) for publisher in publishers]
+    await asyncio.sleep(SECONDS)
+    stats = [await track.get_stats() for track in running]
+    _, log = await asyncio.wait_for(recorder.communicate(b"q"), 20)
+    assert film.exists(), log.decode()
+
+    streams = {stream["codec_type"]: stream for stream in await probe(film)}
+    assert (streams["audio"]["codec_name"], streams["video"]["codec_name"]) == ("opus", "vp8"), log.decode()
+    assert (streams["video"]["width"], streams["video"]["height"]) == (160, 120)
+    assert int(streams["video"]["nb_read_frames"]) >= (SECONDS - 2) * RATE, (streams, log.decode())
+    assert int(streams["audio"]["nb_read_frames"]) >= (SECONDS - 2) * 50, (streams, log.decode())
+    length = float((await probe_format(film))["duration"])
+    assert SECONDS - 2 < length < SECONDS + 2
+    assert all(int(entry["packets_sent"]) > 0 for entry in stats)
+    for publisher in publishers:
+        await publisher.close()
+    assert [track.close_reason for track in running] == ["publisher_closed"] * 2
+
+
+def free_ports(count: int) -> int:
+    """Find an even port with that many free ones from it on."""
+    for port in range(21000, 30000, 2):
+        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        try:
+            for offset, one in enumerate(sockets):
+                one.bind(("127.0.0.1", port + offset))
+        except OSError:
+            continue
+        else:
+            return port
+        finally:
+            for one in sockets:
+                one.close()
+    raise AssertionError("no free ports")
+
+
+async def listening(port: int) -> None:
+    """Wait until somebody has bound a UDP port."""
+    wanted = f":{port:04X} "
+    sockets = Path("/proc/net/udp")
+    async with asyncio.timeout(10):
+        while wanted not in sockets.read_text():  # noqa: ASYNC110, ASYNC240  # the kernel tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def probe(film: Path) -> list[dict[str, Any]]:
+    """Return the streams, with their frames decoded and counted."""
+    return list((await _ffprobe("-count_frames", "-show_streams", str(film)))["streams"])
+
+
+async def probe_format(film: Path) -> dict[str, Any]:
+    """Return what ffprobe says of the container."""
+    return dict((await _ffprobe("-show_format", str(film)))["format"])
+
+
+async def _ffprobe(*args: str) -> dict[str, Any]:
+    process = await asyncio.create_subprocess_exec(
+        "ffprobe", "-loglevel", "error", "-of", "json", *args, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    return dict(json.loads(out))
