@@ -1,0 +1,162 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { ConnectionError, HeadwaterError, serverError } from "./errors";
+import type { OfferedTrack, PublishedTrack } from "./generated/signaling";
+import { type PublishSignaling, PublishTransport } from "./publishTransport";
+import { FakePeerConnection, fakeTrack, settle } from "./testing/fakes";
+
+type Answer = { readonly sdp: string; readonly tracks: readonly PublishedTrack[] };
+
+class FakeServer implements PublishSignaling {
+  readonly offers: { readonly sdp: string; readonly tracks: readonly OfferedTrack[] }[] = [];
+  readonly mutes: [string, boolean][] = [];
+  answering: (tracks: readonly OfferedTrack[]) => Promise<Answer> = (tracks) =>
+    Promise.resolve({ sdp: "answer", tracks: tracks.map(({ mid }) => ({ mid, publisher_id: `pub-${mid}-${this.offers.length}` })) });
+
+  offer(sdp: string, tracks: readonly OfferedTrack[]): Promise<Answer> {
+    this.offers.push({ sdp, tracks });
+    return this.answering(tracks);
+  }
+
+  candidate(): void {
+    // Not looked at here.
+  }
+
+  mute(publisherId: string, muted: boolean): Promise<void> {
+    this.mutes.push([publisherId, muted]);
+    return Promise.resolve();
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakePeerConnection.instances = [];
+  vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("PublishTransport", () => {
+  it("offers the track with its source and takes the server's id", async () => {
+    const server = new FakeServer();
+    const publisher = await new PublishTransport(server).publish(fakeTrack("video"), { source: "camera" });
+    expect(server.offers[0]?.tracks).toEqual([{ mid: "0", source: "camera", muted: false }]);
+    expect(publisher.id).toBe("pub-0-1");
+  });
+
+  it("negotiates one thing at a time, each offer naming all that is sent", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    await Promise.all([transport.publish(fakeTrack("audio")), transport.publish(fakeTrack("video"))]);
+    expect(server.offers.at(-1)?.tracks.map(({ mid }) => mid)).toEqual(["0", "1"]);
+    expect(FakePeerConnection.latest.signalingState).toBe("stable");
+  });
+
+  it("reuses the m-line of a closed publisher of the same shape", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    for (let round = 0; round < 20; round += 1) {
+      const screen = await transport.publish(fakeTrack("video"), { source: "screen" });
+      await screen.close();
+      expect(server.offers.at(-1)?.tracks).toEqual([]);
+    }
+    expect(FakePeerConnection.latest.transceivers).toHaveLength(1);
+    expect(FakePeerConnection.latest.transceivers[0]?.direction).toBe("inactive");
+  });
+
+  it("mutes track and server, and says so in the next offer", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    const track = fakeTrack("audio");
+    const publisher = await transport.publish(track, { source: "microphone" });
+    await publisher.mute();
+    expect(track.enabled).toBe(false);
+    expect(server.mutes).toEqual([["pub-0-1", true]]);
+    await transport.publish(fakeTrack("video"));
+    expect(server.offers[1]?.tracks[0]).toMatchObject({ mid: "0", muted: true });
+  });
+
+  it("tells a mute that happened while the offer was under way", async () => {
+    const server = new FakeServer();
+    let answer: (value: Answer) => void = () => undefined;
+    server.answering = () => new Promise((resolve) => (answer = resolve));
+    const transport = new PublishTransport(server);
+    const publishing = transport.publish(fakeTrack("audio"));
+    await settle();
+    const [publisher] = transport.publishers;
+    await publisher?.mute();
+    answer({ sdp: "answer", tracks: [{ mid: "0", publisher_id: "p" }] });
+    await publishing;
+    expect(server.mutes).toEqual([["p", true]]);
+  });
+
+  it("waits through a lost connection and finishes after it resumed", async () => {
+    const server = new FakeServer();
+    const works = server.answering;
+    server.answering = () => Promise.reject(new ConnectionError("connection_lost"));
+    const transport = new PublishTransport(server);
+    const publishing = transport.publish(fakeTrack("video"));
+    await settle();
+    expect(server.offers).toHaveLength(1);
+    server.answering = works;
+    transport.resume();
+    expect((await publishing).id).not.toBeNull();
+    expect(FakePeerConnection.instances).toHaveLength(1);
+  });
+
+  it("publishes everything again on a new connection after a reset", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    const microphone = await transport.publish(fakeTrack("audio"), { source: "microphone" });
+    await microphone.mute();
+    const closed = await transport.publish(fakeTrack("video"), { source: "screen" });
+    await closed.close();
+    const before = microphone.id;
+    transport.reset();
+    expect(microphone.id).toBeNull();
+    await settle();
+    expect(FakePeerConnection.instances[0]?.connectionState).toBe("closed");
+    expect(server.offers.at(-1)?.tracks).toEqual([{ mid: "0", source: "microphone", muted: true }]);
+    expect(microphone.id).not.toBe(before);
+    expect(microphone.id).not.toBeNull();
+  });
+
+  it("rolls back what the server refuses, and can publish again", async () => {
+    const server = new FakeServer();
+    const works = server.answering;
+    server.answering = () => Promise.reject(serverError({ type: "about:blank", title: "", status: 403 }));
+    const transport = new PublishTransport(server);
+    await expect(transport.publish(fakeTrack("video"))).rejects.toMatchObject({ code: "not_allowed" });
+    expect(FakePeerConnection.latest.signalingState).toBe("stable");
+    expect(transport.publishers.size).toBe(0);
+    server.answering = works;
+    await expect(transport.publish(fakeTrack("video"))).resolves.toMatchObject({ closed: false });
+  });
+
+  it("says so when the server accepted the offer but not the track", async () => {
+    const server = new FakeServer();
+    server.answering = () => Promise.resolve({ sdp: "answer", tracks: [] });
+    await expect(new PublishTransport(server).publish(fakeTrack("video"))).rejects.toMatchObject({ code: "unsupported_codec" });
+  });
+
+  it("asks for a new path exactly once per restart", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    await transport.publish(fakeTrack("video"));
+    await transport.restartIce();
+    await transport.publish(fakeTrack("audio"));
+    expect(FakePeerConnection.latest.iceRestarts).toEqual([false, true, false]);
+  });
+
+  it("fails what waits when it is closed, and refuses what comes after", async () => {
+    const server = new FakeServer();
+    server.answering = () => Promise.reject(new ConnectionError("connection_lost"));
+    const transport = new PublishTransport(server);
+    const waiting = transport.publish(fakeTrack("video")).catch((error: unknown) => error);
+    await settle();
+    transport.close();
+    expect(await waiting).toBeInstanceOf(HeadwaterError);
+    await expect(transport.publish(fakeTrack("video"))).rejects.toMatchObject({ code: "closed" });
+  });
+});

@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { TrackInfo } from "./generated/signaling";
+import { planAssignment, SubscribeTransport, type SubscribeSignaling } from "./subscribeTransport";
+import { FakePeerConnection } from "./testing/fakes";
+
+function info(publisherId: string, mid: string | null, extra: Partial<TrackInfo> = {}): TrackInfo {
+  return { publisher_id: publisherId, participant_id: `of ${publisherId}`, kind: "video", mid, ...extra };
+}
+
+function makeSignaling() {
+  return {
+    answer: vi.fn(),
+    candidate: vi.fn(),
+    restartIce: vi.fn(() => Promise.resolve()),
+    setPaused: vi.fn(() => Promise.resolve()),
+    requestKeyFrame: vi.fn(() => Promise.resolve()),
+  } satisfies SubscribeSignaling;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakePeerConnection.instances = [];
+  vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("planAssignment", () => {
+  it("adds what is new, keeps what stayed, removes what is not offered", () => {
+    const current = new Map([["a", { mid: "0" }], ["b", { mid: "1" }]]);
+    const plan = planAssignment(current, [info("b", "1"), info("c", "2")]);
+    expect(plan.removed).toEqual(["a"]);
+    expect(plan.kept.map(({ publisher_id: id }) => id)).toEqual(["b"]);
+    expect(plan.added).toEqual([{ info: info("c", "2"), mid: "2" }]);
+  });
+
+  it("gives an m-line that was freed to its next publisher", () => {
+    const plan = planAssignment(new Map([["old", { mid: "0" }]]), [info("new", "0")]);
+    expect(plan.removed).toEqual(["old"]);
+    expect(plan.added).toEqual([{ info: info("new", "0"), mid: "0" }]);
+  });
+
+  it("takes a publisher that moved to another m-line for a new one", () => {
+    const plan = planAssignment(new Map([["a", { mid: "0" }]]), [info("a", "3")]);
+    expect(plan.removed).toEqual(["a"]);
+    expect(plan.added).toHaveLength(1);
+  });
+
+  it("ignores tracks that the offer does not carry", () => {
+    expect(planAssignment(new Map(), [info("a", null)]).added).toEqual([]);
+  });
+});
+
+describe("SubscribeTransport", () => {
+  it("answers an offer and hands out the receiver of the named m-line", async () => {
+    const signaling = makeSignaling();
+    const transport = new SubscribeTransport(signaling);
+    const subscribed = vi.fn();
+    transport.on("subscribed", subscribed);
+    await transport.handleOffer({
+      sdp: "audio video",
+      tracks: [info("v", "1", { source: "screen", participant_id: "ada" }), info("a", "0", { kind: "audio", muted: true })],
+    });
+    expect(signaling.answer).toHaveBeenCalledWith("answer");
+    const video = transport.subscribers.get("v")!;
+    expect(video).toMatchObject({ participantId: "ada", source: "screen", mid: "1", muted: false });
+    expect(video.track).toBe(FakePeerConnection.latest.transceivers[1]!.receiver.track);
+    expect(transport.subscribers.get("a")).toMatchObject({ kind: "audio", muted: true });
+    expect(subscribed).toHaveBeenCalledTimes(2);
+  });
+
+  it("keeps a subscriber through later offers and updates what the server says of it", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    await transport.handleOffer({ sdp: "video", tracks: [info("v", "0")] });
+    const before = transport.subscribers.get("v");
+    await transport.handleOffer({ sdp: "video audio", tracks: [info("v", "0", { muted: true }), info("a", "1")] });
+    expect(transport.subscribers.get("v")).toBe(before);
+    expect(before?.muted).toBe(true);
+  });
+
+  it("applies offers one after the other, each answered", async () => {
+    const signaling = makeSignaling();
+    const transport = new SubscribeTransport(signaling);
+    await Promise.all([
+      transport.handleOffer({ sdp: "video", tracks: [info("a", "0")] }),
+      transport.handleOffer({ sdp: "video", tracks: [] }),
+      transport.handleOffer({ sdp: "video", tracks: [info("b", "0")] }),
+    ]);
+    expect(signaling.answer).toHaveBeenCalledTimes(3);
+    expect([...transport.subscribers.keys()]).toEqual(["b"]);
+  });
+
+  it("closes all subscribers and starts a new connection on reset", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const unsubscribed = vi.fn();
+    transport.on("unsubscribed", unsubscribed);
+    await transport.handleOffer({ sdp: "video", tracks: [info("v", "0")] });
+    transport.reset();
+    expect(unsubscribed).toHaveBeenCalledOnce();
+    expect(FakePeerConnection.instances.map(({ connectionState }) => connectionState)).toEqual(["closed", "new"]);
+  });
+
+  it("does not answer on a connection that was reset while it worked", async () => {
+    const signaling = makeSignaling();
+    const transport = new SubscribeTransport(signaling);
+    const applying = transport.handleOffer({ sdp: "video", tracks: [info("v", "0")] });
+    transport.reset();
+    await applying;
+    expect(signaling.answer).not.toHaveBeenCalled();
+    expect(transport.subscribers.size).toBe(0);
+  });
+
+  it("tells of an offer that cannot be applied instead of swallowing it", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const failed = vi.fn();
+    transport.on("error", failed);
+    await transport.handleOffer({ sdp: "broken", tracks: [] });
+    expect(failed).toHaveBeenCalledOnce();
+  });
+});
