@@ -12,16 +12,18 @@ use headwater_core::ids::RequestId;
 use crate::outbox::Outbox;
 use crate::signal::Bell;
 
-/// A datagram that arrived at another thread's socket.
+/// Datagrams of one source that arrived at another thread's socket, one after the other.
 #[derive(Debug)]
 pub(crate) struct HandedOver {
-    /// Where it came from.
+    /// Where they came from.
     pub(crate) source: SocketAddr,
-    /// The local address at which it arrived.
+    /// The local address at which they arrived.
     pub(crate) destination: SocketAddr,
-    /// The bytes.
+    /// Their bytes.
     pub(crate) contents: Box<[u8]>,
-    /// The thread at which it arrived.
+    /// The size of each; the last may be shorter.
+    pub(crate) stride: usize,
+    /// The thread at which they arrived.
     pub(crate) from: u16,
     /// Whether that thread's steering table already named us.
     pub(crate) steered: bool,
@@ -84,6 +86,6 @@ impl Inbox {
 
 /// Commands per media thread that may wait for execution or for their reply to be read.
 pub(crate) const MAX_IN_FLIGHT: usize = 8_192;
-/// Datagrams; at 1,200 bytes about 5 MB.
-const HANDOVER_RING: usize = 4_096;
+/// Letters of one datagram to 64 KB; a burst of 9 is about 11 KB.
+const HANDOVER_RING: usize = 1_024;
 const ADVICE_RING: usize = 1_024;

@@ -11,7 +11,8 @@
 //!                                  └─ not ours ─┴─ Inbox.datagrams of the thread that owns the session
 //! ```
 //!
-//! One file per noun; `media_thread.rs` is the loop and the place to start reading.
+//! One file per noun; `media_thread.rs` is the loop and the place to start reading, `receive.rs` how
+//! a datagram finds its session.
 
 mod counters;
 mod inbox;
@@ -19,6 +20,7 @@ mod interfaces;
 mod ledger;
 mod media_thread;
 mod outbox;
+mod receive;
 mod recording;
 mod send_batch;
 mod signal;

@@ -17,18 +17,18 @@ use std::time::{Duration, Instant, SystemTime};
 use headwater_core::command::Command;
 use headwater_core::event::Event;
 use headwater_core::ids::RequestId;
-use headwater_core::{Output, Route, Sfu, SfuConfig, Socket};
+use headwater_core::{Output, Sfu, SfuConfig, Socket};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::counters::Counters;
-use crate::inbox::{Advice, HandedOver, Inbox, Order};
+use crate::inbox::{Inbox, Order};
 use crate::ledger::{self, Ledger};
 use crate::outbox::Waiting;
 use crate::recording::RecordingSockets;
 use crate::send_batch::SendBatch;
 use crate::signal::EventSignal;
 use crate::steering::SteeringTable;
-use crate::udp::{RECEIVE_BATCH, ReceiveBuffers, UdpPort};
+use crate::udp::{ReceiveBuffers, UdpPort};
 
 /// What a media thread starts with.
 pub(crate) struct Setup {
@@ -42,20 +42,20 @@ pub(crate) struct Setup {
 
 /// One media thread's whole state.
 pub(crate) struct MediaThread {
-    setup: Setup,
-    sfu: Sfu,
+    pub(crate) setup: Setup,
+    pub(crate) sfu: Sfu,
     /// When the core wants its timers run.
-    deadline: Instant,
-    buffers: ReceiveBuffers,
-    batch: SendBatch,
-    recordings: RecordingSockets,
-    steering: SteeringTable,
-    ledger: Ledger,
-    waiting: Waiting,
-    counters: Counters,
-    published: Instant,
+    pub(crate) deadline: Instant,
+    pub(crate) buffers: ReceiveBuffers,
+    pub(crate) batch: SendBatch,
+    pub(crate) recordings: RecordingSockets,
+    pub(crate) steering: SteeringTable,
+    pub(crate) ledger: Ledger,
+    pub(crate) waiting: Waiting,
+    pub(crate) counters: Counters,
+    pub(crate) published: Instant,
     /// Events were pushed in this turn.
-    emitted: bool,
+    pub(crate) emitted: bool,
 }
 
 impl MediaThread {
@@ -106,7 +106,7 @@ impl MediaThread {
         self.waiting.into_events().into()
     }
 
-    fn inbox(&self) -> &Inbox {
+    pub(crate) fn inbox(&self) -> &Inbox {
         &self.setup.inboxes[usize::from(self.setup.index)]
     }
 
@@ -150,161 +150,6 @@ impl MediaThread {
         }
     }
 
-    /// Take what the sockets have, a bounded number of batches from each.
-    fn receive(&mut self) {
-        for number in 0..self.setup.ports.len() {
-            for _ in 0..BATCHES_PER_TURN {
-                let port = &mut self.setup.ports[number];
-                if !port.readable {
-                    break;
-                }
-                let count = port.receive(&mut self.buffers, &mut self.counters);
-                if count == 0 {
-                    break;
-                }
-                let now = Instant::now();
-                for buffer in 0..count {
-                    self.receive_buffer(now, number, buffer);
-                }
-                self.drain(now);
-                if count < RECEIVE_BATCH {
-                    // The queue was empty; what came since raises a new edge.
-                    self.setup.ports[number].readable = false;
-                }
-            }
-        }
-    }
-
-    /// One receive buffer: datagrams of one source, `stride` bytes each.
-    fn receive_buffer(&mut self, now: Instant, number: usize, buffer: usize) {
-        let meta = self.buffers.metas[buffer];
-        let destination = self.setup.ports[number].destination(&meta);
-        // Moved out for the time being, so that the loop may borrow the rest of `self`.
-        let data = std::mem::take(&mut self.buffers.data[buffer]);
-        for datagram in data[..meta.len].chunks(meta.stride.max(1)) {
-            self.counters.datagrams_received += 1;
-            self.counters.bytes_received += datagram.len() as u64;
-            self.take_datagram(now, meta.addr, destination, datagram);
-        }
-        self.buffers.data[buffer] = data;
-    }
-
-    fn take_datagram(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: &[u8],
-    ) {
-        let steered = match self.sfu.route(source, contents) {
-            Route::Session(key) => {
-                self.sfu.receive(now, key, source, destination, contents);
-                return;
-            }
-            Route::Thread(owner) => (owner, self.steering.owner(now, source) == Some(owner)),
-            Route::Unknown => match self.steering.owner(now, source) {
-                Some(owner) => (owner, true),
-                None => {
-                    self.counters.datagrams_unknown += 1;
-                    return;
-                }
-            },
-        };
-        self.hand_over(steered, source, destination, contents);
-    }
-
-    fn hand_over(
-        &mut self,
-        (owner, steered): (u16, bool),
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: &[u8],
-    ) {
-        let from = self.setup.index;
-        let Some(inbox) = self
-            .setup
-            .inboxes
-            .get(usize::from(owner))
-            .filter(|_| owner != from)
-        else {
-            self.counters.datagrams_unknown += 1;
-            return;
-        };
-        let letter = HandedOver {
-            source,
-            destination,
-            contents: contents.into(),
-            from,
-            steered,
-        };
-        if inbox.datagrams.push(letter).is_ok() {
-            self.counters.datagrams_handed_over += 1;
-            inbox.bell.ring();
-        } else {
-            self.counters.handover_full += 1;
-        }
-    }
-
-    /// Datagrams and advice from sibling threads.
-    fn take_letters(&mut self) {
-        let inboxes = Arc::clone(&self.setup.inboxes);
-        let inbox = &inboxes[usize::from(self.setup.index)];
-        let now = Instant::now();
-        for _ in 0..LETTERS_PER_TURN {
-            let Some(advice) = inbox.advice.pop() else {
-                break;
-            };
-            match advice.owner {
-                Some(owner) => self.steering.remember(now, advice.source, owner),
-                None => self.steering.forget(advice.source),
-            }
-        }
-        let mut taken = 0;
-        while taken < LETTERS_PER_TURN
-            && let Some(letter) = inbox.datagrams.pop()
-        {
-            taken += 1;
-            self.take_letter(now, &letter, &inboxes);
-        }
-        if taken > 0 {
-            self.drain(now);
-        }
-        if !inbox.datagrams.is_empty() {
-            inbox.bell.ring(); // to ourselves: another turn
-        }
-    }
-
-    fn take_letter(&mut self, now: Instant, letter: &HandedOver, inboxes: &[Inbox]) {
-        let HandedOver {
-            source,
-            destination,
-            ..
-        } = *letter;
-        let accepted = match self.sfu.route(source, &letter.contents) {
-            Route::Session(key) => {
-                Some(
-                    self.sfu
-                        .receive(now, key, source, destination, &letter.contents),
-                )
-            }
-            Route::Thread(_) | Route::Unknown => {
-                self.counters.datagrams_unknown += 1;
-                None
-            }
-        };
-        // A session that merely refuses one datagram says nothing about who owns the source.
-        let owner = match accepted {
-            Some(true) if !letter.steered => Some(self.setup.index),
-            None if letter.steered => None,
-            _ => return,
-        };
-        let sender = &inboxes[usize::from(letter.from)];
-        // Advice lost is advice given again with the next datagram.
-        if sender.advice.push(Advice { source, owner }).is_ok() {
-            sender.bell.ring();
-        }
-    }
-
     fn take_orders(&mut self) {
         for _ in 0..ORDERS_PER_TURN {
             let Some(order) = self.inbox().orders.pop() else {
@@ -337,7 +182,7 @@ impl MediaThread {
     }
 
     /// Take everything the core has to say.
-    fn drain(&mut self, now: Instant) {
+    pub(crate) fn drain(&mut self, now: Instant) {
         loop {
             match self.sfu.poll(now) {
                 Output::Transmit(transmit) => {
@@ -412,6 +257,7 @@ impl MediaThread {
             "a media thread panicked"
         );
         self.batch.clear();
+        self.buffers = ReceiveBuffers::new(); // one of them may have been in use
         self.recordings.clear();
         let (objects, events) = self.ledger.end_everything();
         let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
@@ -479,9 +325,6 @@ fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
 pub(crate) const WAKER: Token = Token(usize::MAX);
 /// The request number of commands that come from the thread itself; callers count from 1.
 const CLOSE: RequestId = RequestId(0);
-/// Receive calls per socket and turn: up to 4 x 8 buffers of 64 datagrams.
-const BATCHES_PER_TURN: usize = 4;
-const LETTERS_PER_TURN: usize = 1_024;
 const ORDERS_PER_TURN: usize = 256;
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 /// So that a wrong deadline is an annoyance and not a hang.
