@@ -48,7 +48,7 @@ impl Sfu {
         }
         let intake = sdp_in::read(sdp, sdp_in::MAX_SECTIONS)?;
         let offer = SdpOffer::from_sdp_string(&intake.text).map_err(invalid)?;
-        let answer = self.answer(key, offer)?;
+        let answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
         let session = &mut self.sessions[key];
         session.exchanged.get_or_insert(now);
         let tracks = match &mut session.side {

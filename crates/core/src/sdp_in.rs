@@ -30,7 +30,7 @@ pub(crate) struct Section {
     stream_id: String,
     track_id: String,
     rids: Vec<String>,
-    payload_types: Vec<String>,
+    pub(crate) payload_types: Vec<String>,
     has_direction: bool,
 }
 

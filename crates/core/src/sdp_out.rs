@@ -1,6 +1,9 @@
-//! Touches on the SDP that str0m writes: our ICE credentials and the `msid` of reused m-lines.
+//! Touches on the SDP that str0m writes: our ICE credentials, the `msid` of reused m-lines, and the
+//! codecs of an answer in the order of the offer.
 
 use str0m::IceCreds;
+
+use crate::sdp_in::Section;
 
 /// Whose media an m-line carries, as told to browsers by `msid` (RFC 8830).
 pub(crate) struct Msid {
@@ -40,6 +43,30 @@ pub(crate) fn replace_msids(sdp: &str, msids: &[Msid]) -> String {
     out
 }
 
+/// Lists the payload types of an answer as the offer lists them: the offerer's preference decides
+/// what it sends (RFC 3264 section 6.1), while str0m writes its own order.
+pub(crate) fn in_offered_order(answer: &str, offered: &[Section]) -> String {
+    let mut out = String::with_capacity(answer.len());
+    for section in split_sections(answer) {
+        let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:"));
+        let offer = mid.and_then(|mid| offered.iter().find(|section| section.mid == mid));
+        let (Some(offer), Some((line, rest))) = (offer, section.split_once("\r\n")) else {
+            out.push_str(section);
+            continue;
+        };
+        let mut words: Vec<&str> = line.split(' ').collect();
+        let place = |word: &&str| offer.payload_types.iter().position(|other| other == word);
+        if let Some(payload_types) = words.get_mut(3..) {
+            payload_types.sort_by_key(|word| place(word).unwrap_or(usize::MAX));
+        }
+        out.push_str(&words.join(" "));
+        out.push_str("\r\n");
+        // str0m writes what an offer leaves out as 0: "play at 0 Hz" makes some senders narrowband.
+        out.push_str(&rest.replace("maxplaybackrate=0;", ""));
+    }
+    out
+}
+
 /// The session part and each m-section with its own `m=` line.
 fn split_sections(sdp: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(sdp);
@@ -53,4 +80,22 @@ fn split_sections(sdp: &str) -> impl Iterator<Item = &str> {
             None => rest.take(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_follows_the_order_of_the_offer() {
+        let mut video = Section::default();
+        video.mid = "0".to_owned();
+        video.payload_types = ["98", "99", "96", "97"].map(str::to_owned).to_vec();
+        let offered = [video];
+        let answer = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99\r\na=mid:0\r\n\
+                      m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\n";
+        let expected = "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 98 99 96 97\r\na=mid:0\r\n\
+                        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\n";
+        assert_eq!(in_offered_order(answer, &offered), expected);
+    }
 }
