@@ -1,60 +1,64 @@
-"""What the README shows is what works: its example runs, its commands exist."""
+"""The FFmpeg line of the README publishes into a room.
 
+Its Python example is run by tests/integration/media/test_examples.py.
+"""
+
+import asyncio
 import re
-import textwrap
+import shlex
 from pathlib import Path
-from typing import Any
 
-from aiortc import RTCPeerConnection
+import imageio_ffmpeg
+from av import VideoFrame
+
+from tests.support.aiortc_peer import watch_by_whep
+from tests.support.server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
 
-async def test_the_example_makes_a_router_with_a_publisher_and_a_subscriber() -> None:
-    """The lines under "As a library" run as they stand, with an offer of a peer that is not ours."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    # The Worker closes at the end of the block: look at the names from inside it.
-    body = textwrap.indent(f"{example.rstrip()}\n    keep(locals())\n", "    ")
-    kept: dict[str, Any] = {}
-
-    def keep(names: dict[str, Any]) -> None:
-        kept.update(names)
-
-    space: dict[str, Any] = {"keep": keep}
-    exec(compile(f"async def example(offer, track_id):\n{body}", "README.md", "exec"), space)
-    peer = RTCPeerConnection()
-    try:
-        video = peer.addTransceiver("video", direction="sendonly")
-        await peer.setLocalDescription(await peer.createOffer())
-        sdp = peer.localDescription.sdp
-        track_id = video.sender._track_id
-        await space["example"](sdp, track_id)
-    finally:
-        await peer.close()
-    assert kept["answer"].startswith("v=0")
-    assert kept["publisher"].track_id == track_id
-    assert kept["subscriber"].publisher_id == kept["publisher"].id
-    assert "m=video" in kept["offer"]
-    assert kept["offer"] != sdp
-
-
-def test_the_commands_are_targets_of_make() -> None:
-    """Every `make` line in README and CONTRIBUTING names a target."""
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    text = README + (ROOT / "CONTRIBUTING.md").read_text()
-    named = set(re.findall(r"^(?:\w+=\S+ )?make ([a-z]+)", text, re.MULTILINE))
-    assert {"run", "test"} <= named <= targets
+async def test_the_ffmpeg_line_publishes_into_a_room(tmp_path: Path) -> None:
+    """As printed, but for the file, the port and the program's place; a watcher gets its picture."""
+    talk = tmp_path / "talk.mp4"
+    await to_its_end(
+        *("-f", "lavfi", "-i", "testsrc=size=320x180:rate=10", "-f", "lavfi", "-i", "sine=frequency=440"),
+        *("-t", "20", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", talk),
+    )
+    readme = (ROOT / "README.md").read_text().replace("\\\n", " ")
+    (line,) = re.findall(r"^ffmpeg (.*-f whip .*)$", readme, re.MULTILINE)
+    async with Server.start(tmp_path) as server:
+        shown = line.replace("talk.mp4", str(talk)).replace("localhost:8443", f"localhost:{server.port}")
+        with (tmp_path / "ffmpeg.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                FFMPEG, *shlex.split(shown), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        try:
+            await wait_for_publishers(server, 2)
+            async with watch_by_whep(server, "demo") as watching, asyncio.timeout(15):
+                video = next(
+                    each.receiver.track for each in watching.getTransceivers() if each.kind == "video"
+                )
+                frame = await video.recv()
+            assert isinstance(frame, VideoFrame)
+            assert (frame.width, frame.height) == (320, 180)
+            assert process.returncode is None, (tmp_path / "ffmpeg.log").read_text()[-2000:]
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
 
 
-def test_the_links_lead_somewhere() -> None:
-    """Every relative link in the pages at the root and in docs/ names a file or folder that exists."""
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("scripts/*.md")]
-    assert len(pages) > 10
-    broken = [
-        f"{page.relative_to(ROOT)}: {target}"
-        for page in pages
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
-        if "://" not in target and not (page.parent / target).exists()
-    ]
-    assert broken == []
+async def to_its_end(*words: str | Path) -> None:
+    """Run FFmpeg until it is done."""
+    process = await asyncio.create_subprocess_exec(
+        FFMPEG, "-v", "error", "-y", *words, stdin=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
+
+
+async def wait_for_publishers(server: Server, number: int) -> None:
+    """Until so many tracks are published."""
+    async with asyncio.timeout(20):
+        while (await server.metrics()).get("headwater_media_publishers", 0) < number:  # noqa: ASYNC110 - another process's state
+            await asyncio.sleep(0.2)
