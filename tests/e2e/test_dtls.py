@@ -40,16 +40,21 @@ async def versioned(
 async def test_both_engines_end_on_aead(
     versioned: tuple[str, Server], alice_browser: Browser, firefox: Browser
 ) -> None:
-    """Every transport of both browsers has the version that was set and an AEAD profile."""
+    """Every transport of both browsers has an AEAD profile, and Firefox the version that was set.
+
+    Chromium lists AES-CM first; where the library takes a client's first profile (DTLS 1.3), the
+    server may answer it with 1.2 instead, but never with AES-CM.
+    """
     version, server = versioned
-    pages = await _call(server, alice_browser, firefox)
-    for page in pages:
+    ada, fox = await _call(server, alice_browser, firefox)
+    for page in (ada, fox):
         rows = await expect_rows(
             page, "transport", "row.srtpCipher && row.dtlsState === 'connected'", what="secured transports"
         )
         assert len(rows) == 2, "one transport to publish, one to subscribe"
         for row in rows:
-            assert row["tlsVersion"] == _VERSION[version], row
+            versions = {_VERSION[version]} if page is fox else {_VERSION["1.2"], _VERSION[version]}
+            assert row["tlsVersion"] in versions, row
             assert "GCM" in row["srtpCipher"], row
             assert "SHA1" not in row["srtpCipher"], row
 
