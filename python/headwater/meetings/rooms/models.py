@@ -75,7 +75,7 @@ def clean_name(name: str | None, *, limit: int) -> str:
     Returns:
         The name; empty when nothing visible is left.
     """
-    composed = unicodedata.normalize("NFC", name or "")
+    composed = " ".join(unicodedata.normalize("NFC", name or "").split())
     # Zero width joiner is a format character too, but emoji and some scripts need it.
     visible = "".join(c for c in composed if c == "\u200d" or unicodedata.category(c) not in _INVISIBLE)
-    return " ".join(visible.split())[:limit]
+    return " ".join(visible.split())[:limit].rstrip()

@@ -84,11 +84,9 @@ class Slots:
             self._available[track.publisher_id] = track
 
     def remove(self, publisher_id: str) -> None:
-        """A track ended; its slot is free again."""
+        """A track ends; its slot is free when its subscriber has closed, which is an event of its own."""
         self._available.pop(publisher_id, None)
-        self._attached.pop(publisher_id, None)
         self._unusable.discard(publisher_id)
-        self._changed.set()
 
     def add_data(self, data_publisher_id: str) -> None:
         """Viewers get no data channels."""
@@ -121,10 +119,9 @@ class Slots:
             await self._attach(track)
 
     def _next(self, kind: MediaKind) -> TrackView | None:
-        taken = [self._available[i] for i in self._attached if i in self._available]
-        if sum(track.kind == kind for track in taken) >= self._slots[kind]:
+        if sum(subscriber.kind == kind for subscriber in self._attached.values()) >= self._slots[kind]:
             return None
-        shown = {track.participant_id for track in taken}
+        shown = {self._available[i].participant_id for i in self._attached if i in self._available}
         waiting = [
             track
             for track in self._available.values()

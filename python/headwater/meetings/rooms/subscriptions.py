@@ -13,7 +13,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from headwater.errors import HeadwaterError, InvalidSdp, NoOffer, NotFound
+from headwater.errors import (
+    AmbiguousTrack,
+    HeadwaterError,
+    InvalidSdp,
+    NegotiationTimeout,
+    NoOffer,
+    NotFound,
+    UnsupportedCodec,
+)
 from headwater.media.data_subscriber import DataSubscriber
 from headwater.media.events import (
     Event,
@@ -187,6 +195,9 @@ class Subscriptions:
                 await asyncio.sleep(_REFUSED_WAIT * 2**self._refused)
             try:
                 await self._apply()
+            except NegotiationTimeout:  # an offer that this side lost sight of; begin from a clean state
+                if self._transport is not None:
+                    await self._withdraw_offer(self._transport)
             except HeadwaterError as error:
                 # The room closes, or the transport was lost meanwhile: `_follow` and the next change go on.
                 _log.info("subscription not made", reason=str(error))
@@ -209,7 +220,7 @@ class Subscriptions:
             sdp = await transport.create_offer()
         else:
             sdp = await self._subscribe_data(transport)
-        if sdp is not None:
+        if sdp is not None and transport is self._transport:
             self._offer_due = False
             self._open_offer = self._offer_made(sdp)
             self._emit(self._open_offer)
@@ -231,7 +242,7 @@ class Subscriptions:
         """Subscribe to several publishers with one offer; those that cannot be had are let go."""
         try:
             subscribers, sdp = await transport.subscribe_many(ids)
-        except HeadwaterError as error:
+        except (NotFound, AmbiguousTrack, UnsupportedCodec) as error:
             if len(ids) > 1:  # one of them spoils the offer: take them one by one
                 sdp_or_none = await self._subscribe(transport, ids[:1])
                 self._changed.set()
@@ -243,7 +254,8 @@ class Subscriptions:
         for publisher_id, subscriber in zip(ids, subscribers, strict=True):
             self._subscribers[publisher_id] = subscriber
             if publisher_id in self._paused:
-                await subscriber.pause()
+                with contextlib.suppress(HeadwaterError):  # closed meanwhile; the offer stands
+                    await subscriber.pause()
         return sdp
 
     async def _subscribe_data(self, transport: SubscribeTransport) -> str | None:

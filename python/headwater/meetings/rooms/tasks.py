@@ -28,9 +28,9 @@ class Tasks:
         if self._closed:
             work.close()
             return None
-        task = asyncio.create_task(_logged(work, name), name=name)
+        task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
 
     async def close(self) -> None:
@@ -43,9 +43,7 @@ class Tasks:
         if pending:
             await asyncio.wait(pending)
 
-
-async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
-    try:
-        await work
-    except Exception:
-        _log.exception("task failed", task=name)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("task failed", task=task.get_name(), exc_info=error)

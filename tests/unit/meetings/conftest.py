@@ -1,0 +1,34 @@
+"""A rooms service over the simulated core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from headwater.cluster import Endpoints
+from headwater.config import Limits
+from headwater.meetings.rooms import RoomOptions, RoomsService
+from headwater.testing import FakeWorker
+
+LIMITS = Limits(resume_seconds=0.2, empty_room_seconds=0.1, participants=4, tracks=3, data_channels=2)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[FakeWorker]:
+    async with FakeWorker() as worker:
+        yield worker
+
+
+@pytest.fixture
+def endpoints() -> Endpoints:
+    return Endpoints(node="test", limit=10)
+
+
+@pytest.fixture
+async def service(worker: FakeWorker, endpoints: Endpoints) -> AsyncIterator[RoomsService]:
+    service = RoomsService(
+        worker=worker, endpoints=endpoints, options=RoomOptions(limits=LIMITS), ad_hoc=True
+    )
+    yield service
+    await service.close()
