@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::clients::Clients;
-use crate::clock::wall_nanos;
+use crate::clock::{Core, stay_on, wall_nanos};
 use crate::frame::{self, Position, Stamp};
 use crate::peer::{Failure, Role};
 use crate::profile;
@@ -79,6 +79,7 @@ pub(crate) struct Report {
 
 /// Run it; prints a JSON line per stage and answers the result.
 pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
+    stay_on(Core::Last);
     let mut clients = Clients::new(options.token.clone(), options.gro)?;
     let mut source = Source::new(options.spread);
     clients.join(Role::Publisher, &options.whip)?;

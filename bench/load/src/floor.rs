@@ -18,7 +18,7 @@ use mio::{Events, Interest, Poll, Token};
 use serde::Serialize;
 use str0m::crypto::CryptoProvider;
 
-use crate::clock::thread_cpu;
+use crate::clock::{Core, stay_on, thread_cpu};
 use crate::socket::Socket;
 
 /// The floor of this machine. Costs are CPU microseconds per packet.
@@ -52,6 +52,8 @@ pub(crate) struct Floor {
 pub(crate) fn measure(seconds: f64) -> io::Result<Floor> {
     let step = Duration::from_secs_f64(seconds / 8.0);
     let live = Readers::start(false)?;
+    let with_gro = Readers::start(true)?;
+    stay_on(Core::First);
     let floor = Floor {
         packet_bytes: PACKET,
         burst: BURST,
@@ -63,7 +65,7 @@ pub(crate) fn measure(seconds: f64) -> io::Result<Floor> {
         send_single: send(&live, None, 1, step)?,
         burst_total: send(&live, Some(&AES_128_GCM), BURST, step)?,
         spread_total: send(&live, Some(&AES_128_GCM), 1, step)?,
-        burst_total_gro: send(&Readers::start(true)?, Some(&AES_128_GCM), BURST, step)?,
+        burst_total_gro: send(&with_gro, Some(&AES_128_GCM), BURST, step)?,
     };
     Ok(floor)
 }
@@ -213,7 +215,10 @@ impl Readers {
         );
         let (counter, end) = (Arc::clone(&received), Arc::clone(&stop));
         let poll = Poll::new()?;
-        let thread = thread::spawn(move || drain(poll, sockets, &counter, &end));
+        let thread = thread::spawn(move || {
+            stay_on(Core::Last);
+            drain(poll, sockets, &counter, &end);
+        });
         Ok(Self {
             addresses,
             received,

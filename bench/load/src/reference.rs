@@ -21,11 +21,13 @@ use str0m::rtp::{RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::batch::{Batch, Scratch};
+use crate::clock::{Core, stay_on};
 use crate::peer::Failure;
 use crate::socket::Socket;
 
 /// Serve WHIP and WHEP on `port` of loopback until killed. Prints a JSON line when listening.
 pub(crate) fn serve(port: u16) -> Result<(), Failure> {
+    stay_on(Core::First);
     let http = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     let address = http.local_addr()?;
     let poll = Poll::new()?;

@@ -1,0 +1,89 @@
+"""`headwater bench`: what the machine allows, and what the server makes of it.
+
+Three commands, each with ``--json``:
+
+- ``floor``: what sealing and sending a packet costs here, with nothing else done;
+- ``fanout``: one publisher to N subscribers through a node, in CPU time per forwarded packet;
+- ``first-call``: process start to listening, page open to the first remote frame.
+
+CPU time is the measure wherever it can be: a shared machine makes wall time noise. The load comes
+from ``headwater-load``, a program of its own that is not in the wheel (``generator.py`` finds or
+builds it).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+__all__ = ["app"]
+
+app = App(name="bench", help="Measure this machine and this build.")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",") if part]
+
+
+@app.command
+def floor(*, seconds: float = 6.0, json: bool = False) -> int:
+    """Print the cost of sealing and sending a packet on this machine.
+
+    Args:
+        seconds: How long to measure, in all.
+        json: Print JSON instead of a table.
+    """
+    from headwater.cli.bench.floor import run_floor
+
+    return run_floor(seconds=seconds, as_json=json)
+
+
+@app.command
+def fanout(
+    *,
+    subscribers: str = "10,50,100,200",
+    spread: bool = False,
+    seconds: float = 8.0,
+    threads: int = 1,
+    gro: bool = False,
+    reference: bool = False,
+    json: bool = False,
+) -> int:
+    """Measure one publisher to N subscribers through a node started for it.
+
+    Args:
+        subscribers: Numbers of subscribers, one run each.
+        spread: Packets one by one at even distances; the default is a frame as one burst.
+        seconds: Measured time of each run.
+        threads: Media threads of the node.
+        gro: Receive offload at the subscribers; flatters every server on loopback.
+        reference: Measure the generator's plain forwarder instead of a node, as a yardstick.
+        json: Print JSON instead of a table.
+    """
+    from headwater.cli.bench.fanout import Plan, run_fanout
+
+    plan = Plan(
+        subscribers=tuple(_numbers(subscribers)),
+        spread=spread,
+        seconds=seconds,
+        threads=threads,
+        gro=gro,
+        reference=reference,
+    )
+    return run_fanout(plan, as_json=json)
+
+
+@app.command
+def first_call(
+    *, browser: Annotated[str | None, Parameter(help="Chromium to use")] = None, json: bool = False
+) -> int:
+    """Measure process start to listening, and page open to the first remote frame.
+
+    Args:
+        browser: A Chromium to use; the first one found otherwise.
+        json: Print JSON instead of a table.
+    """
+    from headwater.cli.bench.first_call import run_first_call
+
+    return run_first_call(browser=browser, as_json=json)

@@ -1,0 +1,123 @@
+"""A node of its own for a measurement: started, waited for, ended."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwater.errors import HeadwaterError
+
+__all__ = ["Node", "started_node"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node.
+
+    Attributes:
+        url: Its base URL.
+        pid: Its process.
+        listening_seconds: From process start to the first 200 on ``/readyz``.
+    """
+
+    url: str
+    pid: int
+    listening_seconds: float
+
+
+@contextmanager
+def started_node(*, threads: int, apart: bool = True) -> Iterator[Node]:
+    """Run ``headwater serve --dev`` on a free port; end it on exit.
+
+    Args:
+        threads: Media threads.
+        apart: Keep it off the core where the generator works.
+
+    Raises:
+        HeadwaterError: It did not become ready; the message holds its last words.
+    """
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="headwater-bench-") as data:
+        log = Path(data) / "log"
+        command = [sys.executable, "-m", "headwater", "serve", "--dev", "--port", str(port)]
+        command += ["--threads", str(threads), "--data", data]
+        environment = {**os.environ, "HEADWATER_LIMITS__PARTICIPANTS": "5000"}
+        with log.open("wb") as output:
+            begun = time.monotonic()
+            process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        if apart:
+            _leave_a_core(process.pid, threads)
+        try:
+            _wait_ready(process, port, log)
+            yield Node(f"http://127.0.0.1:{port}", process.pid, time.monotonic() - begun)
+        finally:
+            _end(process)
+
+
+def _leave_a_core(pid: int, threads: int) -> None:
+    """Keep the node off the last core, where the generator works: who wakes whom changes the cost."""
+    cores = sorted(os.sched_getaffinity(0))
+    if threads < len(cores):
+        os.sched_setaffinity(pid, cores[:-1])
+
+
+def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise HeadwaterError(f"the node ended at once: {_last_words(log)}")
+        if _ready(port):
+            return
+        time.sleep(_POLL)
+    raise HeadwaterError(f"the node was not ready within {_START_LIMIT} s: {_last_words(log)}")
+
+
+def _ready(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:].strip()
+
+
+def _free_port() -> int:
+    """A number that is free for TCP and for UDP. It may be taken before the node binds it."""
+    for _ in range(20):
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            port = int(tcp.getsockname()[1])
+            try:
+                udp.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
+    raise HeadwaterError("no port is free for both TCP and UDP")
+
+
+_START_LIMIT = 30.0
+_POLL = 0.02
