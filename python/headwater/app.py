@@ -80,7 +80,7 @@ class Node:
         sockets, self.worker = await self._open_ports()
         try:
             parts = build_parts(self.settings, worker=self.worker, gate=gate, ready=self._media_flows)
-            self.rooms, self.whip, self.api = parts.rooms, parts.whip, parts.api
+            self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
             if self.settings.dev:
                 self.rooms.create_meeting(meeting_id=DEMO_ROOM)
             if not self.settings.dev:

@@ -27,6 +27,7 @@ from headwater.media.events import (
 from headwater.media.publish_transport import PublishTransport
 from headwater.media.publisher import Publisher
 from headwater.media.router import Router
+from headwater.media.track import LocalTrack
 from headwater.meetings.rooms.events import TrackView
 from headwater.meetings.rooms.models import RoomOptions, TrackHint
 from headwater.meetings.rooms.tasks import Tasks
@@ -178,20 +179,29 @@ class Publications:
         fresh = [track for track in transport.tracks if track.mid not in known]
         if len(known) + len(fresh) > self._limits.tracks:
             raise LimitReached(f"one participant publishes at most {self._limits.tracks} tracks")
-        for track in fresh:
-            hint = hints.get(track.mid, TrackHint())
-            publisher = await transport.publish(track)
-            if hint.muted:
-                await publisher.pause()
-            view = TrackView(
-                publisher_id=publisher.id,
-                participant_id=self._side.participant_id,
-                kind=track.kind,
-                source=hint.source,
-                muted=hint.muted,
-            )
-            self._tracks[publisher.id] = PublishedTrack(view, track.mid, publisher)
-            self._side.track_published(view)
+        begun: list[TrackView] = []
+        try:
+            for track in fresh:
+                begun.append(await self._publish(transport, track, hints.get(track.mid, TrackHint())))
+        finally:
+            # Told together, so that the others receive them with one offer.
+            for view in begun:
+                if view.publisher_id in self._tracks:
+                    self._side.track_published(view)
+
+    async def _publish(self, transport: PublishTransport, track: LocalTrack, hint: TrackHint) -> TrackView:
+        publisher = await transport.publish(track)
+        if hint.muted:
+            await publisher.pause()
+        view = TrackView(
+            publisher_id=publisher.id,
+            participant_id=self._side.participant_id,
+            kind=track.kind,
+            source=hint.source,
+            muted=hint.muted,
+        )
+        self._tracks[publisher.id] = PublishedTrack(view, track.mid, publisher)
+        return view
 
     async def _follow(self, transport: PublishTransport, events: AsyncIterator[Event]) -> None:
         async for event in events:

@@ -1,0 +1,49 @@
+"""Nodes on an ephemeral port: over the simulated core, and over the real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater.app import Node
+from headwater.config import Settings, load_settings
+from headwater.testing import FakeWorker
+
+LIMITS = {"resume_seconds": 1.0, "empty_room_seconds": 0.2, "send_queue": 64}
+
+
+class PortedFakeWorker(FakeWorker):
+    """A simulated core that says it listens on the port it was given."""
+
+
+def settings(tmp_path: Path, **overrides: Any) -> Settings:
+    """Settings for a test, independent of the machine's environment."""
+    return load_settings(
+        **{"port": 0, "data": tmp_path / "data", "limits": LIMITS, "threads": 1, **overrides}
+    )
+
+
+@pytest.fixture
+async def dev(tmp_path: Path) -> AsyncIterator[Node]:
+    """A development node without media."""
+    async with Node(settings(tmp_path, dev=True), worker_type=PortedFakeWorker, allow_several=True) as node:
+        yield node
+
+
+@pytest.fixture
+async def production(tmp_path: Path) -> AsyncIterator[Node]:
+    """A production node without media, on loopback."""
+    async with Node(
+        settings(tmp_path, host="127.0.0.1"), worker_type=PortedFakeWorker, allow_several=True
+    ) as node:
+        yield node
+
+
+@pytest.fixture
+async def live(tmp_path: Path) -> AsyncIterator[Node]:
+    """A development node with real media."""
+    async with Node(settings(tmp_path, dev=True), allow_several=True) as node:
+        yield node
