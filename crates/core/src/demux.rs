@@ -82,6 +82,11 @@ pub(crate) fn is_stun(contents: &[u8]) -> bool {
     contents.len() >= STUN_HEADER && contents[0] < 4
 }
 
+/// The transaction id of a STUN message (RFC 8489 section 5).
+pub(crate) fn transaction(contents: &[u8]) -> Option<[u8; 12]> {
+    contents.get(8..20)?.try_into().ok()
+}
+
 /// The part before the colon of a STUN USERNAME attribute: the receiver's ufrag.
 fn local_ufrag(contents: &[u8]) -> Option<&str> {
     let mut rest = contents.get(STUN_HEADER..)?;

@@ -21,7 +21,7 @@ use str0m::{Event as RtcEvent, Input, Output as RtcOutput};
 
 use crate::crypto;
 use crate::datachannel::{DataPublisher, DataSubscriber};
-use crate::demux::{Demux, is_stun};
+use crate::demux::{Demux, is_stun, transaction};
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::ids::{
@@ -128,6 +128,10 @@ impl Sfu {
             return false;
         }
         let session = &mut self.sessions[key];
+        if verified && transaction(contents).is_none_or(|id| session.is_replay(id, source)) {
+            self.counters.drop_replay += 1;
+            return false;
+        }
         let taken = contained(|| {
             let receive = Receive::new(Protocol::Udp, source, local, contents).ok()?;
             let input = Input::Receive(now, receive);
@@ -248,7 +252,8 @@ impl Sfu {
                     self.note_profile(key);
                     return self.arm_session(key, at, now);
                 }
-                Ok(Err(_)) => {
+                Ok(Err(error)) => {
+                    tracing::debug!(?error, "session failed");
                     self.counters.session_errors += 1;
                     let transport = session.belongs.transport;
                     return self.doomed.push((transport, CloseReason::ConnectionFailed));
@@ -309,7 +314,7 @@ impl Sfu {
                 self.handle_rtp(key, &packet, now);
             }
             RtcEvent::Connected => {
-                self.set_state(key, ConnectionState::Connected);
+                self.set_state(key, ConnectionState::Connected, now);
                 self.refresh_gates(key, now);
             }
             RtcEvent::KeyframeRequest(request) => self.handle_key_frame_request(key, &request, now),
@@ -367,21 +372,19 @@ impl Sfu {
         let session = &mut self.sessions[key];
         session.heard = now;
         match session.state {
-            ConnectionState::New => {
-                self.set_state(key, ConnectionState::Connecting);
-                self.watch(key, now);
-            }
-            ConnectionState::Disconnected => self.set_state(key, ConnectionState::Connected),
+            ConnectionState::New => self.set_state(key, ConnectionState::Connecting, now),
+            ConnectionState::Disconnected => self.set_state(key, ConnectionState::Connected, now),
             _ => {}
         }
     }
 
-    fn set_state(&mut self, key: usize, state: ConnectionState) {
+    fn set_state(&mut self, key: usize, state: ConnectionState, now: Instant) {
         let session = &mut self.sessions[key];
         if session.state != state {
             session.state = state;
             let transport = session.belongs.transport;
             self.emit(Event::ConnectionState { transport, state });
+            self.watch(key, now);
         }
     }
 
@@ -397,8 +400,14 @@ impl Sfu {
             ConnectionState::Disconnected => session.heard + FAILED_AFTER,
             ConnectionState::Failed => return,
         };
-        self.timers
-            .arm(at.max(now), Reason::Liveness, session.belongs.transport.0);
+        let at = at.max(now);
+        let session = &mut self.sessions[key];
+        // One chain of timers per session: a later moment is found when the earlier one fires.
+        if session.watched.is_none_or(|watched| at < watched) {
+            session.watched = Some(at);
+            let handle = session.belongs.transport.0;
+            self.timers.arm(at, Reason::Liveness, handle);
+        }
     }
 
     fn check_liveness(&mut self, key: usize, now: Instant) {
@@ -411,18 +420,18 @@ impl Sfu {
                     .exchanged
                     .map(|at| now.saturating_duration_since(at));
                 if waited.is_some_and(|waited| waited >= FAILED_AFTER) && silent >= FAILED_AFTER {
-                    self.set_state(key, ConnectionState::Failed);
+                    self.set_state(key, ConnectionState::Failed, now);
                     self.doomed.push((transport, CloseReason::ConnectionFailed));
                     return;
                 }
             }
             _ if silent >= FAILED_AFTER => {
-                self.set_state(key, ConnectionState::Failed);
+                self.set_state(key, ConnectionState::Failed, now);
                 self.doomed.push((transport, CloseReason::ConnectionFailed));
                 return;
             }
             ConnectionState::Connected if silent >= DISCONNECTED_AFTER => {
-                self.set_state(key, ConnectionState::Disconnected);
+                self.set_state(key, ConnectionState::Disconnected, now);
             }
             _ => {}
         }

@@ -87,6 +87,8 @@ pub struct Network {
     pub lost: u64,
     /// Datagrams the network has delivered so far, duplicates included.
     pub delivered: u64,
+    /// When present, gets a copy of every datagram towards the server.
+    pub wiretap: Option<Vec<(SocketAddr, Vec<u8>)>>,
 }
 
 impl Network {
@@ -100,6 +102,7 @@ impl Network {
             order: 0,
             lost: 0,
             delivered: 0,
+            wiretap: None,
         }
     }
 
@@ -124,6 +127,9 @@ impl Network {
         contents: Vec<u8>,
     ) {
         let upward = destination == SERVER;
+        if let Some(tap) = self.wiretap.as_mut().filter(|_| upward) {
+            tap.push((source, contents.clone()));
+        }
         let client = if upward { source } else { destination };
         if !self.links.iter().any(|(address, _, _)| *address == client) {
             self.set_link(client, Link::default());

@@ -52,6 +52,7 @@ pub struct Peer {
     pending: Option<SdpPendingOffer>,
     sending: Vec<(Mid, Sending)>,
     timeout: Instant,
+    remote_ufrag: String,
     /// Datagrams that were due while others came in.
     outbox: VecDeque<Transmit>,
     /// All media packets, in order of arrival.
@@ -88,6 +89,7 @@ impl Peer {
             pending: None,
             sending: Vec::new(),
             timeout: now,
+            remote_ufrag: String::new(),
             outbox: VecDeque::new(),
             received: Vec::new(),
             key_frame_requests: Vec::new(),
@@ -161,6 +163,10 @@ impl Peer {
 
     /// Take the server's answer to the last offer.
     pub fn accept_answer(&mut self, sdp: &str) {
+        let ufrag = sdp
+            .lines()
+            .find_map(|line| line.strip_prefix("a=ice-ufrag:"));
+        self.remote_ufrag = ufrag.unwrap_or_default().to_owned();
         let answer = SdpAnswer::from_sdp_string(sdp).expect("the server's answer parses");
         let pending = self.pending.take().expect("an offer is open");
         self.rtc
@@ -275,6 +281,26 @@ impl Peer {
             return false;
         };
         channel.write(true, payload).unwrap_or(false)
+    }
+
+    /// Settings of the open data channel with this label.
+    #[must_use]
+    pub fn channel_config(&mut self, label: &str) -> Option<ChannelConfig> {
+        let (id, _) = self.channels.iter().find(|(_, known)| known == label)?;
+        self.rtc.channel(*id)?.config().cloned()
+    }
+
+    /// Close the data channel with this label.
+    pub fn close_channel(&mut self, label: &str) {
+        if let Some((id, _)) = self.channels.iter().find(|(_, known)| known == label) {
+            self.rtc.direct_api().close_data_channel(*id);
+        }
+    }
+
+    /// The server's ICE ufrag as this peer knows it.
+    #[must_use]
+    pub fn remote_ufrag(&self) -> &str {
+        &self.remote_ufrag
     }
 
     /// Close the connection as a browser does when its tab goes: DTLS close_notify.

@@ -52,6 +52,8 @@ pub(crate) struct Session {
     pub(crate) credentials: Vec<IceCreds>,
     /// Verified source addresses, oldest first.
     pub(crate) addresses: VecDeque<SocketAddr>,
+    /// The newest checks: transaction id and where it came from first.
+    checks: VecDeque<([u8; 12], SocketAddr)>,
     /// A candidate address that stands for a local address which is not a candidate (NAT).
     pub(crate) alias: Option<(SocketAddr, SocketAddr)>,
     pub(crate) channels: FxHashMap<ChannelId, Channel>,
@@ -214,6 +216,7 @@ impl Session {
             exchanged: None,
             credentials: vec![credentials],
             addresses: VecDeque::new(),
+            checks: VecDeque::new(),
             alias: None,
             channels: FxHashMap::default(),
             srtp_profile: None,
@@ -253,6 +256,20 @@ impl Session {
             .iter()
             .find(|known| known.ufrag == ufrag)
             .map(|known| known.pass.as_str())
+    }
+
+    /// Whether a verified check is a copy of one that came from elsewhere. Integrity does not
+    /// cover the source address, so a captured check sent again from another place would move
+    /// the connection there. A peer's own retransmission comes from where the first one came.
+    pub(crate) fn is_replay(&mut self, transaction: [u8; 12], source: SocketAddr) -> bool {
+        if let Some((_, first)) = self.checks.iter().find(|(seen, _)| *seen == transaction) {
+            return *first != source;
+        }
+        if self.checks.len() == MAX_CHECKS {
+            self.checks.pop_front();
+        }
+        self.checks.push_back((transaction, source));
+        false
     }
 
     /// Takes note of a packet's source. Returns the oldest one when there are too many.
@@ -317,6 +334,8 @@ pub(crate) const fn media_kind(kind: TrackKind) -> MediaKind {
 
 /// Source addresses one session may be known by.
 const MAX_ADDRESSES: usize = 16;
+/// Checks remembered against replay: five minutes of a browser's checks.
+const MAX_CHECKS: usize = 128;
 /// How often str0m counts NACKs, loss and round-trip time.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of one data channel message.

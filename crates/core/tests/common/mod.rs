@@ -9,18 +9,18 @@ use headwater_sim::{Received, Vp8Descriptor, World};
 use str0m::media::{MediaKind, Mid};
 
 /// A router with one connected client that publishes a camera and a microphone.
-pub struct Room {
-    pub world: World,
-    pub router: RouterId,
-    pub alice: usize,
-    pub publishing: TransportId,
-    pub camera: (Mid, PublisherId),
-    pub microphone: (Mid, PublisherId),
+pub(crate) struct Room {
+    pub(crate) world: World,
+    pub(crate) router: RouterId,
+    pub(crate) alice: usize,
+    pub(crate) publishing: TransportId,
+    pub(crate) camera: (Mid, PublisherId),
+    pub(crate) microphone: (Mid, PublisherId),
     frames: u64,
 }
 
 impl Room {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut world = World::new(seed);
         let router = world.create_router();
         let tracks = [
@@ -41,7 +41,7 @@ impl Room {
     }
 
     /// One frame of three packets and 40 ms; a key frame when the server asked for one.
-    pub fn frame(&mut self) {
+    pub(crate) fn frame(&mut self) {
         let asked = self.world.peers[self.alice]
             .key_frame_requests
             .drain(..)
@@ -50,7 +50,7 @@ impl Room {
     }
 
     /// One frame, key or not as told.
-    pub fn frame_as(&mut self, key_frame: bool) {
+    pub(crate) fn frame_as(&mut self, key_frame: bool) {
         self.frames += 1;
         let now = self.world.now;
         self.world.peers[self.alice].send_video(now, self.camera.0, key_frame, 3, 600);
@@ -58,17 +58,17 @@ impl Room {
         self.world.run(Duration::from_millis(40));
     }
 
-    pub fn frames(&mut self, count: usize) {
+    pub(crate) fn frames(&mut self, count: usize) {
         (0..count).for_each(|_| self.frame());
     }
 
     /// Every `Closed` event so far, taken.
-    pub fn closed(&mut self) -> Vec<(ObjectId, CloseReason)> {
+    pub(crate) fn closed(&mut self) -> Vec<(ObjectId, CloseReason)> {
         closed(&mut self.world)
     }
 }
 
-pub fn closed(world: &mut World) -> Vec<(ObjectId, CloseReason)> {
+pub(crate) fn closed(world: &mut World) -> Vec<(ObjectId, CloseReason)> {
     world.take_events(|event| match event {
         Event::Closed { object, reason } => Some((*object, *reason)),
         _ => None,
@@ -76,7 +76,7 @@ pub fn closed(world: &mut World) -> Vec<(ObjectId, CloseReason)> {
 }
 
 /// VP8 packets among what a peer has received, in order of their sequence numbers.
-pub fn video(received: &[Received]) -> Vec<(Received, Vp8Descriptor)> {
+pub(crate) fn video(received: &[Received]) -> Vec<(Received, Vp8Descriptor)> {
     let mut packets: Vec<_> = received
         .iter()
         .filter_map(|packet| Some((packet.clone(), Vp8Descriptor::parse(&packet.payload)?)))
@@ -87,7 +87,7 @@ pub fn video(received: &[Received]) -> Vec<(Received, Vp8Descriptor)> {
 }
 
 /// Audio packets in order.
-pub fn audio(received: &[Received]) -> Vec<Received> {
+pub(crate) fn audio(received: &[Received]) -> Vec<Received> {
     received
         .iter()
         .filter(|packet| packet.payload.len() < 500)
@@ -97,7 +97,7 @@ pub fn audio(received: &[Received]) -> Vec<Received> {
 
 /// Fails unless sequence numbers, timestamps, picture ids and TL0PICIDX count on without a jump,
 /// every frame is whole and the first packet starts a key frame.
-pub fn assert_continuous(packets: &[(Received, Vp8Descriptor)]) {
+pub(crate) fn assert_continuous(packets: &[(Received, Vp8Descriptor)]) {
     let (first, descriptor) = packets.first().expect("video arrived");
     assert!(
         descriptor.start && descriptor.key_frame,
