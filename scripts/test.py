@@ -39,6 +39,7 @@ def _stages() -> list[tuple[str, str, Work]]:
         ("prepare", "compilers", _prepared(build.ensure_compiler)),
         ("prepare", "compiled core", _prepared(build.ensure_native)),
         ("prepare", "web application", _prepared(build.ensure_web)),
+        ("prepare", "load generator", _prepared(build.ensure_load)),
         *(("check", name, check) for name, check in checks.FAST),
         ("rust", *checks.RUST),
         ("rust", "Rust tests", _cargo),
@@ -66,7 +67,7 @@ def _prepared(step: Callable[[], object]) -> Work:
 
 def _cargo() -> Counts:
     rust.ensure()
-    status, output = _watch(["cargo", "test", "--locked"])
+    status, output = _watch(["cargo", "test", "--locked", "--workspace", "--exclude", "headwater-py"])
     return _at_least_one_failure(ledger.from_cargo(output), status)
 
 

@@ -45,6 +45,12 @@ def ensure_web() -> None:
     )
 
 
+def ensure_load() -> None:
+    """Have the load generator, which the tests of `headwater bench` start; cargo knows what changed."""
+    ensure_compiler()
+    console.run(["cargo", "build", "--locked", "--quiet", "--package", "headwater-load"])
+
+
 def ensure_compiler() -> None:
     """Have Rust and a C compiler (the cryptography library has parts in C and assembler)."""
     if shutil.which("cc") is None:
