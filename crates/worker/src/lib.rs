@@ -13,6 +13,7 @@
 //!
 //! One file per noun; `media_thread.rs` is the loop and the place to start reading, `receive.rs` how
 //! a datagram finds its session.
+#![forbid(unsafe_code)]
 
 mod counters;
 mod inbox;

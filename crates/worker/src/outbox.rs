@@ -4,10 +4,10 @@
 //! touches, where newer state replaces older state of the same object, so the buffer is bounded by
 //! the number of objects and open commands. Replies, closes and channel openings are never dropped
 //! nor merged. Data messages are the one kind a peer can produce without limit: beyond
-//! [`MAX_WAITING_MESSAGES`] they are dropped and counted.
+//! [`MAX_WAITING_MESSAGES`] or [`MAX_MESSAGE_BYTES`] they are dropped and counted.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 use headwater_core::event::Event;
@@ -22,6 +22,8 @@ pub(crate) struct Outbox {
     ring: ArrayQueue<Event>,
     /// The thread has events that did not fit; it wants to be woken when there is room.
     waiting: AtomicBool,
+    /// Payload of all data messages that have not been read, in the ring or waiting.
+    message_bytes: AtomicUsize,
 }
 
 impl Outbox {
@@ -29,11 +31,17 @@ impl Outbox {
         Self {
             ring: ArrayQueue::new(RING),
             waiting: AtomicBool::new(false),
+            message_bytes: AtomicUsize::new(0),
         }
     }
 
     pub(crate) fn pop(&self) -> Option<Event> {
-        self.ring.pop()
+        let event = self.ring.pop()?;
+        if let Event::DataMessage { payload, .. } = &event {
+            self.message_bytes
+                .fetch_sub(payload.len(), Ordering::Relaxed);
+        }
+        Some(event)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,6 +97,16 @@ impl Waiting {
 
     /// Send `event` up, or keep it until there is room.
     pub(crate) fn emit(&mut self, outbox: &Outbox, event: Event, counters: &mut Counters) {
+        if let Event::DataMessage { payload, .. } = &event {
+            let unread = outbox.message_bytes.load(Ordering::Relaxed) + payload.len();
+            if unread > MAX_MESSAGE_BYTES || self.messages >= MAX_WAITING_MESSAGES {
+                counters.data_messages_dropped += 1;
+                return;
+            }
+            outbox
+                .message_bytes
+                .fetch_add(payload.len(), Ordering::Relaxed);
+        }
         counters.events += 1;
         if self.events.is_empty() {
             match outbox.ring.push(event) {
@@ -111,10 +129,6 @@ impl Waiting {
             self.positions
                 .insert(key, self.left + self.events.len() as u64);
         } else if matches!(event, Event::DataMessage { .. }) {
-            if self.messages >= MAX_WAITING_MESSAGES {
-                counters.data_messages_dropped += 1;
-                return;
-            }
             self.messages += 1;
         }
         counters.events_delayed += 1;
@@ -153,6 +167,7 @@ impl Waiting {
 
 const RING: usize = 8_192;
 const MAX_WAITING_MESSAGES: usize = 4_096;
+const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -289,5 +304,25 @@ mod tests {
             RING + MAX_WAITING_MESSAGES
         );
         assert_eq!(waiting.messages, 0);
+    }
+
+    #[test]
+    fn unread_messages_are_bounded_by_bytes_too() {
+        let (outbox, mut waiting, mut counters) =
+            (Outbox::new(), Waiting::default(), Counters::default());
+        let message = || Event::DataMessage {
+            data_publisher: DataPublisherId(1),
+            binary: true,
+            payload: vec![0; 1 << 20],
+        };
+        for _ in 0..20 {
+            waiting.emit(&outbox, message(), &mut counters);
+        }
+        assert_eq!((counters.events, counters.data_messages_dropped), (16, 4));
+        assert!(outbox.pop().is_some());
+        waiting.emit(&outbox, message(), &mut counters);
+        assert_eq!(counters.events, 17);
+        assert_eq!(drain(&outbox, &mut waiting).len(), 16);
+        assert_eq!(outbox.message_bytes.load(Ordering::Relaxed), 0);
     }
 }

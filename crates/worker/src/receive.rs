@@ -4,6 +4,11 @@
 //! its source was seen to belong there), or nobody's. What is a sibling's goes there by value, as
 //! many datagrams of one buffer as follow each other in one letter. The owner says back where
 //! datagrams of that source belong, once a session of its has accepted one.
+//!
+//! Anyone can forge a source address, so what a forged datagram looks like must not move or forget
+//! an address: only an accepted one (authenticated STUN) makes an entry, and only a datagram that is
+//! looked up by address alone, and is unknown to the owner, ends it. A STUN check is looked up by
+//! the ufrag in it, which says nothing about the address.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -154,11 +159,10 @@ impl MediaThread {
     }
 
     fn take_letter(&mut self, now: Instant, letter: &HandedOver, inboxes: &[Inbox]) {
-        let (mut accepted, mut known) = (false, false);
+        let (mut accepted, mut gone) = (false, false);
         for datagram in letter.contents.chunks(letter.stride) {
             match self.sfu.route(letter.source, datagram) {
                 Route::Session(key) => {
-                    known = true;
                     let HandedOver {
                         source,
                         destination,
@@ -166,13 +170,15 @@ impl MediaThread {
                     } = *letter;
                     accepted |= self.sfu.receive(now, key, source, destination, datagram);
                 }
-                Route::Thread(_) | Route::Unknown => self.counters.datagrams_unknown += 1,
+                Route::Thread(_) | Route::Unknown => {
+                    self.counters.datagrams_unknown += 1;
+                    gone |= !is_stun(datagram);
+                }
             }
         }
-        // A session that merely refuses a datagram says nothing about who owns the source.
-        let owner = match (letter.steered, known) {
-            (false, _) if accepted => Some(self.setup.index),
-            (true, false) => None,
+        let owner = match letter.steered {
+            false if accepted => Some(self.setup.index),
+            true if gone => None,
             _ => return,
         };
         let sender = &inboxes[usize::from(letter.from)];
@@ -190,6 +196,11 @@ impl MediaThread {
     }
 }
 
-/// Receive calls per socket and turn: up to 4 x 8 buffers of 64 datagrams.
+/// RFC 7983: a first byte of 0 to 3.
+fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 4)
+}
+
+/// Receive calls per socket and turn: up to 4 x 16 buffers of 64 datagrams.
 const BATCHES_PER_TURN: usize = 4;
 const LETTERS_PER_TURN: usize = 256;

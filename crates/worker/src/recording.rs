@@ -102,3 +102,81 @@ fn open(remote: SocketAddr) -> Result<UdpPort, Error> {
     };
     UdpPort::bind_sender(local).map_err(|error| Error::Socket(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_core::ids::{PublisherId, RecordingTrackId, RouterId};
+
+    use super::*;
+
+    const TRANSPORT: TransportId = TransportId(2);
+
+    fn create(remote: &str) -> Command {
+        let remote = remote.parse().unwrap();
+        Command::CreateRecordingTransport {
+            router: RouterId(1),
+            transport: TRANSPORT,
+            remote,
+        }
+    }
+
+    fn start(remote: &str) -> Command {
+        Command::StartRecording {
+            transport: TRANSPORT,
+            track: RecordingTrackId(3),
+            publisher: PublisherId(4),
+            remote: remote.parse().unwrap(),
+        }
+    }
+
+    fn bound_to(sockets: &mut RecordingSockets) -> IpAddr {
+        sockets
+            .get(TRANSPORT)
+            .unwrap()
+            .socket
+            .local_addr()
+            .unwrap()
+            .ip()
+    }
+
+    #[test]
+    fn a_socket_for_loopback_cannot_send_elsewhere() {
+        for (remote, local) in [("127.0.0.1:5004", "127.0.0.1"), ("[::1]:5004", "::1")] {
+            let mut sockets = RecordingSockets::default();
+            sockets.prepare(&create(remote)).unwrap();
+            assert_eq!(bound_to(&mut sockets), local.parse::<IpAddr>().unwrap());
+            assert_eq!(sockets.prepare(&start(remote)), Ok(()));
+            for elsewhere in ["198.51.100.7:5004", "[2001:db8::7]:5004"] {
+                assert!(matches!(
+                    sockets.prepare(&start(elsewhere)),
+                    Err(Error::Socket(_))
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn a_socket_for_another_machine_listens_everywhere_and_lives_as_long_as_its_transport() {
+        let mut sockets = RecordingSockets::default();
+        sockets.prepare(&create("198.51.100.7:5004")).unwrap();
+        assert!(bound_to(&mut sockets).is_unspecified());
+        sockets.closed(ObjectId::Transport(TransportId(77)));
+        assert!(sockets.get(TRANSPORT).is_some());
+        sockets.closed(ObjectId::Transport(TRANSPORT));
+        assert!(sockets.get(TRANSPORT).is_none());
+    }
+
+    #[test]
+    fn rtcp_needs_the_port_above() {
+        let mut sockets = RecordingSockets::default();
+        assert!(matches!(
+            sockets.prepare(&create("127.0.0.1:65535")),
+            Err(Error::Socket(_))
+        ));
+        sockets.prepare(&create("127.0.0.1:65534")).unwrap();
+        assert!(matches!(
+            sockets.prepare(&start("127.0.0.1:65535")),
+            Err(Error::Socket(_))
+        ));
+    }
+}

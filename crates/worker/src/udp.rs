@@ -222,7 +222,7 @@ fn enlarge_buffers(socket: &Socket) {
 }
 
 /// Receive buffers per call. GRO packs up to 64 datagrams into each.
-pub(crate) const RECEIVE_BATCH: usize = 8;
+pub(crate) const RECEIVE_BATCH: usize = 16;
 const GRO_BUFFER: usize = 65_536;
 const SOCKET_BUFFER: usize = 4 << 20;
 
