@@ -1,10 +1,14 @@
 """A process of its own that sends audio through a Worker and notes when it comes back.
 
-Run as a program by `test_media.py`. Speaks JSON lines: first ``{"offer": sdp}`` out; then for
-each line in, ``{"answer": sdp}`` or ``{"offer": sdp}``, what is due; ``{"flowing": n}`` out once
-audio arrives; after ``{"report": true}`` in, ``{"arrivals": [...]}`` out: the system's monotonic
-clock at each frame; after ``{"await_end": true}`` in, ``{"ended": true}`` out as soon as both
-connections have been closed by the other side.
+Run as a program by `test_media.py`. Speaks JSON lines. First ``{"offer": sdp}`` goes out. Then, per
+line in:
+
+- ``{"answer": sdp}``: to that offer;
+- ``{"offer": sdp}``: for the way back; ``{"answer": sdp}`` goes out, then ``{"flowing": n}`` once
+  audio arrives;
+- ``{"await_frames": n}``: ``{"flowing": n}`` goes out after so many more;
+- ``{"report": true}``: ``{"arrivals": [...]}`` goes out, the system's monotonic clock at each frame;
+- ``{"await_end": true}``: ``{"ended": true}`` goes out when the other side has closed both connections.
 """
 
 from __future__ import annotations
@@ -28,14 +32,14 @@ def tell(**message: Any) -> None:
     sys.stdout.flush()
 
 
-async def listen(track: MediaStreamTrack, arrivals: list[float]) -> None:
-    """Note each frame's arrival until the track ends."""
+async def listen(track: MediaStreamTrack, arrivals: list[float], awaited: set[int]) -> None:
+    """Note each frame's arrival until the track ends; say when an awaited number is reached."""
     try:
         while True:
             await track.recv()
             arrivals.append(time.monotonic())
-            if len(arrivals) == ENOUGH:
-                tell(flowing=ENOUGH)
+            if len(arrivals) in awaited:
+                tell(flowing=len(arrivals))
     except MediaStreamError:
         return
 
@@ -52,12 +56,13 @@ async def ended(connection: RTCPeerConnection) -> None:
 async def main() -> None:
     """Publish, subscribe, report."""
     arrivals: list[float] = []
+    awaited = {ENOUGH}
     listeners: list[asyncio.Task[None]] = []
     sending, receiving = RTCPeerConnection(), RTCPeerConnection()
 
     @receiving.on("track")
     def on_track(track: MediaStreamTrack) -> None:
-        listeners.append(asyncio.create_task(listen(track, arrivals)))
+        listeners.append(asyncio.create_task(listen(track, arrivals, awaited)))
 
     sending.addTransceiver(AudioStreamTrack(), direction="sendonly")
     await sending.setLocalDescription(await sending.createOffer())
@@ -74,6 +79,8 @@ async def main() -> None:
             await receiving.setRemoteDescription(RTCSessionDescription(message["offer"], "offer"))
             await receiving.setLocalDescription(await receiving.createAnswer())
             tell(answer=receiving.localDescription.sdp)
+        elif "await_frames" in message:
+            awaited.add(len(arrivals) + message["await_frames"])
         elif "report" in message:
             tell(arrivals=arrivals)
         else:

@@ -72,6 +72,29 @@ def test_a_command_for_something_unknown_fails_as_not_found(worker: native.Worke
     assert "router" in str(failed.error)
 
 
+def test_a_failing_recording_socket_arrives_as_resource_error(worker: native.Worker) -> None:
+    """What the worker finds out before the core is asked arrives like any other outcome."""
+    router = worker.allocate_router()
+    outcome(worker, worker.create_router(router, ["opus"]))
+    transport = worker.allocate(router)
+    failed = outcome(worker, worker.create_recording_transport(router, transport, "127.0.0.1", 65535))
+    assert isinstance(failed, native.Failed)
+    assert type(failed.error) is errors.ResourceError
+    assert isinstance(outcome(worker, worker.close_transport(transport)), native.Failed)
+
+
+def test_bad_sdp_is_the_remotes_fault(worker: native.Worker) -> None:
+    """What a peer got wrong arrives as a RemoteError, with a reason in it."""
+    router = worker.allocate_router()
+    transport = worker.allocate(router)
+    outcome(worker, worker.create_router(router, ["opus"]))
+    outcome(worker, worker.create_publish_transport(router, transport, dtls="1.2"))
+    failed = outcome(worker, worker.accept_offer(transport, "this is no SDP"))
+    assert isinstance(failed, native.Failed)
+    assert type(failed.error) is errors.InvalidSdp
+    assert isinstance(failed.error, errors.RemoteError)
+
+
 def test_misuse_is_refused_at_once(worker: native.Worker) -> None:
     """What can be known to be wrong without asking a media thread raises in the call."""
     router = worker.allocate_router()

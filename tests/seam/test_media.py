@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from headwater._core import native
-from tests.seam.conftest import outcome
+from tests.seam.conftest import collect, outcome
 
 BLOCK = 0.5
 """Seconds for which the interpreter lock is held."""
+ENOUGH = 25
+"""Frames that show that audio flows."""
 FRAME = 0.02
 """Seconds between audio frames."""
 
@@ -72,8 +74,8 @@ def value(worker: native.Worker, request: int) -> Any:
     return reply.value
 
 
-def connect(worker: native.Worker, peer: Peer) -> None:
-    """Route the peer's audio through the Worker back to it."""
+def connect(worker: native.Worker, peer: Peer) -> int:
+    """Route the peer's audio through the Worker back to it; the router."""
     router = worker.allocate_router()
     publishing, watching, publisher, subscriber = (worker.allocate(router) for _ in range(4))
     value(worker, worker.create_router(router, ["opus"]))
@@ -86,6 +88,7 @@ def connect(worker: native.Worker, peer: Peer) -> None:
     peer.tell(offer=offer.sdp)
     value(worker, worker.accept_answer(watching, peer.hear("answer")))
     assert peer.hear("flowing")
+    return router
 
 
 def hold_the_interpreter(seconds: float) -> tuple[float, float]:
@@ -107,6 +110,20 @@ def test_media_flows_while_the_interpreter_is_held(worker: native.Worker, peer: 
     assert len(arrivals) >= expected * 0.8, f"{len(arrivals)} of {expected:.0f} frames while blocked"
     gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert max(gaps) < 0.2, f"the longest silence was {max(gaps):.3f} s"
+
+
+def test_a_panic_inside_a_session_closes_that_session_alone(worker: native.Worker, peer: Peer) -> None:
+    """A bug that one peer runs into ends its transport; media beside it flows on."""
+    router = connect(worker, peer)
+    doomed = worker.allocate(router)
+    value(worker, worker.create_publish_transport(router, doomed, dtls="1.2"))
+    worker.inject_panic(doomed)
+    closed = collect(worker, lambda events: any(isinstance(event, native.Closed) for event in events))
+    ended = [(event.kind, event.handle, event.reason) for event in closed if isinstance(event, native.Closed)]
+    assert ended == [("transport", doomed, "panic")]
+    peer.tell(await_frames=ENOUGH)
+    assert peer.hear("flowing")
+    assert worker.counters()["thread_panics"] == 0
 
 
 def test_closing_the_worker_tells_the_peers(worker: native.Worker, peer: Peer) -> None:

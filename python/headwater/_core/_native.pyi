@@ -229,7 +229,7 @@ class Worker:
     def candidates(self) -> list[str]:
         """Advertised `address:port` strings."""
     def counters(self) -> dict[str, int]:
-        """Counters of all threads, summed, read without waiting for them (for /metrics)."""
+        """Counters of all threads, summed, up to 250 ms old; never waits for them (for /metrics)."""
     def drain_events(self, limit: int = 4096) -> list[_Event]:
         """Take what waits. The descriptor stays readable when there is more.
 
