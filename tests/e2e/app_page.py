@@ -11,9 +11,17 @@ from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
 __all__ = [
-    "enter", "expect_gone", "expect_person", "expect_silence", "expect_tile", "expect_voice", "join", "open_check", "press",
+    "enter",
+    "expect_gone",
+    "expect_person",
+    "expect_silence",
+    "expect_tile",
+    "expect_voice",
+    "join",
+    "open_check",
+    "press",
     "tile_video",
-]  # fmt: skip
+]
 
 _FIND_TILE = (
     "(name, source) => [...document.querySelectorAll('[data-testid=tile]')]"

@@ -125,8 +125,8 @@ def _results(item: pytest.Item) -> Path:
 
 
 async def _report(pages: list[Any], folder: Path) -> None:
-    for page in pages:
-        stem = f"{page.name}-{page.browser.kind}"
+    for number, page in enumerate(pages, start=1):
+        stem = f"{number}-{page.name}-{page.browser.kind}"
         try:
             (folder / f"{stem}.log").write_text("\n".join(await page.console()) + "\n")
             stats = await page.run("() => kit.stats()", timeout=10)

@@ -105,7 +105,7 @@ async def test_shared_screen_comes_and_goes(
     await expect_person(bob, "Alice", MARKERS["alice"])
     before = await bob.run(_RECEIVED_VIDEOS)
     await press(alice, "share")
-    screen = "Alice’s screen"
+    screen = "Alice\u2019s screen"
     await expect_tile(
         bob, screen, "tile.querySelector('video')?.videoWidth > 0", what="has a picture", source="screen"
     )

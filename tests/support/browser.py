@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 __all__ = ["CHROMIUM", "FIREFOX", "Browser", "Driver", "DriverError", "Page", "WaitTimeout"]
 
@@ -165,6 +166,11 @@ class Driver:
                 future.set_exception(DriverError("the browser driver ended"))
 
 
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _node() -> str:
     node = Path(sys.prefix, "bin/node")
     if not node.exists() or not (_WEB / "node_modules/puppeteer-core").exists():
@@ -200,6 +206,7 @@ class Browser:
         width: int = 1280,
         height: int = 720,
         routes: Mapping[str, Mapping[str, str]] | None = None,
+        denied: Sequence[str] = (),
     ) -> Page:
         """Open a page in a fresh context.
 
@@ -209,9 +216,16 @@ class Browser:
             width: Viewport width in CSS pixels.
             height: Viewport height in CSS pixels.
             routes: Paths answered by the test itself, each `{"type": ..., "body": ...}`.
+            denied: Permissions refused to the page's origin, as a person would.
         """
         reply = await self.driver.request(
-            "open", browser=self._handle, width=width, height=height, routes=dict(routes) if routes else None
+            "open",
+            browser=self._handle,
+            width=width,
+            height=height,
+            routes=dict(routes) if routes else None,
+            permissions=[{"permission": {"name": name}, "state": "denied"} for name in denied] or None,
+            origin=_origin(url) if url and denied else None,
         )
         page = Page(self, reply["page"], name)
         self.driver.pages.append(page)

@@ -44,7 +44,8 @@ const handlers = {
   async open({ browser, width = 1280, height = 720, permissions = null, origin = null, routes = null }) {
     const context = await browsers.get(browser).createBrowserContext();
     if (permissions) await context.setPermission(origin, ...permissions);
-    const page = await context.newPage();
+    // A window of its own: Firefox does not paint videos in a tab behind another.
+    const page = await context.newPage({ type: "window" });
     const pageId = name("page");
     const log = [];
     contexts.set(pageId, context);
