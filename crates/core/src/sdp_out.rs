@@ -61,8 +61,7 @@ pub(crate) fn in_offered_order(answer: &str, offered: &[Section]) -> String {
         }
         out.push_str(&words.join(" "));
         out.push_str("\r\n");
-        // str0m writes what an offer leaves out as 0: "play at 0 Hz" makes some senders narrowband.
-        out.push_str(&rest.replace("maxplaybackrate=0;", ""));
+        out.push_str(rest);
     }
     out
 }
