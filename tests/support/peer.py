@@ -20,6 +20,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
 from headwater import PublishTransport, SubscribeTransport
+from headwater.protocols.sdp import parse_sdp
 
 RATE = 15
 """Video frames a second: little work for a small machine, enough to see."""
@@ -92,11 +93,11 @@ class Peer:
         """Offer what there is now."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
         answer = await transport.get_answer(self.connection.localDescription.sdp)
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await self._set_remote(answer, "answer")
 
     async def answer(self, transport: SubscribeTransport, offer: str) -> None:
         """Take the server's offer and answer it."""
-        await self.connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await self._set_remote(offer, "offer")
         await self.connection.setLocalDescription(await self.connection.createAnswer())
         await transport.set_answer(self.connection.localDescription.sdp)
 
@@ -108,7 +109,7 @@ class Peer:
             self.connection.addTransceiver(kind, direction="recvonly")
         await self.connection.setLocalDescription(await self.connection.createOffer())
         answer = await transport.get_answer(self.connection.localDescription.sdp, publisher_ids)
-        await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        await self._set_remote(answer, "answer")
 
     def stop(self, track: MediaStreamTrack) -> None:
         """Stop sending a track; the next offer says so."""
@@ -143,6 +144,10 @@ class Peer:
                 self._news.clear()
                 await self._news.wait()
 
+    async def say_goodbye(self) -> None:
+        """Send a DTLS close_notify and nothing else: `close` ends data channels first."""
+        await self.connection.getTransceivers()[0].receiver.transport.stop()
+
     async def close(self) -> None:
         """Hang up."""
         await self.connection.close()
@@ -150,6 +155,21 @@ class Peer:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
         self._readers.clear()
+
+    async def _set_remote(self, sdp: str, kind: str) -> None:
+        """Set the server's description, and bundle everything on one transport.
+
+        aiortc gives the second video of a new connection the transport of the first, and then moves
+        only the first one to the bundle's: the second would stay on a transport that is stopped.
+        """
+        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, kind))
+        transceivers, sctp = self.connection.getTransceivers(), self.connection.sctp
+        first = parse_sdp(sdp).media[0].mid
+        primary = sctp.transport if sctp and sctp.mid == first else transceivers[0].receiver.transport
+        for transceiver in transceivers:
+            if transceiver.receiver.transport is not primary:
+                transceiver.receiver.setTransport(primary)
+                transceiver.sender.setTransport(primary)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         (mid,) = [t.mid for t in self.connection.getTransceivers() if t.receiver.track is track]
@@ -169,6 +189,7 @@ class Peer:
         self.channels[channel.label] = channel
         channel.on("message", lambda message: self.messages.put_nowait((channel.label, message)))
         channel.on("open", self._news.set)
+        channel.on("close", self._news.set)
         self._news.set()
 
 

@@ -54,9 +54,9 @@ async def act(room: Room, when: str, alice: Peer, bob: Peer) -> None:
     elif when == "the client closes the data channel":
         alice.channels["chat"].close()
     elif when == "the publishing client hangs up":
-        await alice.close()
+        await alice.say_goodbye()
     elif when == "the watching client hangs up":
-        await bob.close()
+        await bob.say_goodbye()
     else:
         victim = room.publish_transport if "publishing" in when else room.subscribe_transport
         assert "a bug in" in when
