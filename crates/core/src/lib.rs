@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 pub mod ids;
 
+mod client_hello;
 mod closing;
 mod codec;
 mod commands;

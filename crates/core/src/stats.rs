@@ -8,6 +8,7 @@ use str0m::media::Mid;
 use str0m::stats::{MediaEgressStats, MediaIngressStats};
 
 use crate::command::StatsTarget;
+use crate::crypto;
 use crate::error::Error;
 use crate::event::StatValue;
 use crate::ids::TransportId;
@@ -159,7 +160,8 @@ impl Sfu {
             ),
         ];
         if let Some(version) = session.rtc.direct_api().dtls_protocol_version() {
-            values.push(("dtls_version", StatValue::Text(format!("{version:?}"))));
+            let name = crypto::version_name(version);
+            values.push(("dtls_version", StatValue::Text(name.to_owned())));
         }
         if let Some(profile) = session.srtp_profile {
             values.push(("srtp_profile", StatValue::Text(profile.to_owned())));
