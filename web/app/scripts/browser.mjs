@@ -46,6 +46,15 @@ export async function openPage(browser, url, { width, height, dark = false, scal
     if (message.type() === "error" || /Content Security Policy/.test(message.text())) console.error(`[${url}]`, message.text());
   });
   page.on("pageerror", (error) => console.error(`[${url}]`, error.message));
+  // Fake devices are named after their files, which says nothing to a reader of the pictures.
+  await page.evaluateOnNewDocument(() => {
+    const names = { videoinput: "Built-in camera", audioinput: "Built-in microphone", audiooutput: "Built-in speakers" };
+    Object.defineProperty(MediaDeviceInfo.prototype, "label", {
+      get() {
+        return names[this.kind];
+      },
+    });
+  });
   await page.goto(url, { waitUntil: "load" });
   return page;
 }
@@ -63,12 +72,19 @@ export async function joinAs(page, name) {
 
 /** Waits until this many remote pictures are really moving. */
 export async function remotePictures(page, count, timeout = 30_000) {
-  await page.waitForFunction(
-    (wanted) => {
-      const videos = [...document.querySelectorAll('[data-self="false"] video')];
-      return videos.filter((video) => video.videoWidth > 0 && video.currentTime > 0).length >= wanted;
-    },
-    { timeout },
-    count,
-  );
+  try {
+    await page.waitForFunction(
+      (wanted) => {
+        const videos = [...document.querySelectorAll('[data-self="false"] video')];
+        return videos.filter((video) => video.videoWidth > 0 && video.currentTime > 0).length >= wanted;
+      },
+      { timeout },
+      count,
+    );
+  } catch (error) {
+    const seen = await page.$$eval("video", (videos) =>
+      videos.map(({ dataset, videoWidth, currentTime }) => ({ ...dataset, videoWidth, currentTime })),
+    );
+    throw new Error(`not ${count} moving pictures: ${JSON.stringify(seen)}`, { cause: error });
+  }
 }

@@ -144,6 +144,11 @@ function smooth(line, reach = 14) {
   });
 }
 
+function nearest(line, [x, y]) {
+  const distance = ([ox, oy]) => Math.hypot(ox - x, oy - y);
+  return line.reduce((best, point) => (distance(point) < distance(best) ? point : best));
+}
+
 /** Quadratic curves through the midpoints: smooth, and half the text. */
 function path(line, keep) {
   const points = line.filter((_, index) => index % keep === 0 || index === line.length - 1);
@@ -170,10 +175,15 @@ const contours = levels
   .join("");
 
 const streams = [];
-for (const [x, y] of [[868, 240], [1010, 300], [700, 300], [880, 520], [760, 640]]) streams.push(stream(x, y, streams));
+for (const [x, y] of [[868, 240], [1010, 300], [726, 372], [880, 520], [760, 640]]) {
+  const line = smooth(stream(x, y, streams));
+  const [river] = streams;
+  if (river) line.push(nearest(river, line.at(-1)));
+  streams.push(line);
+}
 const widths = [4.5, 3, 2.4, 2.6, 2.4];
 const water = streams
-  .map((line, index) => `<path stroke-width="${widths[index]}" d="${path(smooth(line), 4)}"/><circle cx="${line[0][0]}" cy="${line[0][1]}" r="${widths[index] + 1}" fill="#000" stroke="none"/>`)
+  .map((line, index) => `<path stroke-width="${widths[index]}" d="${path(line, 4)}"/><circle cx="${line[0][0]}" cy="${line[0][1]}" r="${widths[index] + 1}" fill="#000" stroke="none"/>`)
   .join("");
 
 const target = (name) => fileURLToPath(new URL(`../public/${name}`, import.meta.url));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { byeError, type Device, HeadwaterError, mediaError, serverError, toError } from "./errors";
+import { byeError, type Device, HeadwaterError, MediaError, mediaError, serverError, sharedMediaError, toError } from "./errors";
 
 function thrown(name: string, message = ""): DOMException {
   return new DOMException(message, name);
@@ -29,6 +29,23 @@ describe("mediaError", () => {
   it("tells a refusal by the system from one by the person", () => {
     expect(mediaError(thrown("NotAllowedError", "Permission denied by system"), "camera").code).toBe("blocked_by_system");
     expect(mediaError(thrown("NotAllowedError", "Permission denied by system"), "screen").code).toBe("screen_blocked_by_system");
+  });
+});
+
+describe("sharedMediaError", () => {
+  it.each([
+    ["camera_denied", "microphone_denied", "devices_denied"],
+    ["no_camera", "no_microphone", "no_devices"],
+    ["page_not_secure", "page_not_secure", "page_not_secure"],
+    ["camera_busy", "microphone_denied", undefined],
+    ["no_camera", "microphone_busy", undefined],
+  ] as const)("says %s and %s as %s", (camera, microphone, shared) => {
+    expect(sharedMediaError(new MediaError(camera), new MediaError(microphone))?.code).toBe(shared);
+  });
+
+  it("is for two errors only", () => {
+    expect(sharedMediaError(new MediaError("no_camera"), null)).toBeNull();
+    expect(sharedMediaError(null, new MediaError("no_microphone"))).toBeNull();
   });
 });
 

@@ -80,6 +80,15 @@ function mediaCode(name: string, detail: string, device: Device): ErrorCode {
   }
 }
 
+/** One error for both, where one thing keeps camera and microphone closed; `null` where it is not one. */
+export function sharedMediaError(camera: HeadwaterError | null, microphone: HeadwaterError | null): HeadwaterError | null {
+  if (!camera || !microphone) return null;
+  if (camera.code === microphone.code) return camera;
+  if (camera.code === "camera_denied" && microphone.code === "microphone_denied") return new MediaError("devices_denied");
+  if (camera.code === "no_camera" && microphone.code === "no_microphone") return new MediaError("no_devices");
+  return null;
+}
+
 /** Turns a problem document (WebSocket `error` or HTTP body) into a {@link ServerError}. */
 export function serverError(problem: Problem): ServerError {
   return new ServerError(problemCode(problem), problem);
@@ -134,6 +143,12 @@ const texts = {
     "Allow the microphone in the address bar of the browser, or join to listen only.",
     false,
   ],
+  devices_denied: [
+    "This page may not use your camera or microphone.",
+    "Allow both in the address bar of the browser, or join to watch and listen.",
+    false,
+  ],
+  no_devices: ["No camera and no microphone were found.", "Plug them in, or join to watch and listen.", false],
   blocked_by_system: [
     "Your computer keeps the browser from using the camera or microphone.",
     "Allow the browser in the privacy settings of your system, then try again.",

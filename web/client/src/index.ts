@@ -6,7 +6,7 @@ export { Client } from "./client";
 export type { ClientOptions, JoinOptions, Meeting } from "./client";
 export { DataPublisher, DataSubscriber } from "./dataChannel";
 export type { Data, DataEvents, DataPublisherOptions } from "./dataChannel";
-export { ConnectionError, HeadwaterError, MediaError, mediaError, ServerError, serverError, StateError, toError } from "./errors";
+export { ConnectionError, HeadwaterError, MediaError, mediaError, ServerError, serverError, sharedMediaError, StateError, toError } from "./errors";
 export type { Device, ErrorCode } from "./errors";
 export { Emitter } from "./events";
 export type { Listener } from "./events";

@@ -42,7 +42,7 @@ describe("PublishTransport", () => {
     const server = new FakeServer();
     const publisher = await new PublishTransport(server).publish(fakeTrack("video"), { source: "camera" });
     expect(server.offers[0]?.tracks).toEqual([{ mid: "0", source: "camera", muted: false }]);
-    expect(publisher.id).toBe("pub-0-1");
+    expect(publisher).toMatchObject({ id: "pub-0-1", mid: "0" });
   });
 
   it("negotiates one thing at a time, each offer naming all that is sent", async () => {

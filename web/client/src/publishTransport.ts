@@ -254,7 +254,7 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
     for (const { mid, publisher_id: id } of published) {
       const publisher = this.#slots.find((slot) => slot.transceiver.mid === mid)?.publisher;
       if (!publisher) continue;
-      publisher.bind(id);
+      publisher.bind(id, mid);
       // Muted or unmuted while the offer was under way: the server has the old state.
       const muted = offered.find((track) => track.mid === mid)?.muted;
       if (muted !== undefined && muted !== publisher.muted) {

@@ -32,6 +32,7 @@ export class Publisher {
   #track: MediaStreamTrack | null;
   #muted: boolean;
   #id: string | null = null;
+  #mid: string | null = null;
   #closed = false;
 
   constructor(host: PublisherHost, track: MediaStreamTrack, options: PublishOptions) {
@@ -46,6 +47,11 @@ export class Publisher {
   /** The server's id, or `null` while it is not (or not yet again) published. */
   get id(): string | null {
     return this.#id;
+  }
+
+  /** Its m-line, by which statistics name it. */
+  get mid(): string | null {
+    return this.#mid;
   }
 
   /** `null` while the device is off. */
@@ -84,9 +90,10 @@ export class Publisher {
     await this.#host.unpublish(this);
   }
 
-  /** For the transport: the server knows this track by `id` now. */
-  bind(id: string | null): void {
+  /** For the transport: the server knows this track by `id` now, or not at all. */
+  bind(id: string | null, mid: string | null = null): void {
     this.#id = id;
+    this.#mid = mid;
   }
 
   async #setMuted(muted: boolean): Promise<void> {

@@ -117,6 +117,11 @@ describe("spotlight", () => {
     expect(tall.strip[0]!.y).toBeGreaterThan(tall.main.height);
   });
 
+  it("shows four people below a screen on a phone rather than counting them", () => {
+    expect(spotlight(4, { width: 366, height: 690 }).strip).toHaveLength(4);
+    expect(spotlight(9, { width: 366, height: 690 }).strip.length).toBeLessThan(9);
+  });
+
   it("fills the stage when nobody else is there", () => {
     expect(spotlight(0, { width: 800, height: 600 }).main).toEqual({ x: 0, y: 0, width: 800, height: 600 });
   });

@@ -85,8 +85,8 @@ export function spotlight(others: number, stage: Size, gap: number = gridOptions
 
 function stripBeside(others: number, stage: Size, gap: number): Spotlight {
   const width = clamp(stage.width * 0.18, 120, 240);
-  const height = width * (9 / 16);
-  const shown = Math.min(others, Math.max(1, Math.floor((stage.height + gap) / (height + gap))));
+  const shown = howMany(others, stage.height, smallest.height, gap);
+  const height = Math.min(width * (9 / 16), (stage.height - (shown - 1) * gap) / shown);
   const top = (stage.height - shown * height - (shown - 1) * gap) / 2;
   const x = stage.width - width;
   return {
@@ -97,8 +97,8 @@ function stripBeside(others: number, stage: Size, gap: number): Spotlight {
 
 function stripBelow(others: number, stage: Size, gap: number): Spotlight {
   const height = clamp(stage.height * 0.18, 84, 150);
-  const width = height * (others <= 3 ? 4 / 3 : 1);
-  const shown = Math.min(others, Math.max(1, Math.floor((stage.width + gap) / (width + gap))));
+  const shown = howMany(others, stage.width, smallest.width, gap);
+  const width = Math.min(height * (4 / 3), (stage.width - (shown - 1) * gap) / shown);
   const left = (stage.width - shown * width - (shown - 1) * gap) / 2;
   const y = stage.height - height;
   return {
@@ -106,6 +106,14 @@ function stripBelow(others: number, stage: Size, gap: number): Spotlight {
     strip: Array.from({ length: shown }, (_, index) => ({ x: left + index * (width + gap), y, width, height })),
   };
 }
+
+/** How many of `others` have room along a strip of this length. */
+function howMany(others: number, length: number, smallestSide: number, gap: number): number {
+  return Math.min(others, Math.max(1, Math.floor((length + gap) / (smallestSide + gap))));
+}
+
+/** Below this, nobody recognises a face in the strip. */
+const smallest: Size = { width: 80, height: 72 };
 
 /** How many tiles a grid can show before faces become too small to read. */
 export function gridCapacity(stage: Size, minWidth = 150, minHeight = 110): number {

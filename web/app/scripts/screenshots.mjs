@@ -1,0 +1,154 @@
+/**
+ * Takes the pictures of docs/images from a running server:
+ *
+ *     headwater serve --dev
+ *     node app/scripts/screenshots.mjs [http://127.0.0.1:8443] [only-names...]      (in web/)
+ *
+ * Each person is a Chromium of their own. With the fonts Inter and P052 installed (Debian: fonts-inter,
+ * fonts-urw-base35) the pictures look the same everywhere.
+ */
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { byId, joinAs, openBrowser, openPage, remotePictures } from "./browser.mjs";
+import { drawCameras } from "./people.mjs";
+
+const [server = "http://127.0.0.1:8443", ...only] = process.argv.slice(2);
+const images = fileURLToPath(new URL("../../../docs/images/", import.meta.url));
+const wide = { width: 1280, height: 800 };
+const phone = { width: 390, height: 844, scale: 2 };
+
+const wanted = (name) => only.length === 0 || only.some((prefix) => name.startsWith(prefix));
+
+async function shoot(page, name, size = wide) {
+  await page.setViewport({ width: size.width, height: size.height, deviceScaleFactor: size.scale ?? 1 });
+  await pause(900);
+  await page.screenshot({ path: join(images, `${name}.png`), optimizeForSpeed: false });
+  console.log(name);
+}
+
+async function both(page, name) {
+  await shoot(page, `${name}-390`, phone);
+  await shoot(page, `${name}-1280`, wide);
+}
+
+async function newMeeting() {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${server}/meetings`, { method: "POST", headers, body: "{}" });
+  return (await response.json()).id;
+}
+
+async function startPages(browser) {
+  const page = await openPage(browser, `${server}/`, wide);
+  await both(page, "start");
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+  await shoot(page, "start-dark-1280");
+  await page.close();
+}
+
+async function checkPages(browser) {
+  const page = await openPage(browser, `${server}/m/${await newMeeting()}`, wide);
+  await page.waitForSelector(byId("preview"));
+  await page.locator(byId("name")).fill("Mira Okonjo");
+  await pause(1_500);
+  await both(page, "device-check");
+  await page.close();
+}
+
+async function errorPages() {
+  const refused = await openBrowser({ allow: false });
+  const page = await openPage(refused, `${server}/m/${await newMeeting()}`, wide);
+  await page.waitForSelector(byId("notice"));
+  await page.locator(byId("name")).fill("Mira Okonjo");
+  await both(page, "error-permission");
+  await page.close();
+  await refused.close();
+}
+
+/** Two, then three people, then a shared screen; seen by the first. */
+async function calls(browsers, slides) {
+  const id = await newMeeting();
+  const address = `${server}/m/${id}`;
+  const [mira, jonas, amara] = browsers;
+  const seen = await openPage(mira, address, wide);
+  await joinAs(seen, "Mira Okonjo");
+  await pause(1_000);
+  if (wanted("call-1")) await both(seen, "call-1");
+  const second = await openPage(jonas, address, wide);
+  await joinAs(second, "Jonas Lindqvist");
+  await remotePictures(seen, 1);
+  await sharpen(seen);
+  if (wanted("call-2")) await both(seen, "call-2");
+  const third = await openPage(amara, address, wide);
+  await joinAs(third, "Amara Diallo");
+  await remotePictures(seen, 2);
+  await sharpen(seen);
+  if (wanted("call-3")) {
+    await both(seen, "call-3");
+    await seen.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await shoot(seen, "call-3-dark-1280");
+    await seen.keyboard.press("p");
+    await shoot(seen, "call-people-1280");
+    await seen.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+    await seen.keyboard.press("i");
+    await pause(2_500);
+    await both(seen, "call-stats");
+    await seen.keyboard.press("i");
+  }
+  if (wanted("share")) {
+    const presented = await jonas.newPage();
+    await presented.setViewport({ width: 1280, height: 720 });
+    await presented.setContent(slides);
+    await second.bringToFront();
+    await second.locator(byId("share")).click();
+    await seen.waitForSelector('[data-source="screen"] video');
+    await remotePictures(seen, 3);
+    await pause(4_000);
+    await both(seen, "share");
+  }
+  if (wanted("left")) {
+    await seen.locator(byId("leave")).click();
+    await seen.waitForSelector(byId("left-page"));
+    await both(seen, "left");
+  }
+}
+
+/** Bandwidth estimation begins low: wait until the pictures are sharp. */
+async function sharpen(page) {
+  await page
+    .waitForFunction(() => [...document.querySelectorAll('[data-self="false"] video')].every((video) => video.videoWidth >= 900), { timeout: 25_000 })
+    .catch(() => console.warn("pictures stayed small"));
+}
+
+/** The dot that blinks keeps pictures coming: a page at rest is captured once only. */
+const slideDeck = `<!doctype html><title>Slides</title><style>
+body{margin:0;height:100vh;display:grid;align-content:center;gap:3vh;padding:0 8vw;background:#fbfaf6;color:#16292d;font:2.4vw P052,Georgia,serif}
+h1{font-size:5vw;font-weight:500;margin:0}p{margin:0;color:#486063;font-family:Inter,sans-serif;font-size:1.9vw}
+i{position:fixed;right:2vw;bottom:2vw;width:6px;height:6px;border-radius:3px;background:#0d6872;animation:b 1s infinite}@keyframes b{50%{opacity:.4}}
+</style><i></i><h1>Spring flow, 2026</h1><p>Litres per second at the upper gauge</p>
+<svg viewBox="0 0 1000 330" width="100%">${[40, 90, 150, 210, 265].map((y) => `<path d="M0 ${y}H1000" stroke="#d9e2df"/>`).join("")}
+<path d="M0 270C90 262 150 250 220 200S330 60 420 52s140 90 220 128 200 40 360 82V300H0Z" fill="#cfe5e4"/>
+<path d="M0 270C90 262 150 250 220 200S330 60 420 52s140 90 220 128 200 40 360 82" fill="none" stroke="#0d6872" stroke-width="6"/>
+${["Jan", "Mar", "May", "Jul", "Sep", "Nov"].map((m, i) => `<text x="${i * 190 + 8}" y="326" font-family="Inter" font-size="24" fill="#486063">${m}</text>`).join("")}</svg>`;
+
+const directory = await mkdtemp(join(tmpdir(), "headwater-cameras-"));
+const browsers = [];
+try {
+  await mkdir(images, { recursive: true });
+  const artist = await openBrowser();
+  const cameras = await drawCameras(artist, directory);
+  if (wanted("start")) await startPages(artist);
+  await artist.close();
+  if (wanted("error")) await errorPages();
+  browsers.push(await openBrowser({ camera: cameras.mira }));
+  if (wanted("device-check")) await checkPages(browsers[0]);
+  if (["call-1", "call-2", "call-3", "share", "left"].some(wanted)) {
+    browsers.push(await openBrowser({ camera: cameras.jonas, screen: "Slides" }), await openBrowser({ camera: cameras.amara }));
+    await calls(browsers, slideDeck);
+  }
+} finally {
+  for (const browser of browsers) await browser.close();
+  await rm(directory, { recursive: true, force: true });
+}
