@@ -69,6 +69,7 @@ pub enum StatsTarget {
 }
 
 /// A command to one media thread. The comment names the reply on success.
+#[allow(missing_docs)] // a field's type says what it is; what it does not, the variant's comment says
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Open a router. -> `Done`

@@ -3,8 +3,22 @@
 //! One [`Sfu`] is all that one media thread knows. Feed it with [`Sfu::route`] + [`Sfu::receive`],
 //! [`Sfu::command`] and [`Sfu::timeout`]; then drain [`Sfu::poll`] until it answers
 //! [`Output::Timeout`].
+//!
+//! The path of a packet:
+//!
+//! ```text
+//! route            demux       whose is it? (ufrag, else verified source address)
+//! receive          sfu         integrity, replay; str0m opens it   (transport/webrtc)
+//!                  publisher   which encoding, is it a key frame?  (layers, keyframe)
+//!                  router      for each subscriber:
+//!                  subscriber    gate, codec, numbers               (codec, rewrite)
+//! poll             sfu         each dirty session once: str0m seals its queue
+//! ```
+//!
+//! Beside it: `negotiation` (SDP through `sdp_in` and `sdp_out`), `datachannel`,
+//! `transport/recording`, `gate` (pauses, key-frame requests) and `closing` (who closes whom).
 #![forbid(unsafe_code)]
-#![allow(missing_docs)] // until the first version stands
+#![deny(missing_docs)]
 
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
@@ -34,6 +48,7 @@ mod router;
 mod sdp_in;
 mod sdp_out;
 mod sfu;
+mod shared;
 mod stats;
 mod subscriber;
 mod timer;

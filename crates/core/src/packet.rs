@@ -1,13 +1,13 @@
 //! One packet on its way through the fan-out: parsed once, shared by all subscribers.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 
 use str0m::rtp::{ExtensionValues, RedDecoder, RtpPacket, Vp8Descriptor};
 
 use crate::codec::Format;
 use crate::extension;
 use crate::keyframe;
+use crate::shared::Payload;
 
 /// A publisher's packet with what every subscriber needs to know about it.
 pub(crate) struct Packet<'a> {
@@ -18,7 +18,7 @@ pub(crate) struct Packet<'a> {
     pub(crate) vp8: Option<Vp8Descriptor>,
     pub(crate) extensions: ExtensionValues,
     /// The codec's own payload when `rtp` is RED; made when the first subscriber needs it.
-    primary: OnceCell<Option<Arc<[u8]>>>,
+    primary: OnceCell<Option<Payload>>,
 }
 
 impl<'a> Packet<'a> {
@@ -39,14 +39,14 @@ impl<'a> Packet<'a> {
     }
 
     /// The payload to send, shared and not copied. None when RED is malformed.
-    pub(crate) fn payload(&self, unwrap_red: bool) -> Option<Arc<[u8]>> {
+    pub(crate) fn payload(&self, unwrap_red: bool) -> Option<Payload> {
         if !unwrap_red {
-            return Some(Arc::clone(&self.rtp.payload));
+            return Some(Payload::clone(&self.rtp.payload));
         }
         self.primary
             .get_or_init(|| {
                 let blocks = RedDecoder::decode(&self.rtp.payload).ok()?;
-                blocks.last().map(|block| Arc::from(block.payload)) // RFC 2198: primary is last
+                blocks.last().map(|block| Payload::from(block.payload)) // RFC 2198: primary is last
             })
             .clone()
     }

@@ -9,12 +9,11 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
-use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::config::DtlsCert;
 use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
 use str0m::{Event as RtcEvent, Input, Output as RtcOutput};
@@ -31,6 +30,7 @@ use crate::ids::{
 use crate::publisher::Publisher;
 use crate::random::Random;
 use crate::router::Router;
+use crate::shared::Provider;
 use crate::stats::Counters;
 use crate::subscriber::Subscriber;
 use crate::timer::{Reason, Timers};
@@ -44,7 +44,7 @@ pub struct Sfu {
     pub(crate) config: SfuConfig,
     pub(crate) random: Random,
     pub(crate) certificate: DtlsCert,
-    pub(crate) crypto: Arc<CryptoProvider>,
+    pub(crate) crypto: Provider,
     pub(crate) demux: Demux,
     pub(crate) routers: FxHashMap<RouterId, Router>,
     pub(crate) transports: FxHashMap<TransportId, Transport>,
@@ -80,7 +80,7 @@ impl Sfu {
             demux: Demux::new(config.thread),
             config,
             certificate,
-            crypto: Arc::new(crypto),
+            crypto: Provider::new(crypto),
             routers: FxHashMap::default(),
             transports: FxHashMap::default(),
             sessions: Slab::new(),

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::format::Codec;
-use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
@@ -50,7 +52,7 @@ pub struct Peer {
     /// Its address in the virtual network.
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
-    sending: Vec<(Mid, Sending)>,
+    sending: Vec<(Mid, Option<Rid>, Sending)>,
     timeout: Instant,
     remote_ufrag: String,
     /// Datagrams that were due while others came in.
@@ -59,6 +61,8 @@ pub struct Peer {
     pub received: Vec<Received>,
     /// Key-frame requests that arrived, with their time.
     pub key_frame_requests: Vec<(Instant, Mid)>,
+    /// The encoding that the newest of them was for.
+    pub key_frame_rid: Option<Rid>,
     /// Data-channel messages: label and content.
     pub messages: Vec<(String, Vec<u8>)>,
     /// Open data channels: id and label.
@@ -93,6 +97,7 @@ impl Peer {
             outbox: VecDeque::new(),
             received: Vec::new(),
             key_frame_requests: Vec::new(),
+            key_frame_rid: None,
             messages: Vec::new(),
             channels: Vec::new(),
             connected: false,
@@ -125,9 +130,67 @@ impl Peer {
         }
         let (offer, pending) = api.apply().expect("tracks or channels were added");
         self.pending = Some(pending);
-        self.sending
-            .extend(mids.iter().map(|mid| (*mid, Sending::default())));
+        let states = mids.iter().map(|mid| (*mid, None, Sending::default()));
+        self.sending.extend(states);
         (offer.to_sdp_string(), mids)
+    }
+
+    /// Offer one video track in several encodings; returns the SDP and the mid.
+    pub fn offer_simulcast(&mut self, rids: &[&str]) -> (String, Mid) {
+        let mut simulcast = Simulcast::new();
+        simulcast.send = rids.iter().map(|rid| SimulcastLayer::new(rid)).collect();
+        let mut api = self.rtc.sdp_api();
+        let track = Some("camera".to_owned());
+        let mid = api.add_media(
+            MediaKind::Video,
+            Direction::SendOnly,
+            None,
+            track,
+            Some(simulcast),
+        );
+        let (offer, pending) = api.apply().expect("a track was added");
+        self.pending = Some(pending);
+        let states = rids
+            .iter()
+            .map(|rid| (mid, Some(Rid::from(*rid)), Sending::default()));
+        self.sending.extend(states);
+        (offer.to_sdp_string(), mid)
+    }
+
+    /// Send one VP8 frame of one packet in one encoding, `width` pixels wide if a key frame.
+    pub fn send_layer(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        rid: &str,
+        key_frame: bool,
+        size: usize,
+        width: u16,
+    ) {
+        let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else {
+            return;
+        };
+        let rid = Some(Rid::from(rid));
+        let state = sending(&mut self.sending, mid, rid);
+        state.timestamp = state.timestamp.wrapping_add(3000);
+        state.picture = (state.picture + 1) & 0x7fff;
+        state.tl0 = state.tl0.wrapping_add(1);
+        state.sequence += 1;
+        let descriptor = Vp8Descriptor {
+            picture_id: state.picture,
+            tl0_pic_idx: state.tl0,
+            start: true,
+            key_frame,
+        };
+        let mut payload = vp8_payload(descriptor, size, 0);
+        if key_frame {
+            payload[12..14].copy_from_slice(&width.to_le_bytes());
+        }
+        let sequence: SeqNo = state.sequence.into();
+        let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
+            stream.write_rtp(write.marker(true).nackable(true));
+        }
     }
 
     /// Offer to receive one track of each kind (WHEP).
@@ -197,7 +260,7 @@ impl Peer {
         let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else {
             return;
         };
-        let state = sending(&mut self.sending, mid);
+        let state = sending(&mut self.sending, mid, None);
         state.timestamp = state.timestamp.wrapping_add(3000);
         state.picture = (state.picture + 1) & 0x7fff;
         state.tl0 = state.tl0.wrapping_add(1);
@@ -229,7 +292,7 @@ impl Peer {
         step: u32,
         payload: Vec<u8>,
     ) {
-        let state = sending(&mut self.sending, mid);
+        let state = sending(&mut self.sending, mid, None);
         state.timestamp = state.timestamp.wrapping_add(step);
         state.sequence += 1;
         let sequence: SeqNo = state.sequence.into();
@@ -241,7 +304,7 @@ impl Peer {
 
     /// Leave a hole in the sequence numbers, as a lost packet does.
     pub fn skip_sequence(&mut self, mid: Mid) {
-        sending(&mut self.sending, mid).sequence += 1;
+        sending(&mut self.sending, mid, None).sequence += 1;
     }
 
     /// Send one Opus packet of 20 ms.
@@ -249,7 +312,7 @@ impl Peer {
         let Some(payload_type) = self.payload_type(mid, Codec::Opus) else {
             return;
         };
-        let state = sending(&mut self.sending, mid);
+        let state = sending(&mut self.sending, mid, None);
         state.timestamp = state.timestamp.wrapping_add(960);
         state.sequence += 1;
         let sequence: SeqNo = state.sequence.into();
@@ -367,7 +430,10 @@ impl Peer {
                 let label = label.map(|(_, label)| label.clone()).unwrap_or_default();
                 self.messages.push((label, data.data));
             }
-            Event::KeyframeRequest(request) => self.key_frame_requests.push((now, request.mid)),
+            Event::KeyframeRequest(request) => {
+                self.key_frame_rid = request.rid;
+                self.key_frame_requests.push((now, request.mid));
+            }
             Event::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;
                 let mid = self
@@ -391,6 +457,15 @@ impl Peer {
         }
     }
 
+    /// The negotiated payload type of RED on an m-line.
+    #[must_use]
+    pub fn red_payload_type(&self, mid: Mid) -> Option<u8> {
+        let negotiated = self.rtc.media(mid)?.remote_pts();
+        let mut params = self.rtc.codec_config().iter();
+        let params = params.find(|params| negotiated.contains(&params.pt()))?;
+        params.red().map(|red| *red)
+    }
+
     /// The negotiated payload type of a codec on an m-line.
     #[must_use]
     pub fn payload_type(&self, mid: Mid, codec: Codec) -> Option<u8> {
@@ -404,7 +479,7 @@ impl Peer {
     }
 }
 
-fn sending(all: &mut [(Mid, Sending)], mid: Mid) -> &mut Sending {
-    let entry = all.iter_mut().find(|(known, _)| *known == mid);
-    &mut entry.expect("the mid came from offer()").1
+fn sending(all: &mut [(Mid, Option<Rid>, Sending)], mid: Mid, rid: Option<Rid>) -> &mut Sending {
+    let entry = all.iter_mut().find(|(m, r, _)| (*m, *r) == (mid, rid));
+    &mut entry.expect("the mid and rid came from an offer").2
 }

@@ -10,13 +10,12 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use str0m::change::SdpPendingOffer;
 use str0m::channel::ChannelId;
-use str0m::config::{CryptoProvider, DtlsCert};
+use str0m::config::DtlsCert;
 use str0m::media::{MediaKind, Mid, Rid};
 use str0m::rtp::Ssrc;
 use str0m::stats::PeerStats;
@@ -29,6 +28,7 @@ use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
 use crate::ids::{DataPublisherId, DataSubscriberId};
 use crate::rewrite::Rewriter;
+use crate::shared::Provider;
 use crate::transport::Belongs;
 
 /// One WebRTC connection.
@@ -169,7 +169,7 @@ pub(crate) fn contained<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
 pub(crate) struct Recipe<'a> {
     pub(crate) credentials: IceCreds,
     pub(crate) certificate: &'a DtlsCert,
-    pub(crate) crypto: &'a Arc<CryptoProvider>,
+    pub(crate) crypto: &'a Provider,
     pub(crate) candidates: &'a [SocketAddr],
     pub(crate) codecs: &'a [CodecKind],
     pub(crate) dtls: DtlsVersion,
@@ -188,7 +188,7 @@ impl Session {
         };
         let credentials = recipe.credentials.clone();
         let mut rtc = codec::enable(RtcConfig::new(), recipe.codecs)
-            .set_crypto_provider(Arc::clone(recipe.crypto))
+            .set_crypto_provider(Provider::clone(recipe.crypto))
             .set_dtls_cert(recipe.certificate.clone())
             .set_dtls_version(dtls)
             .set_local_ice_credentials(recipe.credentials)

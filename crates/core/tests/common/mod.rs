@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use headwater_core::event::{CloseReason, Event};
+use headwater_core::command::Command;
+use headwater_core::event::{CloseReason, Event, Reply};
 use headwater_core::ids::{ObjectId, PublisherId, RouterId, TransportId};
 use headwater_sim::{Received, Vp8Descriptor, World};
 use str0m::media::{MediaKind, Mid};
@@ -129,4 +130,26 @@ pub(crate) fn assert_continuous(packets: &[(Received, Vp8Descriptor)]) {
             ticks == 0
         });
     }
+}
+
+/// The server's answer to a client's offer.
+pub(crate) fn answer_to(world: &mut World, transport: TransportId, sdp: String) -> String {
+    match world.command(Command::AcceptOffer { transport, sdp }) {
+        Ok(Reply::Answer { sdp, .. }) => sdp,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Publishes an offered track.
+pub(crate) fn publish(world: &mut World, transport: TransportId, mid: Mid) -> PublisherId {
+    let publisher = PublisherId(world.handle());
+    let mid = mid.to_string();
+    world
+        .command(Command::Publish {
+            transport,
+            publisher,
+            mid,
+        })
+        .expect("it was offered");
+    publisher
 }

@@ -1,0 +1,96 @@
+//! Of several encodings the largest living one goes out; switching happens at a key frame.
+
+mod common;
+
+use std::time::Duration;
+
+use headwater_core::command::{Command, StatsTarget};
+use headwater_core::event::{Reply, StatValue};
+use headwater_core::ids::PublisherId;
+use headwater_sim::World;
+use str0m::media::Mid;
+
+const LAYERS: [(&str, usize, u16); 3] = [("q", 600, 320), ("h", 800, 640), ("f", 1000, 1280)];
+
+struct Simulcast {
+    world: World,
+    alice: usize,
+    bob: usize,
+    mid: Mid,
+    publisher: PublisherId,
+    frame: u32,
+}
+
+impl Simulcast {
+    fn new() -> Self {
+        let mut world = World::new(110);
+        let router = world.create_router();
+        let transport = world.create_publish_transport(router);
+        let alice = world.add_peer();
+        let (sdp, mid) = world.peers[alice].offer_simulcast(&["q", "h", "f"]);
+        let sdp = common::answer_to(&mut world, transport, sdp);
+        world.peers[alice].accept_answer(&sdp);
+        let publisher = common::publish(&mut world, transport, mid);
+        let (bob, _, _) = world.subscribe(router, &[publisher]);
+        Self {
+            world,
+            alice,
+            bob,
+            mid,
+            publisher,
+            frame: 0,
+        }
+    }
+
+    /// One frame of each of these encodings; key frames as asked for and at the start.
+    fn frames(&mut self, count: usize, layers: &[(&str, usize, u16)]) {
+        for _ in 0..count {
+            let peer = &mut self.world.peers[self.alice];
+            let asked = (!peer.key_frame_requests.is_empty())
+                .then_some(peer.key_frame_rid)
+                .flatten();
+            peer.key_frame_requests.clear();
+            for (rid, size, width) in layers {
+                let key = self.frame == 0 || asked.is_some_and(|asked| *asked == **rid);
+                peer.send_layer(self.world.now, self.mid, rid, key, *size, *width);
+            }
+            self.frame += 1;
+            self.world.run(Duration::from_millis(40));
+        }
+    }
+
+    fn rid(&mut self) -> String {
+        let target = StatsTarget::Publisher(self.publisher);
+        let Ok(Reply::Stats(stats)) = self.world.command(Command::GetStats { target }) else {
+            panic!()
+        };
+        match stats.iter().find(|(name, _)| *name == "rid") {
+            Some((_, StatValue::Text(rid))) => rid.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn last_sizes(&self, count: usize) -> Vec<usize> {
+        let received = &self.world.peers[self.bob].received;
+        received[received.len() - count..]
+            .iter()
+            .map(|packet| packet.payload.len())
+            .collect()
+    }
+}
+
+/// The largest is found, lost with its encoder, and found again; numbers never jump.
+#[test]
+fn the_largest_that_lives() {
+    let mut call = Simulcast::new();
+    call.frames(50, &LAYERS);
+    assert_eq!(call.rid(), "f");
+    assert_eq!(call.last_sizes(10), [1000; 10]);
+    call.frames(100, &LAYERS[..2]);
+    assert_eq!(call.rid(), "h");
+    assert_eq!(call.last_sizes(10), [800; 10]);
+    call.frames(50, &LAYERS);
+    assert_eq!(call.rid(), "f");
+    assert_eq!(call.last_sizes(10), [1000; 10]);
+    common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
