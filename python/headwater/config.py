@@ -52,6 +52,7 @@ class Limits(BaseModel):
         default=64 * 1024, ge=1024, le=16 * 1024 * 1024, description="one signalling frame"
     )
     sdp_bytes: int = Field(default=64 * 1024, ge=1024, le=1024 * 1024, description="one session description")
+    media_lines: int = Field(default=512, ge=2, le=4096, description="m-lines of one session description")
     body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3, description="one HTTP request body")
     name_length: int = Field(default=256, ge=1, le=4096, description="characters of a name or identity")
     send_queue: int = Field(default=512, ge=16, le=65536, description="messages waiting for one slow client")

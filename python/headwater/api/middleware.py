@@ -5,6 +5,7 @@ Plain ASGI, so that WebSockets and streaming pass through untouched.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ _CSP = "; ".join(
         "frame-ancestors 'self'",
     )
 )
+_DRAIN_SECONDS = 2.0
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
@@ -88,20 +90,46 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         seen = 0
-        declared = Headers(scope=scope).get("content-length", "")
+        finished = False
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        endless = "transfer-encoding" in headers or (declared.isdigit() and int(declared) > self._limit)
 
         async def bounded_receive() -> Message:
-            nonlocal seen
+            nonlocal seen, finished
             if declared.isdigit() and int(declared) > self._limit:
                 raise HTTPException(413, f"the body exceeds {self._limit} bytes")
             message = await receive()
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
+                finished = not message.get("more_body", False)
                 if seen > self._limit:
                     raise HTTPException(413, f"the body exceeds {self._limit} bytes")
             return message
 
-        await self._app(scope, bounded_receive, send)
+        async def send_and_hang_up(message: Message) -> None:
+            # Whoever is refused must not go on sending a body that nobody reads. A body that is merely
+            # too large is let out of the pipe first: hanging up on it would lose the answer too.
+            refused = message["type"] == "http.response.start" and endless and not finished
+            if refused and (message["status"] != 413 or not await _drain(receive, 4 * self._limit)):
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, bounded_receive, send_and_hang_up)
+
+
+async def _drain(receive: Receive, limit: int) -> bool:
+    """Throw away the rest of a body; says whether its end came within the bounds."""
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while limit > 0:
+                message = await receive()
+                limit -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return True
+    except TimeoutError:
+        pass
+    return False
 
 
 def origin_allowed(origin: str | None, host: str | None, *, allowed: Collection[str], dev: bool) -> bool:

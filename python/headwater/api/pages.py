@@ -40,5 +40,10 @@ def install_pages(app: FastAPI, *, root: Path = WEB_ROOT) -> None:
     for path in PAGES:
         router.add_api_route(path, page, methods=["GET", "HEAD"])
     app.include_router(router)
-    # Last: everything that is no route may be a file (check_dir=False: it may be built later).
-    app.mount("/", StaticFiles(directory=root, check_dir=False), name="web")
+    # Last: everything that is no route may be a file of the web app, once it is built.
+    app.mount("/", _Assets(directory=root, check_dir=False), name="web")
+
+
+class _Assets(StaticFiles):
+    async def check_config(self) -> None:
+        """A directory that is not there yet holds no file: 404, not a failure of ours."""

@@ -12,11 +12,12 @@ from datetime import datetime
 from headwater.auth import Claims
 from headwater.cluster import EndpointProtocol
 from headwater.config import Limits
+from headwater.errors import InvalidSdp
 from headwater.ids import MeetingId
 from headwater.media.router import DtlsVersion
 from headwater.meetings.rooms.events import Source
 
-__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "RoomOptions", "TrackHint", "clean_name"]
+__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "RoomOptions", "TrackHint", "check_sdp", "clean_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,18 @@ class JoinRequest:
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def check_sdp(sdp: str, limits: Limits) -> None:
+    """Refuse a session description that is larger than any honest one, before anything parses it.
+
+    Raises:
+        InvalidSdp: It has too many characters or too many m-lines.
+    """
+    if len(sdp) > limits.sdp_bytes:
+        raise InvalidSdp(f"the session description exceeds {limits.sdp_bytes} bytes")
+    if sdp.count("\nm=") > limits.media_lines:
+        raise InvalidSdp(f"the session description has more than {limits.media_lines} m-lines")
 
 
 def clean_name(name: str | None, *, limit: int) -> str:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from headwater.errors import HeadwaterError, InvalidSdp, LimitReached, NoOffer, NotFound
+from headwater.errors import HeadwaterError, LimitReached, NoOffer, NotFound
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import (
     DataChannelOpened,
@@ -29,7 +29,7 @@ from headwater.media.publisher import Publisher
 from headwater.media.router import Router
 from headwater.media.track import LocalTrack
 from headwater.meetings.rooms.events import TrackView
-from headwater.meetings.rooms.models import RoomOptions, TrackHint
+from headwater.meetings.rooms.models import RoomOptions, TrackHint, check_sdp
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -122,8 +122,7 @@ class Publications:
             InvalidSdp: The offer cannot be used.
             LimitReached: More tracks than one participant may have.
         """
-        if len(sdp) > self._limits.sdp_bytes:
-            raise InvalidSdp(f"the session description exceeds {self._limits.sdp_bytes} bytes")
+        check_sdp(sdp, self._options.limits)
         async with self._lock:
             transport = await self._transport_for(sdp)
             answer = await transport.get_answer(sdp)
@@ -182,12 +181,13 @@ class Publications:
         begun: list[TrackView] = []
         try:
             for track in fresh:
-                begun.append(await self._publish(transport, track, hints.get(track.mid, TrackHint())))
+                view = await self._publish(transport, track, hints.get(track.mid, TrackHint()))
+                begun.append(view)  # a later one that fails must not hide this one
         finally:
             # Told together, so that the others receive them with one offer.
-            for view in begun:
-                if view.publisher_id in self._tracks:
-                    self._side.track_published(view)
+            for told in begun:
+                if told.publisher_id in self._tracks:
+                    self._side.track_published(told)
 
     async def _publish(self, transport: PublishTransport, track: LocalTrack, hint: TrackHint) -> TrackView:
         publisher = await transport.publish(track)

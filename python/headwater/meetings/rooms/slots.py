@@ -18,7 +18,7 @@ from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms.events import MediaKind, RoomEvent, TrackView, TransportLost
-from headwater.meetings.rooms.models import RoomOptions
+from headwater.meetings.rooms.models import RoomOptions, check_sdp
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.protocols.sdp import parse_sdp
 from headwater.telemetry import get_logger
@@ -60,8 +60,7 @@ class Slots:
         Raises:
             InvalidSdp: The offer cannot be used.
         """
-        if len(sdp) > self._options.limits.sdp_bytes:
-            raise InvalidSdp(f"the session description exceeds {self._options.limits.sdp_bytes} bytes")
+        check_sdp(sdp, self._options.limits)
         if self._transport is not None:
             return await self._transport.get_answer(sdp, [])
         self._slots = _receiving_slots(sdp)

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable
 from headwater.errors import (
     AmbiguousTrack,
     HeadwaterError,
-    InvalidSdp,
     NegotiationTimeout,
     NoOffer,
     NotFound,
@@ -34,7 +33,7 @@ from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
-from headwater.meetings.rooms.models import RoomOptions
+from headwater.meetings.rooms.models import RoomOptions, check_sdp
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -119,8 +118,7 @@ class Subscriptions:
         """
         if self._transport is None or self._open_offer is None:
             raise NoOffer("no offer is open")
-        if len(sdp) > self._options.limits.sdp_bytes:
-            raise InvalidSdp(f"the session description exceeds {self._options.limits.sdp_bytes} bytes")
+        check_sdp(sdp, self._options.limits)
         try:
             await self._transport.set_answer(sdp)
         except HeadwaterError:
@@ -201,6 +199,8 @@ class Subscriptions:
             except HeadwaterError as error:
                 # The room closes, or the transport was lost meanwhile: `_follow` and the next change go on.
                 _log.info("subscription not made", reason=str(error))
+            except Exception:  # a bug of ours must not leave this participant deaf for the rest of the call
+                _log.exception("subscription failed")
 
     async def _apply(self) -> None:
         """Bring the transport nearer to what is wanted; at most one offer comes of it."""
@@ -235,8 +235,10 @@ class Subscriptions:
 
     async def _close_unwanted(self) -> None:
         for publisher_id in [i for i in self._subscribers if i not in self._wanted]:
-            await self._subscribers.pop(publisher_id).close()
-            self._offer_due = True
+            # While one closes, events may have taken away the next.
+            if (subscriber := self._subscribers.pop(publisher_id, None)) is not None:
+                await subscriber.close()
+                self._offer_due = True
 
     async def _subscribe(self, transport: SubscribeTransport, ids: list[str]) -> str | None:
         """Subscribe to several publishers with one offer; those that cannot be had are let go."""
