@@ -44,7 +44,10 @@ fn main() {
 fn profile() -> String {
     let out = PathBuf::from(env::var("OUT_DIR").expect("set by cargo"));
     let name = out.ancestors().nth(3).and_then(Path::file_name);
-    name.map_or_else(|| "unknown".to_owned(), |name| name.to_string_lossy().into_owned())
+    name.map_or_else(
+        || "unknown".to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

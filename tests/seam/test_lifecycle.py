@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from headwater._core import native
-from tests.seam.conftest import DEADLINE, collect, open_worker
+from tests.seam.conftest import DEADLINE, collect, open_worker, outcome
 
 
 def resources() -> tuple[int, int]:
@@ -68,6 +68,8 @@ def test_new_routers_go_to_the_thread_that_carries_least() -> None:
             worker.create_router(routers[-1], ["opus"])
         assert sorted(router >> 48 for router in routers) == [0, 0, 1, 1, 2, 2, 3, 3]
         assert all(worker.allocate(router) >> 48 == router >> 48 for router in routers)
+        outcome(worker, worker.close_router(routers[5]))
+        assert worker.allocate_router() >> 48 == routers[5] >> 48
     finally:
         worker.close()
 

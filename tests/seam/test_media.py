@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from headwater._core import native
-from tests.seam.conftest import collect, outcome
+from tests.seam.conftest import DEADLINE, collect, outcome
 
 BLOCK = 0.5
 """Seconds for which the interpreter lock is held."""
@@ -124,6 +124,18 @@ def test_a_panic_inside_a_session_closes_that_session_alone(worker: native.Worke
     peer.tell(await_frames=ENOUGH)
     assert peer.hear("flowing")
     assert worker.counters()["thread_panics"] == 0
+
+
+def test_closing_a_router_leaves_nothing_behind(worker: native.Worker, peer: Peer) -> None:
+    """When everything is closed, neither core nor worker holds an object or an address."""
+    router = connect(worker, peer)
+    assert worker.counters()["objects"] > 0
+    value(worker, worker.close_router(router))
+    left = {"objects", "open_commands", "known_ufrags", "known_addresses"}
+    deadline = time.monotonic() + DEADLINE
+    while any((counters := worker.counters())[name] for name in left):
+        assert time.monotonic() < deadline, {name: counters[name] for name in left}
+        value(worker, worker.get_stats("thread", router))
 
 
 def test_closing_the_worker_tells_the_peers(worker: native.Worker, peer: Peer) -> None:

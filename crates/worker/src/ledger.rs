@@ -45,6 +45,11 @@ impl Ledger {
         }
     }
 
+    /// How many objects live, and how many commands are open.
+    pub(crate) fn len(&self) -> (usize, usize) {
+        (self.live.len(), self.open.len())
+    }
+
     /// The routers that are open now.
     pub(crate) fn routers(&self) -> Vec<RouterId> {
         let router = |object: &ObjectId| match object {

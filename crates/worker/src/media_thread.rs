@@ -303,6 +303,9 @@ impl MediaThread {
         self.published = now;
         let mut values: Vec<_> = self.counters.values().collect();
         values.push(("steered_sources", self.steering.len() as u64));
+        let (objects, commands) = self.ledger.len();
+        values.push(("objects", objects as u64));
+        values.push(("open_commands", commands as u64));
         values.extend(self.sfu.counters());
         if let Ok(mut published) = self.inbox().counters.try_lock() {
             *published = values;
