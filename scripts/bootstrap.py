@@ -6,7 +6,8 @@ from house import build, console, needs
 def main() -> None:
     """Prepare the checkout."""
     try:
-        needs.ensure()
+        with console.stage("system packages for the tests"):
+            needs.ensure()
         build.ensure_compiler()
         build.ensure("test")
     except console.CommandFailed as failure:

@@ -1,6 +1,6 @@
 """The system packages that only the tests need."""
 
-from house import console, system
+from house import system
 
 PROGRAMS = {
     "chromium": "chromium",
@@ -19,7 +19,6 @@ PROGRAMS = {
 
 def ensure() -> None:
     """Install what is missing, without a question."""
-    with console.stage("system packages for the tests"):
-        if system.install_missing(PROGRAMS, reason="a program that the tests use"):
-            # Without one font a headless browser draws empty boxes on the screenshots.
-            system.install(["fonts-dejavu-core"], reason="a font for the browsers")
+    if system.install_missing(PROGRAMS, reason="a program that the tests use"):
+        # Without one font a headless browser draws empty boxes on the screenshots.
+        system.install(["fonts-dejavu-core"], reason="a font for the browsers")
