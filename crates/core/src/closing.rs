@@ -2,7 +2,7 @@
 //!
 //! | closes | also close, before it, with this reason |
 //! |---|---|
-//! | router | its transports (`Parent`) |
+//! | router | its transports, those that take before those that give (`Parent`) |
 //! | publish transport | its publishers and data publishers (`Parent`) |
 //! | subscribe transport | its subscribers and data subscribers (`Parent`) |
 //! | recording transport | its recording tracks (`Parent`) |
@@ -26,11 +26,24 @@ impl Sfu {
         let Some(router) = self.routers.get(&id) else {
             return;
         };
-        for transport in router.transports.clone() {
+        // Takers first: then nothing closes because its publisher did, but all with the router.
+        let (givers, takers): (Vec<_>, Vec<_>) = router
+            .transports
+            .iter()
+            .copied()
+            .partition(|transport| self.gives(*transport));
+        for transport in takers.into_iter().chain(givers) {
             self.close_transport(transport, CloseReason::Parent, now);
         }
         self.routers.remove(&id);
         self.emit_closed(ObjectId::Router(id), reason);
+    }
+
+    fn gives(&self, transport: TransportId) -> bool {
+        match self.transports.get(&transport) {
+            Some(Transport::WebRtc(key)) => matches!(self.sessions[*key].side, Side::Publish(_)),
+            _ => false,
+        }
     }
 
     pub(crate) fn close_transport(&mut self, id: TransportId, reason: CloseReason, now: Instant) {

@@ -468,6 +468,7 @@ impl Sfu {
             str0m::media::KeyframeRequestKind::Pli => subscriber.stats.plis += 1,
             str0m::media::KeyframeRequestKind::Fir => subscriber.stats.firs += 1,
         }
+        self.counters.plis_received += 1;
         let (publisher, open) = (subscriber.publisher, subscriber.open);
         if open {
             self.want_key_frame(publisher, now);

@@ -93,14 +93,14 @@ fn router() {
     assert_eq!(
         room.closed(),
         [
-            (ObjectId::Subscriber(subscribers[0]), PublisherClosed),
-            (ObjectId::RecordingTrack(track), PublisherClosed),
+            (ObjectId::Subscriber(subscribers[0]), Parent),
+            (ObjectId::Subscriber(subscribers[1]), Parent),
+            (ObjectId::Transport(watching), Parent),
+            (ObjectId::RecordingTrack(track), Parent),
+            (ObjectId::Transport(recording), Parent),
             (ObjectId::Publisher(room.camera.1), Parent),
-            (ObjectId::Subscriber(subscribers[1]), PublisherClosed),
             (ObjectId::Publisher(room.microphone.1), Parent),
             (ObjectId::Transport(room.publishing), Parent),
-            (ObjectId::Transport(watching), Parent),
-            (ObjectId::Transport(recording), Parent),
             (ObjectId::Router(router), Requested),
         ]
     );

@@ -1,0 +1,112 @@
+//! `docs/reference/statistics.md` lists exactly the names that the core answers.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use common::Room;
+use headwater_core::command::{Command, StatsTarget};
+use headwater_core::event::Reply;
+use headwater_core::ids::{DataPublisherId, DataSubscriberId, RecordingTrackId, TransportId};
+use headwater_sim::World;
+
+const PAGE: &str = include_str!("../../../docs/reference/statistics.md");
+
+/// Names in the table under a heading.
+fn listed(heading: &str) -> BTreeSet<String> {
+    let section = PAGE
+        .split("\n## ")
+        .find(|section| section.starts_with(heading));
+    let rows = section
+        .unwrap_or_else(|| panic!("no section {heading}"))
+        .lines();
+    rows.filter_map(|row| {
+        row.strip_prefix("| `")?
+            .split('`')
+            .next()
+            .map(str::to_owned)
+    })
+    .collect()
+}
+
+fn answered(world: &mut World, targets: &[StatsTarget]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for target in targets {
+        match world.command(Command::GetStats { target: *target }) {
+            Ok(Reply::Stats(stats)) => {
+                names.extend(stats.into_iter().map(|(name, _)| name.to_owned()))
+            }
+            other => panic!("{target:?}: {other:?}"),
+        }
+    }
+    names
+}
+
+/// Every object of a busy room, asked. `rid` needs simulcast and is tested there.
+#[test]
+fn the_page_is_complete() {
+    let mut room = Room::new(120);
+    let (_, watching, subscribers) = room.world.subscribe(room.router, &[room.camera.1]);
+    let remote: SocketAddr = "127.0.0.1:6000".parse().unwrap();
+    let (recording, track) = (
+        TransportId(room.world.handle()),
+        RecordingTrackId(room.world.handle()),
+    );
+    let (data_publisher, data_subscriber) = (
+        DataPublisherId(room.world.handle()),
+        DataSubscriberId(room.world.handle()),
+    );
+    let (router, publisher, label) = (room.router, room.camera.1, "chat".to_owned());
+    for command in [
+        Command::CreateRecordingTransport {
+            router,
+            transport: recording,
+            remote,
+        },
+        Command::StartRecording {
+            transport: recording,
+            track,
+            publisher,
+            remote,
+        },
+        Command::PublishData {
+            transport: room.publishing,
+            data_publisher,
+            label,
+        },
+        Command::SubscribeData {
+            transport: watching,
+            data_subscriber,
+            data_publisher,
+        },
+    ] {
+        room.world.command(command).unwrap();
+    }
+    room.frames(150);
+    let webrtc = [
+        StatsTarget::Transport(room.publishing),
+        StatsTarget::Transport(watching),
+    ];
+    let all = [webrtc[0], webrtc[1], StatsTarget::Transport(recording)];
+    let cases: [(&str, &[StatsTarget]); 7] = [
+        ("Media thread", &[StatsTarget::Thread]),
+        ("Transport", &all),
+        ("Publisher", &[StatsTarget::Publisher(publisher)]),
+        ("Subscriber", &[StatsTarget::Subscriber(subscribers[0])]),
+        (
+            "Data publisher",
+            &[StatsTarget::DataPublisher(data_publisher)],
+        ),
+        (
+            "Data subscriber",
+            &[StatsTarget::DataSubscriber(data_subscriber)],
+        ),
+        ("Recording track", &[StatsTarget::RecordingTrack(track)]),
+    ];
+    for (heading, targets) in cases {
+        let mut listed = listed(heading);
+        listed.remove("rid");
+        assert_eq!(answered(&mut room.world, targets), listed, "{heading}");
+    }
+}
