@@ -7,8 +7,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection as Socket
+from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from headwater import HeadwaterError, PublishTransport, Router, SubscribeTransport, Worker
@@ -17,24 +19,25 @@ TYPE = Headers({"Content-Type": "text/html; charset=utf-8"})
 PAGE = Response(200, "OK", TYPE, Path(__file__).with_suffix(".html").read_bytes())
 
 
-async def visit(router: Router, socket: ServerConnection) -> None:
+async def visit(router: Router, socket: Socket) -> None:
     publishing = await router.create_publish_transport()
     watching = await router.create_subscribe_transport()
-    async with asyncio.TaskGroup() as tasks, publishing, watching:
-        tasks.create_task(show(router, publishing, watching, socket))
-        async for text in socket:
-            message = json.loads(text)
-            if "offer" in message:  # what this visitor sends
-                await socket.send(json.dumps({"answer": await publishing.get_answer(message["offer"])}))
-                for track in publishing.unpublished:
-                    await publishing.publish(track)
-            else:  # the reply to our offer of what the others send
-                await watching.set_answer(message["answer"])
+    try:
+        async with asyncio.TaskGroup() as tasks, publishing, watching:
+            tasks.create_task(show(router, publishing, watching, socket))
+            async for text in socket:
+                message = json.loads(text)
+                if "offer" in message:  # what this visitor sends
+                    await socket.send(json.dumps({"answer": await publishing.get_answer(message["offer"])}))
+                    for track in publishing.unpublished:
+                        await publishing.publish(track)
+                else:  # the reply to our offer of what the others send
+                    await watching.set_answer(message["answer"])
+    except* ConnectionClosed:
+        pass  # left while we were speaking
 
 
-async def show(
-    router: Router, own: PublishTransport, watching: SubscribeTransport, socket: ServerConnection
-) -> None:
+async def show(router: Router, own: PublishTransport, watching: SubscribeTransport, socket: Socket) -> None:
     events = router.events()  # whatever happens in the room wakes us up
     while not watching.closed:
         with suppress(HeadwaterError):  # somebody left in this moment: look again
@@ -49,7 +52,7 @@ async def show(
             await socket.send(json.dumps({"offer": offer}))
 
 
-def page(_: ServerConnection, request: Request) -> Response | None:
+def page(_: Socket, request: Request) -> Response | None:
     return None if "Upgrade" in request.headers else PAGE
 
 

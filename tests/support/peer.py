@@ -14,6 +14,7 @@ from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
     RTCPeerConnection,
+    RTCRtpSender,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError
@@ -83,21 +84,28 @@ class Peer:
         self.connection.on("track", self._on_track)
         self.connection.on("datachannel", self._on_channel)
 
-    async def publish(self, transport: PublishTransport, *tracks: MediaStreamTrack) -> None:
-        """Send tracks: offer, and take the answer."""
+    async def publish(
+        self, transport: PublishTransport, *tracks: MediaStreamTrack, codec: str = "VP8"
+    ) -> None:
+        """Send tracks, video in one codec: offer, and take the answer."""
         for track in tracks:
             self.connection.addTrack(track)
+        wanted = ("video/rtx", f"video/{codec}".lower())
+        known = RTCRtpSender.getCapabilities("video").codecs
+        for transceiver in self.connection.getTransceivers():
+            if transceiver.kind == "video":
+                transceiver.setCodecPreferences([c for c in known if c.mimeType.lower() in wanted])
         await self.offer(transport)
 
     async def offer(self, transport: PublishTransport) -> None:
         """Offer what there is now."""
         await self.connection.setLocalDescription(await self.connection.createOffer())
         answer = await transport.get_answer(self.connection.localDescription.sdp)
-        await self._set_remote(answer, "answer")
+        await self.set_remote(answer, "answer")
 
     async def answer(self, transport: SubscribeTransport, offer: str) -> None:
         """Take the server's offer and answer it."""
-        await self._set_remote(offer, "offer")
+        await self.set_remote(offer, "offer")
         await self.connection.setLocalDescription(await self.connection.createAnswer())
         await transport.set_answer(self.connection.localDescription.sdp)
 
@@ -109,7 +117,7 @@ class Peer:
             self.connection.addTransceiver(kind, direction="recvonly")
         await self.connection.setLocalDescription(await self.connection.createOffer())
         answer = await transport.get_answer(self.connection.localDescription.sdp, publisher_ids)
-        await self._set_remote(answer, "answer")
+        await self.set_remote(answer, "answer")
 
     def stop(self, track: MediaStreamTrack) -> None:
         """Stop sending a track; the next offer says so."""
@@ -156,20 +164,25 @@ class Peer:
         await asyncio.gather(*self._readers, return_exceptions=True)
         self._readers.clear()
 
-    async def _set_remote(self, sdp: str, kind: str) -> None:
-        """Set the server's description, and bundle everything on one transport.
+    async def set_remote(self, sdp: str, kind: str) -> None:
+        """Set the server's description, and make up for two things that aiortc does not do.
 
-        aiortc gives the second video of a new connection the transport of the first, and then moves
-        only the first one to the bundle's: the second would stay on a transport that is stopped.
+        It gives the second video of a new connection the transport of the first, and then moves only
+        the first one to the bundle's: the second would stay on a transport that is stopped. And it
+        learns the SSRC of an m-line once, so a track that takes over an m-line would be discarded.
         """
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp, kind))
         transceivers, sctp = self.connection.getTransceivers(), self.connection.sctp
-        first = parse_sdp(sdp).media[0].mid
-        primary = sctp.transport if sctp and sctp.mid == first else transceivers[0].receiver.transport
+        media = parse_sdp(sdp).media
+        primary = sctp.transport if sctp and sctp.mid == media[0].mid else transceivers[0].receiver.transport
         for transceiver in transceivers:
             if transceiver.receiver.transport is not primary:
                 transceiver.receiver.setTransport(primary)
                 transceiver.sender.setTransport(primary)
+            for section in media:
+                if section.mid == transceiver.mid:
+                    for line in section.attributes("ssrc"):
+                        primary._rtp_router.ssrc_table[int(line.split()[0])] = transceiver.receiver
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         (mid,) = [t.mid for t in self.connection.getTransceivers() if t.receiver.track is track]
