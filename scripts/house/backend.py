@@ -97,7 +97,10 @@ def verify(wheel: Path) -> None:
 
 
 def _prepare() -> None:
-    rust.ensure()
+    # pip may not install system packages: without a good Rust the compiler's own message follows.
+    if not rust.find():
+        version = ".".join(map(str, rust.minimum()))
+        print(f"headwater: Rust >= {version} was not found; `make bootstrap` installs it", file=sys.stderr)
     if not (paths.WEB / "package.json").is_file():
         if not (paths.WEB_BUILT / "index.html").is_file():
             raise IncompleteWheel("neither web/ nor a built python/headwater/_web/ is here")

@@ -14,9 +14,9 @@ from house import console, paths, system
 
 def ensure() -> None:
     """Have `cargo` and `rustc` on the PATH of our children, new enough for the workspace."""
-    wanted = minimum()
-    if _activate(wanted):
+    if find():
         return
+    wanted = minimum()
     shown = ".".join(map(str, wanted))
     with console.stage(f"Rust >= {shown} from the system's packages"):
         system.refresh()
@@ -27,6 +27,15 @@ def ensure() -> None:
             if _activate(wanted):
                 return
     console.give_up(f"Rust >= {shown} is missing", "install it with https://rustup.rs, then try again")
+
+
+def find() -> bool:
+    """Put a toolchain that is new enough and already here at the front of our children's PATH.
+
+    Returns:
+        True when there is one.
+    """
+    return _activate(minimum())
 
 
 def minimum() -> tuple[int, ...]:

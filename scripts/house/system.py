@@ -20,7 +20,7 @@ def install(packages: list[str], *, reason: str) -> None:
         console.give_up(
             f"{reason} is missing", f"install the packages {words} (or your system's names for them)"
         )
-    prefix = _privilege()
+    prefix = privilege()
     if prefix is None:
         console.give_up(f"{reason} is missing", f"sudo apt-get install {words}")
     refresh()
@@ -55,7 +55,7 @@ def candidate(package: str) -> tuple[int, ...]:
 @functools.cache
 def refresh() -> None:
     """Fetch the package lists once per verb, when we may."""
-    prefix = _privilege()
+    prefix = privilege()
     if prefix is None:
         return
     try:
@@ -65,7 +65,7 @@ def refresh() -> None:
         console.say("    apt-get update failed; going on with the package lists at hand")
 
 
-def _privilege() -> list[str] | None:
+def privilege() -> list[str] | None:
     """The words before a command that needs root: none as root, `sudo -n` where allowed, else None."""
     if os.geteuid() == 0:
         return []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from house import console, ledger, paths, rust, stamps
+from house import console, ledger, paths, rust, stamps, system
 from house.ledger import Counts, Ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +122,17 @@ def test_a_missing_prerequisite_is_one_line(capsys: pytest.CaptureFixture[str]) 
     assert raised.value.code == 2
     line = capsys.readouterr().err
     assert line == "headwater: a C compiler is missing. Remedy: sudo apt-get install gcc\n"
+
+
+def test_without_rights_the_package_to_install_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is neither root nor allowed sudo gets the command to type, and nothing is tried."""
+    monkeypatch.setattr(system, "privilege", lambda: None)
+    monkeypatch.setattr("shutil.which", lambda program: f"/usr/bin/{program}")
+    with pytest.raises(SystemExit):
+        system.install(["gcc", "libc6-dev"], reason="a C compiler")
+    assert capsys.readouterr().err.endswith("Remedy: sudo apt-get install gcc libc6-dev\n")
 
 
 def test_the_wanted_compiler_is_read_from_the_workspace() -> None:
