@@ -19,7 +19,7 @@ use crate::router::Router;
 use crate::sfu::Sfu;
 use crate::timer::Reason;
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap};
-use crate::transport::webrtc::{Publishing, Recipe, Session, Side, Subscribing, contained};
+use crate::transport::webrtc::{Publishing, Recipe, Session, Side, Subscribing};
 use crate::transport::{Belongs, Transport};
 
 impl Sfu {
@@ -200,10 +200,9 @@ impl Sfu {
             Command::StopRecording { track } => self.stop_recording_command(track, now),
             Command::GetStats { target } => self.stats(target, now).map(Reply::Stats),
             Command::InjectPanic { transport } => {
-                let _ = self.session_key(transport)?;
-                if contained(|| panic!("injected")).is_err() {
-                    self.doomed.push((transport, CloseReason::Panic));
-                }
+                let key = self.session_key(transport)?;
+                self.sessions[key].poisoned = true;
+                self.mark_dirty(key);
                 Ok(Reply::Done)
             }
         }

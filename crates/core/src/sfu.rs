@@ -230,7 +230,11 @@ impl Sfu {
             return;
         };
         session.dirty = false;
-        match contained(|| session.rtc.handle_input(Input::Timeout(now))) {
+        let outcome = contained(|| {
+            assert!(!session.poisoned, "panic injected by a test");
+            session.rtc.handle_input(Input::Timeout(now))
+        });
+        match outcome {
             Ok(Ok(())) => self.drain(key, now),
             Ok(Err(_)) => {
                 self.counters.session_errors += 1;
@@ -247,7 +251,13 @@ impl Sfu {
             let session = &mut self.sessions[key];
             match contained(|| session.rtc.poll_output()) {
                 Ok(Ok(RtcOutput::Transmit(transmit))) => self.send(key, transmit),
-                Ok(Ok(RtcOutput::Event(event))) => self.handle_event(key, event, now),
+                Ok(Ok(RtcOutput::Event(event))) => {
+                    // A bug of ours that one peer's input can reach is that session's end too.
+                    if contained(|| self.handle_event(key, event, now)).is_err() {
+                        let transport = self.sessions[key].belongs.transport;
+                        return self.doomed.push((transport, CloseReason::Panic));
+                    }
+                }
                 Ok(Ok(RtcOutput::Timeout(at))) => {
                     self.note_profile(key);
                     return self.arm_session(key, at, now);

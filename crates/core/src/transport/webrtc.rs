@@ -36,6 +36,8 @@ pub(crate) struct Session {
     pub(crate) belongs: Belongs,
     pub(crate) rtc: Rtc,
     pub(crate) side: Side,
+    /// The next drain panics (tests only).
+    pub(crate) poisoned: bool,
     /// Waiting in the dirty list.
     pub(crate) dirty: bool,
     /// When the session's timer fires, if one is armed.
@@ -208,6 +210,7 @@ impl Session {
             belongs,
             rtc,
             side,
+            poisoned: false,
             dirty: false,
             armed: None,
             watched: None,
