@@ -35,6 +35,23 @@ async def test_two_chromium_exchange_h264(
     await _exchange("h264", server, alice_browser, bob_browser)
 
 
+async def test_engine_without_the_codec_still_hears(
+    server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser
+) -> None:
+    """H264 in a room with Firefox: Firefox gets the sound alone, the other Chromium everything."""
+    meeting = await server.new_meeting()
+    ada, bob, fox = await asyncio.gather(
+        join(alice_browser, server, meeting, name="ada", number=_ADA[0], tone=_ADA[1], codec="h264"),
+        join(bob_browser, server, meeting, name="bob"),
+        join(firefox, server, meeting, name="fox", number=_FOX[0], tone=_FOX[1]),
+    )
+    await _receives(bob, "ada", "h264", *_ADA)
+    await expect_tone(fox, "() => call.audio('ada')", _ADA[1])
+    await _receives(ada, "fox", "vp8", *_FOX)
+    frames = await fox.run("async () => (await call.inbound('ada', 'video'))?.framesDecoded ?? 0")
+    assert frames == 0
+
+
 async def _exchange(codec: str, server: Server, left: Browser, right: Browser) -> None:
     meeting = await server.new_meeting()
     ada, fox = await asyncio.gather(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import app_page
 from tests.e2e.client_page import expect_inbound, join, open_empty, video_of
-from tests.e2e.expect import expect_marker, expect_tone
+from tests.e2e.expect import expect_marker, expect_rows, expect_tone
 from tests.support.aiortc_peer import Signaled, expect_marker_frame, publish_by_whip, watch_by_whep
 from tests.support.browser import Browser, Page
 from tests.support.dtls_capture import CLIENT_HELLO, DtlsCapture
@@ -50,15 +51,21 @@ async def test_aiortc_subscribes_by_websocket_and_whep(server: Server, alice_bro
 async def test_ffmpeg_publishes_with_a_passive_offer(
     server: Server, alice_browser: Browser, tmp_path: Path
 ) -> None:
-    """FFmpeg waits for our ClientHello; its H264 and Opus reach a browser in the meeting."""
+    """FFmpeg waits for our ClientHello; its H264 and Opus are a tile in the meeting."""
     meeting = await server.new_meeting()
-    page = await join(alice_browser, server, meeting, name="ada")
+    page = await app_page.join(alice_browser, server, meeting, name="Alice")
     with DtlsCapture.on(server.port) as capture:
         async with whip_publisher(f"{server.url}/whip/{meeting}", tmp_path, _NUMBER, _TONE):
-            await expect_marker(page, video_of("whip"), _NUMBER)
-            await expect_tone(page, "() => call.audio('whip')", _TONE)
-            row = await expect_inbound(page, "whip", "video", "row.framesDecoded > 10", what="frames")
+            tile = "() => document.querySelector('[data-testid=tile][data-self=false] video')"
+            await expect_marker(page, tile, _NUMBER)
+            sound = "() => document.querySelector('[data-testid=sound]')?.srcObject.getAudioTracks()[0]"
+            await expect_tone(page, sound, _TONE)
+            (row,) = await expect_rows(page, "inbound-rtp", "row.framesDecoded > 10", what="frames")
             assert row["mimeType"].lower() == "video/h264"
+        await page.until(
+            "() => !document.querySelector('[data-testid=tile][data-self=false]')",
+            what="no tile when FFmpeg has ended",
+        )
         ours = [h for h in capture.hellos() if h.kind == CLIENT_HELLO and h.source_port == server.port]
     assert ours, "with a passive offer the server has to begin the handshake"
 

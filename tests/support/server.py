@@ -37,6 +37,7 @@ class Server:
         self.url = f"http://localhost:{port}"
         self.log = log
         self._process = process
+        self._killed = False
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -47,6 +48,7 @@ class Server:
         threads: int = 1,
         settings: Mapping[str, str] | None = None,
         python: str = sys.executable,
+        port: int | None = None,
     ) -> AsyncIterator[Server]:
         """Start a development node and wait until it is ready.
 
@@ -55,12 +57,14 @@ class Server:
             threads: Media threads.
             settings: Further `HEADWATER_*` variables, by name.
             python: The interpreter whose `headwater` runs.
+            port: The port to take; any free one when None.
 
         Raises:
             ServerFailed: It did not become ready, or did not end when asked to.
         """
-        port, log = free_port(), folder / f"server-{threads}.log"
-        with log.open("wb") as output:
+        port = port or free_port()
+        log = folder / f"server-{threads}.log"
+        with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *(python, "-m", "headwater", "serve", "--dev", "--port", str(port)),
                 *("--data", str(folder / "data"), "--threads", str(threads)),
@@ -87,6 +91,12 @@ class Server:
         assert response.status_code == 201, response.text
         meeting: str = response.json()["id"]
         return meeting
+
+    async def kill(self) -> None:
+        """End the node as a crash would: at once, without a word to anybody."""
+        self._killed = True
+        self._process.kill()
+        await self._process.wait()
 
     async def metrics(self) -> dict[str, float]:
         """What `/metrics` says now, by series."""
@@ -126,7 +136,7 @@ class Server:
             self._process.kill()
             await self._process.wait()
             raise ServerFailed(f"still running {_STOP_SECONDS} s after SIGTERM:\n{self.tail()}") from None
-        if code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
+        if not self._killed and code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
             raise ServerFailed(f"ended with {code}:\n{self.tail()}")
 
 

@@ -6,7 +6,7 @@
  * first, cells 9-10 the count of its ones modulo 4. A block runs along the lower 1/8, so that two
  * readings tell a live picture from a frozen one. tests/support/markers.py draws the same.
  *
- * The kit also remembers every RTCPeerConnection of the page; it changes nothing else.
+ * The kit also remembers every RTCPeerConnection and WebSocket of the page; it changes nothing else.
  */
 (() => {
   const COLUMNS = 4;
@@ -14,6 +14,7 @@
   const STEPS = 16;
   const pcs = [];
   const channels = [];
+  const sockets = [];
   const sources = [];
   const probes = new Map();
 
@@ -27,6 +28,14 @@
       }
     };
   }
+
+  const NativeWebSocket = window.WebSocket;
+  window.WebSocket = class WebSocket extends NativeWebSocket {
+    constructor(...args) {
+      super(...args);
+      sockets.push(this);
+    }
+  };
 
   function cells(number) {
     const ones = [...number.toString(2)].filter((bit) => bit === "1").length % 4;
@@ -195,5 +204,5 @@
     return all.filter((row) => row.type === type && Object.entries(filter).every(([key, value]) => row[key] === value));
   }
 
-  window.kit = { pcs, channels, drawMarker, readMarker, markerStream, probe, listen, stats, inbound, rows, state: {} };
+  window.kit = { pcs, channels, sockets, drawMarker, readMarker, markerStream, probe, listen, stats, inbound, rows, state: {} };
 })();
