@@ -209,46 +209,29 @@ impl Sfu {
         let id = publishing.data_publishers.iter().copied().find(|id| {
             self.data_publishers[id].label == label && self.data_publishers[id].config.is_none()
         });
-        let config = session
+        let known = session
             .rtc
             .channel(channel)
             .and_then(|channel| channel.config().cloned());
-        let config = config.unwrap_or_else(|| ChannelConfig {
+        let config = known.unwrap_or_else(|| ChannelConfig {
             label: label.clone(),
             ..internal()
         });
-        session.channels.insert(
-            channel,
-            Channel::Incoming {
-                label: label.clone(),
-                data_publisher: id,
-            },
-        );
-        let transport = session.belongs.transport;
-        let (max_retransmits, max_packet_lifetime) = match config.reliability {
-            Reliability::Reliable => (None, None),
-            Reliability::MaxRetransmits { retransmits } => (Some(retransmits), None),
-            Reliability::MaxPacketLifetime { lifetime } => (None, Some(lifetime)),
+        let what = Channel::Incoming {
+            label: label.clone(),
+            data_publisher: id,
         };
-        let ordered = config.ordered;
+        session.channels.insert(channel, what);
+        let transport = session.belongs.transport;
+        self.emit(opened(transport, &config));
         if let Some(publisher) = id.and_then(|id| self.data_publishers.get_mut(&id)) {
             publisher.config = Some(config);
-            let sessions: Vec<_> = publisher
-                .subscribers
-                .iter()
-                .map(|id| self.data_subscribers[id].session)
-                .collect();
+            let takers = publisher.subscribers.iter();
+            let sessions: Vec<_> = takers.map(|id| self.data_subscribers[id].session).collect();
             sessions
                 .into_iter()
                 .for_each(|session| self.open_channels(session));
         }
-        self.emit(Event::DataChannelOpened {
-            transport,
-            label,
-            ordered,
-            max_retransmits,
-            max_packet_lifetime,
-        });
     }
 
     pub(crate) fn handle_channel_data(&mut self, session_key: usize, data: ChannelData) {
@@ -352,6 +335,21 @@ impl Sfu {
         }
         self.fan_out_message(id, binary, payload);
         Ok(Reply::Done)
+    }
+}
+
+fn opened(transport: TransportId, config: &ChannelConfig) -> Event {
+    let (max_retransmits, max_packet_lifetime) = match config.reliability {
+        Reliability::Reliable => (None, None),
+        Reliability::MaxRetransmits { retransmits } => (Some(retransmits), None),
+        Reliability::MaxPacketLifetime { lifetime } => (None, Some(lifetime)),
+    };
+    Event::DataChannelOpened {
+        transport,
+        label: config.label.clone(),
+        ordered: config.ordered,
+        max_retransmits,
+        max_packet_lifetime,
     }
 }
 

@@ -206,39 +206,13 @@ impl Sfu {
             return Err(Error::NotFound { what: "publisher" });
         }
         let kind = publisher.kind;
-        let format = codec::Format::find(
-            self.sessions[publisher.session].rtc.codec_config().params(),
-            publisher.codec.payload_type,
-        );
-        let mime = publisher.codec.mime.clone();
-        let first = self.random.first_sequence();
-        let session = &mut self.sessions[key];
-        if !session.subscribing()?.client_offers {
-            return Err(Error::WrongTransport(
-                "the client has not offered slots; use Subscribe",
-            ));
-        }
-        let Side::Subscribe(subscribing) = &mut session.side else {
-            return Err(Error::WrongTransport(
-                "only a subscribe transport has slots",
-            ));
+        let (mid, rewriter) = self.take_slot(key, publisher_key)?;
+        let rewriter = match rewriter {
+            Some(rewriter) => rewriter,
+            None => Rewriter::new(self.random.first_sequence()),
         };
-        let rtc = &session.rtc;
-        let fits = |line: &&mut Line| {
-            format.is_some_and(|format| subscriber::fit(rtc, line.mid, &format).is_some())
-        };
-        let free = |line: &&mut Line| line.kind == kind && !line.dead && line.subscriber.is_none();
-        let line = subscribing
-            .lines
-            .iter_mut()
-            .filter(free)
-            .find(fits)
-            .ok_or(Error::UnsupportedCodec(mime))?;
-        let mid = line.mid;
-        let rewriter = line.rewriter.take().unwrap_or_else(|| Rewriter::new(first));
-        let ssrc = session
-            .rtc
-            .direct_api()
+        let stream = &mut self.sessions[key].rtc.direct_api();
+        let ssrc = stream
             .stream_tx_by_mid(mid, None)
             .map(|stream| stream.ssrc());
         let taker = Taker {
@@ -258,6 +232,40 @@ impl Sfu {
         Ok(Reply::Attached {
             mid: mid.to_string(),
         })
+    }
+
+    /// A free slot for a publisher, and the numbering it is to continue.
+    fn take_slot(
+        &mut self,
+        key: usize,
+        publisher: usize,
+    ) -> Result<(Mid, Option<Rewriter>), Error> {
+        let publisher = &self.publishers[publisher];
+        let params = self.sessions[publisher.session].rtc.codec_config().params();
+        let format = codec::Format::find(params, publisher.codec.payload_type);
+        let session = &mut self.sessions[key];
+        if !session.subscribing()?.client_offers {
+            return Err(Error::WrongTransport(
+                "the client has not offered slots; use Subscribe",
+            ));
+        }
+        let Side::Subscribe(subscribing) = &mut session.side else {
+            return Err(Error::WrongTransport(
+                "only a subscribe transport has slots",
+            ));
+        };
+        let rtc = &session.rtc;
+        let free = |line: &&mut Line| {
+            line.kind == publisher.kind && !line.dead && line.subscriber.is_none()
+        };
+        let fits = |line: &&mut Line| {
+            format.is_some_and(|format| subscriber::fit(rtc, line.mid, &format).is_some())
+        };
+        let mut lines = subscribing.lines.iter_mut().filter(free);
+        let line = lines
+            .find(fits)
+            .ok_or_else(|| Error::UnsupportedCodec(publisher.codec.mime.clone()))?;
+        Ok((line.mid, line.rewriter.take()))
     }
 
     pub(crate) fn subscribe(
@@ -342,25 +350,7 @@ impl Sfu {
         let Ok(drawn) = contained(|| draw(rtc, &plan, first, ice_restart)) else {
             return Err(self.doom(key));
         };
-        let new_lines: Vec<Line> = plan
-            .fresh
-            .iter()
-            .zip(&drawn.mids)
-            .map(|((subscriber, kind, _), mid)| Line {
-                mid: *mid,
-                kind: *kind,
-                subscriber: Some(*subscriber),
-                sending: false,
-                dead: false,
-                rewriter: None,
-            })
-            .collect();
-        let mut placed: Vec<(usize, Mid)> = plan.reused.clone();
-        placed.extend(
-            new_lines
-                .iter()
-                .filter_map(|line| Some((line.subscriber?, line.mid))),
-        );
+        let (new_lines, placed) = plan.lines(&drawn.mids);
         let ours = drawn
             .restart
             .as_ref()
@@ -528,16 +518,7 @@ impl Sfu {
         let session = &mut self.sessions[key];
         session.exchanged.get_or_insert(now);
         if let Some((theirs, ours)) = pending.restart {
-            // The client may have ignored the restart; then the old credentials stay.
-            if session.rtc.direct_api().local_ice_credentials() == theirs {
-                session
-                    .rtc
-                    .direct_api()
-                    .set_local_ice_credentials(ours.clone());
-                self.switch_ufrag(key, ours);
-            } else {
-                self.forget_ufrag(key, &ours.ufrag);
-            }
+            self.settle_restart(key, &theirs, ours);
         }
         let session = &mut self.sessions[key];
         let Side::Subscribe(subscribing) = &mut session.side else {
@@ -570,6 +551,17 @@ impl Sfu {
         self.watch(key, now);
         self.mark_dirty(key);
         self.renegotiate_if_needed(key);
+    }
+
+    /// The client may have ignored the restart; then the old credentials stay.
+    fn settle_restart(&mut self, key: usize, theirs: &IceCreds, ours: IceCreds) {
+        let mut direct = self.sessions[key].rtc.direct_api();
+        if direct.local_ice_credentials() == *theirs {
+            direct.set_local_ice_credentials(ours.clone());
+            self.switch_ufrag(key, ours);
+        } else {
+            self.forget_ufrag(key, &ours.ufrag);
+        }
     }
 
     /// A subscriber's m-line is agreed: find its stream, or close it when the client will not
@@ -672,6 +664,26 @@ struct Plan {
     fresh: Vec<(usize, TrackKind, (String, String))>,
     /// Lines that nobody has any more.
     emptied: Vec<Mid>,
+}
+
+impl Plan {
+    /// The new lines, and who gets which line, new or taken over.
+    fn lines(&self, mids: &[Mid]) -> (Vec<Line>, Vec<(usize, Mid)>) {
+        let mut placed = self.reused.clone();
+        let mut lines = Vec::with_capacity(mids.len());
+        for ((subscriber, kind, _), mid) in self.fresh.iter().zip(mids) {
+            placed.push((*subscriber, *mid));
+            lines.push(Line {
+                mid: *mid,
+                kind: *kind,
+                subscriber: Some(*subscriber),
+                sending: false,
+                dead: false,
+                rewriter: None,
+            });
+        }
+        (lines, placed)
+    }
 }
 
 /// What str0m made of a plan.

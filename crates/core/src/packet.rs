@@ -7,6 +7,7 @@ use str0m::rtp::{ExtensionValues, RedDecoder, RtpPacket, Vp8Descriptor};
 use crate::codec::Format;
 use crate::extension;
 use crate::keyframe;
+use crate::rewrite::Original;
 use crate::shared::Payload;
 
 /// A publisher's packet with what every subscriber needs to know about it.
@@ -35,6 +36,27 @@ impl<'a> Packet<'a> {
             rtp,
             format,
             vp8,
+        }
+    }
+
+    /// Whether the packet passes for someone who has `current` and wants `target`, and if so
+    /// whether it starts a new run: a switch happens at a key frame of the target.
+    pub(crate) fn admit(&self, current: Option<u32>, target: Option<u32>) -> Option<bool> {
+        if current == Some(self.ssrc) {
+            return Some(false);
+        }
+        (target == Some(self.ssrc) && self.keyframe).then_some(true)
+    }
+
+    /// The numbers as the publisher sent them.
+    pub(crate) fn original(&self) -> Original<'_> {
+        Original {
+            ssrc: self.ssrc,
+            sequence: *self.rtp.seq_no,
+            timestamp: self.rtp.header.timestamp,
+            clock_rate: self.format.spec.clock_rate.get(),
+            arrival: self.rtp.timestamp,
+            vp8: self.vp8.as_ref(),
         }
     }
 

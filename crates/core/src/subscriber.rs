@@ -11,7 +11,7 @@ use crate::codec::{self, Outgoing};
 use crate::event::TrackKind;
 use crate::ids::SubscriberId;
 use crate::packet::Packet;
-use crate::rewrite::{Original, Rewriter};
+use crate::rewrite::Rewriter;
 
 /// One track out.
 pub(crate) struct Subscriber {
@@ -109,13 +109,8 @@ impl Subscriber {
         packet: &Packet<'_>,
         target: Option<u32>,
     ) -> Verdict {
-        let starts_run = match (
-            self.current == Some(packet.ssrc),
-            target == Some(packet.ssrc),
-        ) {
-            (true, _) => false,
-            (false, true) if packet.keyframe => true,
-            _ => return self.drop_packet(),
+        let Some(starts_run) = packet.admit(self.current, target) else {
+            return self.drop_packet();
         };
         let (Some(ssrc), Some(outgoing)) = (self.ssrc, self.outgoing(rtc, packet)) else {
             return self.drop_packet();
@@ -128,15 +123,7 @@ impl Subscriber {
             self.stats.switches += 1;
         }
         let rtp = packet.rtp;
-        let original = Original {
-            ssrc: packet.ssrc,
-            sequence: *rtp.seq_no,
-            timestamp: rtp.header.timestamp,
-            clock_rate: packet.format.spec.clock_rate.get(),
-            arrival: rtp.timestamp,
-            vp8: packet.vp8.as_ref(),
-        };
-        let Some(numbers) = self.rewriter.rewrite(&original, starts_run) else {
+        let Some(numbers) = self.rewriter.rewrite(&packet.original(), starts_run) else {
             return self.drop_packet();
         };
         let len = payload.len();

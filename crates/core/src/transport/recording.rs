@@ -74,26 +74,16 @@ impl RecordingTrack {
 
     /// The copy of a packet, if it passes.
     pub(crate) fn forward(&mut self, packet: &Packet<'_>, target: Option<u32>) -> Option<Transmit> {
-        let starts_run = match (
-            self.current == Some(packet.ssrc),
-            target == Some(packet.ssrc),
-        ) {
-            (true, _) => false,
-            (false, true) if packet.keyframe => true,
-            _ => return None,
-        };
+        let starts_run = packet.admit(self.current, target)?;
         let payload = packet.payload(packet.format.red)?;
         if starts_run {
             self.current = Some(packet.ssrc);
             self.clock_rate = packet.format.spec.clock_rate.get();
         }
+        // Recorders start afresh at the key frame of a switch: picture ids may jump.
         let original = Original {
-            ssrc: packet.ssrc,
-            sequence: *packet.rtp.seq_no,
-            timestamp: packet.rtp.header.timestamp,
-            clock_rate: self.clock_rate,
-            arrival: packet.rtp.timestamp,
-            vp8: None, // recorders restart at the key frame of a switch
+            vp8: None,
+            ..packet.original()
         };
         let numbers = self.rewriter.rewrite(&original, starts_run)?;
         let mut contents = Vec::with_capacity(HEADER + payload.len());
