@@ -16,7 +16,7 @@ use slab::Slab;
 use str0m::config::DtlsCert;
 use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
-use str0m::{Event as RtcEvent, Input, Output as RtcOutput};
+use str0m::{Event as RtcEvent, Input, Output as RtcOutput, RtcError};
 
 use crate::crypto;
 use crate::datachannel::{DataPublisher, DataSubscriber};
@@ -37,7 +37,7 @@ use crate::timer::{Reason, Timers};
 use crate::transport::Transport;
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack};
 use crate::transport::webrtc::{Panicked, Session, Side, contained};
-use crate::{Output, Route, SessionKey, SfuConfig, Socket, Transmit};
+use crate::{Output, Route, SessionKey, SfuConfig};
 
 /// One media thread's SFU. The crate documentation tells how to drive it.
 pub struct Sfu {
@@ -248,14 +248,13 @@ impl Sfu {
 
     fn drain(&mut self, key: usize, now: Instant) {
         loop {
-            let session = &mut self.sessions[key];
-            match contained(|| session.rtc.poll_output()) {
-                Ok(Ok(RtcOutput::Transmit(transmit))) => self.send(key, transmit),
+            let reason = match self.send_pending(key) {
+                Ok(Ok(RtcOutput::Transmit(_))) => continue, // never: all of them are sent
                 Ok(Ok(RtcOutput::Event(event))) => {
                     // A bug of ours that one peer's input can reach is that session's end too.
-                    if contained(|| self.handle_event(key, event, now)).is_err() {
-                        let transport = self.sessions[key].belongs.transport;
-                        return self.doomed.push((transport, CloseReason::Panic));
+                    match contained(|| self.handle_event(key, event, now)) {
+                        Ok(()) => continue,
+                        Err(Panicked) => CloseReason::Panic,
                     }
                 }
                 Ok(Ok(RtcOutput::Timeout(at))) => {
@@ -265,15 +264,30 @@ impl Sfu {
                 Ok(Err(error)) => {
                     tracing::debug!(?error, "session failed");
                     self.counters.session_errors += 1;
-                    let transport = session.belongs.transport;
-                    return self.doomed.push((transport, CloseReason::ConnectionFailed));
+                    CloseReason::ConnectionFailed
                 }
-                Err(Panicked) => {
-                    let transport = session.belongs.transport;
-                    return self.doomed.push((transport, CloseReason::Panic));
+                Err(Panicked) => CloseReason::Panic,
+            };
+            let transport = self.sessions[key].belongs.transport;
+            return self.doomed.push((transport, reason));
+        }
+    }
+
+    /// Sends what a session has to send; returns its next output that is something else. One guard
+    /// for a whole burst: str0m's output is large, and each guard moves it once more.
+    fn send_pending(&mut self, key: usize) -> Result<Result<RtcOutput, RtcError>, Panicked> {
+        let session = &mut self.sessions[key];
+        let (outputs, counters) = (&mut self.outputs, &mut self.counters);
+        contained(|| {
+            loop {
+                match session.rtc.poll_output() {
+                    Ok(RtcOutput::Transmit(transmit)) => {
+                        outputs.push_back(Output::Transmit(session.outgoing(transmit, counters)));
+                    }
+                    other => return other,
                 }
             }
-        }
+        })
     }
 
     /// The profile of a handshake that ended in this drain.
@@ -282,25 +296,6 @@ impl Sfu {
         if session.srtp_profile.is_none() {
             session.srtp_profile = crypto::take_profile();
         }
-    }
-
-    fn send(&mut self, key: usize, transmit: str0m::net::Transmit) {
-        let session = &mut self.sessions[key];
-        let source = match session.alias {
-            Some((candidate, local)) if candidate == transmit.source => local,
-            _ => transmit.source,
-        };
-        let contents = Vec::from(transmit.contents);
-        session.stats.packets_out += 1;
-        session.stats.bytes_out += contents.len() as u64;
-        self.counters.packets_out += 1;
-        self.counters.bytes_out += contents.len() as u64;
-        self.outputs.push_back(Output::Transmit(Transmit {
-            socket: Socket::Media,
-            source: Some(source),
-            destination: transmit.destination,
-            contents,
-        }));
     }
 
     fn arm_session(&mut self, key: usize, at: Instant, now: Instant) {
@@ -511,7 +506,8 @@ impl Sfu {
             Some(transmits)
         });
         for transmit in farewell.ok().flatten().unwrap_or_default() {
-            self.send(key, transmit);
+            let transmit = self.sessions[key].outgoing(transmit, &mut self.counters);
+            self.outputs.push_back(Output::Transmit(transmit));
         }
     }
 
