@@ -27,14 +27,20 @@ def settings(tmp_path: Path, **overrides: Any) -> Settings:
 
 
 @pytest.fixture
-async def dev(tmp_path: Path) -> AsyncIterator[Node]:
+def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody connects over the simulated core."""
+    monkeypatch.setattr("headwater.meetings.rooms.subscriptions.SETTLE_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def dev(tmp_path: Path, _no_settling: None) -> AsyncIterator[Node]:
     """A development node without media."""
     async with Node(settings(tmp_path, dev=True), worker_type=PortedFakeWorker, allow_several=True) as node:
         yield node
 
 
 @pytest.fixture
-async def production(tmp_path: Path) -> AsyncIterator[Node]:
+async def production(tmp_path: Path, _no_settling: None) -> AsyncIterator[Node]:
     """A production node without media, on loopback."""
     async with Node(
         settings(tmp_path, host="127.0.0.1"), worker_type=PortedFakeWorker, allow_several=True

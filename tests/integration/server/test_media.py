@@ -119,10 +119,19 @@ class Call:
 
 
 async def flows(track: MediaStreamTrack, frames: int = 5) -> None:
-    """Several frames of a track are decoded."""
-    async with asyncio.timeout(DEADLINE):
-        for _ in range(frames):
-            await track.recv()
+    """Several frames of a track are decoded.
+
+    Raises:
+        AssertionError: They are not; says what came.
+    """
+    came = 0
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while came < frames:
+                await track.recv()
+                came += 1
+    except TimeoutError:
+        raise AssertionError(f"{came} of {frames} {track.kind} frames came") from None
 
 
 async def test_two_people_see_and_hear_each_other(live: Node) -> None:

@@ -14,6 +14,12 @@ from headwater.testing import FakeWorker
 LIMITS = Limits(resume_seconds=0.2, empty_room_seconds=0.1, participants=4, tracks=3, data_channels=2)
 
 
+@pytest.fixture(autouse=True)
+def _no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody connects over the simulated core unless a test says so."""
+    monkeypatch.setattr("headwater.meetings.rooms.subscriptions.SETTLE_SECONDS", 0.0)
+
+
 @pytest.fixture
 async def worker() -> AsyncIterator[FakeWorker]:
     async with FakeWorker() as worker:

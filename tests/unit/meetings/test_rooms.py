@@ -234,6 +234,27 @@ async def test_a_wrong_answer_is_refused_and_another_offer_follows(service: Room
     await ada.answer_offer()
 
 
+async def test_the_second_offer_waits_for_the_connection_but_not_for_ever(
+    service: RoomsService, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headwater.meetings.rooms.subscriptions.SETTLE_SECONDS", 60.0)
+    ada = await Person.join(service)
+    bob = await Person.join(service)
+    await bob.answer_offer()
+    (mic,) = await ada.publish(audio="mic")
+    await asyncio.sleep(0.05)
+    assert not any(isinstance(event, e.OfferMade) for event in bob.joining.events._events)
+    transport = bob.participant.subscriptions.transport
+    assert transport is not None
+    worker.core.connect(transport)
+    await bob.answer_until({mic})
+    monkeypatch.setattr("headwater.meetings.rooms.subscriptions.SETTLE_SECONDS", 0.01)
+    eve = await Person.join(service)
+    await eve.answer_until({mic})
+    (cam,) = await bob.publish(video="cam")
+    await eve.answer_until({mic, cam})
+
+
 async def test_restarting_ice_makes_an_offer_after_the_open_one(
     service: RoomsService, worker: FakeWorker
 ) -> None:

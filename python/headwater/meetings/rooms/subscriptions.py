@@ -23,6 +23,7 @@ from headwater.errors import (
 )
 from headwater.media.data_subscriber import DataSubscriber
 from headwater.media.events import (
+    ConnectionStateChanged,
     Event,
     EventsLost,
     NegotiationNeeded,
@@ -40,6 +41,7 @@ from headwater.telemetry import get_logger
 __all__ = ["Subscriptions"]
 
 _log = get_logger(__name__)
+SETTLE_SECONDS = 2.0
 _REFUSED_WAIT = 0.05
 _MAX_REFUSED = 7
 _REFUSALS = ("unsupported_codec", "remote_ended", "remote_closed")
@@ -71,6 +73,7 @@ class Subscriptions:
         self._attached = True
         self._refused = 0
         self._changed = asyncio.Event()
+        self._settled = asyncio.Event()
         self._ending = asyncio.Lock()
 
     @property
@@ -189,6 +192,7 @@ class Subscriptions:
             self._changed.clear()
             if self._open_offer is not None or not self._attached:
                 continue
+            await self._settle()
             if self._refused:
                 await asyncio.sleep(_REFUSED_WAIT * 2**self._refused)
             try:
@@ -201,6 +205,18 @@ class Subscriptions:
                 _log.info("subscription not made", reason=str(error))
             except Exception:  # a bug of ours must not leave this participant deaf for the rest of the call
                 _log.exception("subscription failed")
+
+    async def _settle(self) -> None:
+        """Let the connection come up before a second offer, for a bounded time.
+
+        No media can flow before, and clients exist that lose what is negotiated meanwhile (aiortc 1.16
+        never starts a receiver that it learns of while DTLS is connecting).
+        """
+        if self._transport is not None and self._transport.connection_state in ("new", "connecting"):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._settled.wait()
+            self._settled.set()  # waited once is waited enough
 
     async def _apply(self) -> None:
         """Bring the transport nearer to what is wanted; at most one offer comes of it."""
@@ -231,6 +247,7 @@ class Subscriptions:
             events = self._transport.events()
             self._tasks.spawn(self._follow(self._transport, events), name="subscribe transport")
             self._offer_due = True
+            self._settled.clear()
         return self._transport
 
     async def _close_unwanted(self) -> None:
@@ -286,6 +303,8 @@ class Subscriptions:
             if transport is not self._transport:
                 return
             match event:
+                case ConnectionStateChanged(state="connected" | "failed"):
+                    self._settled.set()
                 case NegotiationNeeded():
                     self._offer_due = True
                     self._changed.set()
@@ -311,6 +330,7 @@ class Subscriptions:
     async def _drop_transport(self) -> None:
         async with self._ending:
             transport, self._transport = self._transport, None
+            self._settled.set()
             self._subscribers.clear()
             self._data.clear()
             self._open_offer = None
