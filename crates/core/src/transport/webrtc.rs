@@ -230,7 +230,6 @@ impl Session {
         })
     }
 
-    /// DTLS is up and media can flow.
     /// A datagram of this session as the worker takes it, counted.
     pub(crate) fn outgoing(
         &mut self,
@@ -254,6 +253,7 @@ impl Session {
         }
     }
 
+    /// DTLS is up and media can flow.
     pub(crate) const fn is_connected(&self) -> bool {
         matches!(
             self.state,
@@ -365,10 +365,10 @@ pub(crate) const fn media_kind(kind: TrackKind) -> MediaKind {
 const MAX_ADDRESSES: usize = 16;
 /// Checks remembered against replay: five minutes of a browser's checks.
 const MAX_CHECKS: usize = 128;
-/// How often str0m counts NACKs, loss and round-trip time.
 /// Video packets kept for retransmission, per track out: a second at 5 Mbit/s. str0m's own 1000
 /// cost a third more memory per subscriber and miss the caches.
 const RETRANSMITTABLE: usize = 512;
+/// How often str0m counts NACKs, loss and round-trip time.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of one data channel message.
 pub(crate) const MAX_MESSAGE: usize = 256 * 1024;
