@@ -20,7 +20,7 @@ const flags = [
 ];
 
 /** A browser with one camera picture (an MJPEG file), or Chromium's own test picture. */
-export async function openBrowser({ camera, allow = true, screen, extra = [] } = {}) {
+export async function openBrowser({ camera, allow = true, extra = [] } = {}) {
   const profile = await mkdtemp(join(tmpdir(), "headwater-browser-"));
   const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -30,7 +30,6 @@ export async function openBrowser({ camera, allow = true, screen, extra = [] } =
       ...flags,
       ...(allow ? ["--use-fake-ui-for-media-stream"] : ["--deny-permission-prompts"]),
       ...(camera ? [`--use-file-for-fake-video-capture=${camera}`] : []),
-      ...(screen ? [`--auto-select-tab-capture-source-by-title=${screen}`] : []),
       ...extra,
     ],
   });

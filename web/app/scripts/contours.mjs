@@ -3,8 +3,8 @@
  *
  *     node app/scripts/contours.mjs        (in web/)
  *
- * writes public/contours.svg and public/streams.svg. Both are used as masks, so that the theme gives
- * the colour. The land is a sum of hills; a stream follows its gradient, which is why the streams
+ * writes public/contours.svg and public/streams.svg. Both are drawn in currentColor by <use>, so that
+ * the theme gives the colour. The land is a sum of hills; a stream follows its gradient, which is why the streams
  * cross the contours as real ones do. Everything is computed, nothing random: the same every time.
  */
 import { writeFile } from "node:fs/promises";
@@ -163,8 +163,8 @@ function path(line, keep) {
   return `${text}L${show(points.at(-1))}`;
 }
 
-function svg(body) {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" preserveAspectRatio="xMaxYMid slice" fill="none" stroke="#000" stroke-linecap="round" stroke-linejoin="round">${body}</svg>\n`;
+function svg(id, body) {
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}"><g id="${id}" fill="none" stroke="currentColor" stroke-linecap="round" stroke-linejoin="round">${body}</g></svg>\n`;
 }
 
 const contours = levels
@@ -183,9 +183,9 @@ for (const [x, y] of [[868, 240], [1010, 300], [726, 372], [880, 520], [760, 640
 }
 const widths = [4.5, 3, 2.4, 2.6, 2.4];
 const water = streams
-  .map((line, index) => `<path stroke-width="${widths[index]}" d="${path(line, 4)}"/><circle cx="${line[0][0]}" cy="${line[0][1]}" r="${widths[index] + 1}" fill="#000" stroke="none"/>`)
+  .map((line, index) => `<path stroke-width="${widths[index]}" d="${path(line, 4)}"/><circle cx="${line[0][0]}" cy="${line[0][1]}" r="${widths[index] + 1}" fill="currentColor" stroke="none"/>`)
   .join("");
 
 const target = (name) => fileURLToPath(new URL(`../public/${name}`, import.meta.url));
-await writeFile(target("contours.svg"), svg(contours));
-await writeFile(target("streams.svg"), svg(water));
+await writeFile(target("contours.svg"), svg("contours", contours));
+await writeFile(target("streams.svg"), svg("streams", water));

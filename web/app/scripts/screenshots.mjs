@@ -77,6 +77,7 @@ async function calls(browsers, slides) {
   await pause(1_000);
   if (wanted("call-1")) await both(seen, "call-1");
   const second = await openPage(jonas, address, wide);
+  await presentInstead(second, slides);
   await joinAs(second, "Jonas Lindqvist");
   await remotePictures(seen, 1);
   await sharpen(seen);
@@ -98,9 +99,6 @@ async function calls(browsers, slides) {
     await seen.keyboard.press("i");
   }
   if (wanted("share")) {
-    const presented = await jonas.newPage();
-    await presented.setViewport({ width: 1280, height: 720 });
-    await presented.setContent(slides);
     await second.bringToFront();
     await second.locator(byId("share")).click();
     await seen.waitForSelector('[data-source="screen"] video');
@@ -115,6 +113,28 @@ async function calls(browsers, slides) {
   }
 }
 
+/** With fake devices the screen is a test card too: share a drawn slide in its place. */
+async function presentInstead(page, picture) {
+  await page.evaluate((data) => {
+    navigator.mediaDevices.getDisplayMedia = async () => {
+      const image = await createImageBitmap(new Blob([Uint8Array.from(atob(data), (character) => character.charCodeAt(0))]));
+      const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+      const context = canvas.getContext("2d");
+      setInterval(() => context.drawImage(image, 0, 0), 100);
+      return canvas.captureStream(10);
+    };
+  }, picture);
+}
+
+async function drawSlide(browser) {
+  const page = await browser.newPage();
+  await page.setViewport({ width: 1440, height: 810 });
+  await page.setContent(slideDeck);
+  const picture = await page.screenshot({ type: "png", encoding: "base64" });
+  await page.close();
+  return picture;
+}
+
 /** Bandwidth estimation begins low: wait until the pictures are sharp. */
 async function sharpen(page) {
   await page
@@ -122,12 +142,10 @@ async function sharpen(page) {
     .catch(() => console.warn("pictures stayed small"));
 }
 
-/** The dot that blinks keeps pictures coming: a page at rest is captured once only. */
-const slideDeck = `<!doctype html><title>Slides</title><style>
+const slideDeck = `<!doctype html><style>
 body{margin:0;height:100vh;display:grid;align-content:center;gap:3vh;padding:0 8vw;background:#fbfaf6;color:#16292d;font:2.4vw P052,Georgia,serif}
-h1{font-size:5vw;font-weight:500;margin:0}p{margin:0;color:#486063;font-family:Inter,sans-serif;font-size:1.9vw}
-i{position:fixed;right:2vw;bottom:2vw;width:6px;height:6px;border-radius:3px;background:#0d6872;animation:b 1s infinite}@keyframes b{50%{opacity:.4}}
-</style><i></i><h1>Spring flow, 2026</h1><p>Litres per second at the upper gauge</p>
+h1{font-size:5vw;font-weight:400;margin:0}p{margin:0;color:#486063;font-family:Inter,sans-serif;font-size:1.9vw}
+</style><h1>Spring flow, 2026</h1><p>Litres per second at the upper gauge</p>
 <svg viewBox="0 0 1000 330" width="100%">${[40, 90, 150, 210, 265].map((y) => `<path d="M0 ${y}H1000" stroke="#d9e2df"/>`).join("")}
 <path d="M0 270C90 262 150 250 220 200S330 60 420 52s140 90 220 128 200 40 360 82V300H0Z" fill="#cfe5e4"/>
 <path d="M0 270C90 262 150 250 220 200S330 60 420 52s140 90 220 128 200 40 360 82" fill="none" stroke="#0d6872" stroke-width="6"/>
@@ -139,14 +157,15 @@ try {
   await mkdir(images, { recursive: true });
   const artist = await openBrowser();
   const cameras = await drawCameras(artist, directory);
+  const slide = await drawSlide(artist);
   if (wanted("start")) await startPages(artist);
   await artist.close();
   if (wanted("error")) await errorPages();
   browsers.push(await openBrowser({ camera: cameras.mira }));
   if (wanted("device-check")) await checkPages(browsers[0]);
   if (["call-1", "call-2", "call-3", "share", "left"].some(wanted)) {
-    browsers.push(await openBrowser({ camera: cameras.jonas, screen: "Slides" }), await openBrowser({ camera: cameras.amara }));
-    await calls(browsers, slideDeck);
+    browsers.push(await openBrowser({ camera: cameras.jonas }), await openBrowser({ camera: cameras.amara }));
+    await calls(browsers, slide);
   }
 } finally {
   for (const browser of browsers) await browser.close();

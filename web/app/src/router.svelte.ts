@@ -26,6 +26,15 @@ export function tokenFor(meetingId: string): string | undefined {
   return sessionStorage.getItem(tokenKey(meetingId)) ?? undefined;
 }
 
+/** The token that the link to this meeting carries, where one is needed: who starts it can invite. */
+export function invitationFor(meetingId: string): string | undefined {
+  return sessionStorage.getItem(invitationKey(meetingId)) ?? undefined;
+}
+
+export function keepInvitation(meetingId: string, token: string): void {
+  sessionStorage.setItem(invitationKey(meetingId), token);
+}
+
 function read(): Route {
   const { pathname, hash, search } = location;
   if (pathname === "/") return { page: "start" };
@@ -37,6 +46,10 @@ function read(): Route {
     history.replaceState(null, "", pathname + search);
   }
   return { page: "meeting", id: meeting.id };
+}
+
+function invitationKey(meetingId: string): string {
+  return `headwater.invitation.${meetingId}`;
 }
 
 function tokenKey(meetingId: string): string {

@@ -12,7 +12,7 @@ export type BackoffOptions = {
   readonly giveUpAfterMs: number;
 };
 
-export const reconnectBackoff: BackoffOptions = { firstMs: 400, capMs: 7_000, giveUpAfterMs: 90_000 };
+export const reconnectBackoff: BackoffOptions = { firstMs: 300, capMs: 3_000, giveUpAfterMs: 90_000 };
 
 export class Backoff {
   readonly #options: BackoffOptions;

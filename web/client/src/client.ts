@@ -8,7 +8,7 @@
  *     room.on("subscribed", ({ track }) => …);
  */
 
-import { ConnectionError, HeadwaterError, serverError } from "./errors";
+import { ConnectionError, HeadwaterError, ServerError, serverError } from "./errors";
 import type { Problem } from "./generated/signaling";
 import { Room } from "./room";
 import { Signaling, type SignalingOptions } from "./signaling";
@@ -26,10 +26,15 @@ export type JoinOptions = {
   readonly token?: string | undefined;
 };
 
-export type Meeting = {
-  readonly id: string;
-  /** A token to join with, where the server gives one. */
-  readonly token?: string;
+export type Meeting = { readonly id: string };
+
+export type TokenOptions = {
+  /** Who it is for; what the server calls this person. */
+  readonly identity: string;
+  readonly name?: string;
+  readonly role?: "host" | "participant" | "viewer";
+  /** Seconds. */
+  readonly ttl?: number;
 };
 
 export class Client {
@@ -45,34 +50,43 @@ export class Client {
    * Makes a new meeting.
    *
    * @param apiKey not needed against a server that runs with `--dev`.
-   * @throws {ServerError} `token_needed` without a valid key, `server_full`, ...
-   * @throws {ConnectionError} `server_unreachable`.
+   * @throws {HeadwaterError} `key_needed`, `key_refused`, `server_full`, `server_unreachable`, ...
    */
   async createMeeting(settings: Readonly<Record<string, unknown>> = {}, apiKey?: string): Promise<Meeting> {
-    const headers = new Headers({ "content-type": "application/json" });
-    if (apiKey) headers.set("authorization", `Bearer ${apiKey}`);
-    const body = JSON.stringify(settings);
-    const response = await fetch(new URL("/meetings", this.#server), { method: "POST", headers, body }).catch(
-      (error: unknown) => {
-        throw new ConnectionError("server_unreachable", { cause: error });
-      },
-    );
-    if (!response.ok) throw serverError(await readProblem(response));
-    return (await response.json()) as Meeting;
+    return (await this.#post("/meetings", { settings }, apiKey)) as Meeting;
+  }
+
+  /** Makes a token, with which a browser may join one meeting. */
+  async createToken(meetingId: string, options: TokenOptions, apiKey: string): Promise<string> {
+    const path = `/meetings/${encodeURIComponent(meetingId)}/tokens`;
+    return ((await this.#post(path, options, apiKey)) as { readonly token: string }).token;
   }
 
   /** Joins a meeting; see {@link Room}. */
-  join(meetingId: string, options: JoinOptions): Promise<Room> {
+  async join(meetingId: string, options: JoinOptions): Promise<Room> {
     if (typeof RTCPeerConnection === "undefined") throw new HeadwaterError("browser_unsupported");
     const url = new URL("/signaling/join", this.#server);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    return Room.join({
+    return await Room.join({
       meetingId,
       name: options.name,
       token: options.token,
       rtcConfiguration: this.#options.rtcConfiguration,
       connect: () => Signaling.connect(url.href, this.#options.signaling),
     });
+  }
+
+  async #post(path: string, body: object, apiKey?: string): Promise<unknown> {
+    const headers = new Headers({ "content-type": "application/json" });
+    if (apiKey) headers.set("authorization", `Bearer ${apiKey}`);
+    const request = { method: "POST", headers, body: JSON.stringify(body) };
+    const response = await fetch(new URL(path, this.#server), request).catch((error: unknown) => {
+      throw new ConnectionError("server_unreachable", { cause: error });
+    });
+    if (response.ok) return await response.json();
+    const problem = await readProblem(response);
+    if (response.status === 401) throw new ServerError(apiKey ? "key_refused" : "key_needed", problem);
+    throw serverError(problem);
   }
 }
 

@@ -195,6 +195,8 @@ const texts = {
     "Check the link, or ask for a new one: meetings end when their server restarts.",
     false,
   ],
+  key_needed: ["This server asks for a key.", "It was printed when the server was first started.", false],
+  key_refused: ["This is not the key of this server.", "It was printed when the server was first started.", false],
   token_needed: [
     "This meeting needs an invitation.",
     "Open it by the complete link that you were sent.",

@@ -3,7 +3,7 @@
  */
 
 export { Client } from "./client";
-export type { ClientOptions, JoinOptions, Meeting } from "./client";
+export type { ClientOptions, JoinOptions, Meeting, TokenOptions } from "./client";
 export { DataPublisher, DataSubscriber } from "./dataChannel";
 export type { Data, DataEvents, DataPublisherOptions } from "./dataChannel";
 export { ConnectionError, HeadwaterError, MediaError, mediaError, ServerError, serverError, sharedMediaError, StateError, toError } from "./errors";

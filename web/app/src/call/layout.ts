@@ -4,7 +4,7 @@
  * Grid: the number of columns that makes the tiles largest, each tile's shape free between portrait
  * and wide so that the stage is filled rather than letterboxed; a last row that is not full stands in
  * the middle. Duo: the other person fills the stage, oneself sits in a corner. Spotlight: one tile
- * large, the others in a strip beside it (wide stage) or below (tall stage).
+ * large, the others in a strip beside it (wide stage) or in a grid below (tall stage).
  */
 
 export type Size = { readonly width: number; readonly height: number };
@@ -80,12 +80,12 @@ export type Spotlight = {
 /** One large tile and as many of `others` in a strip as have room there. */
 export function spotlight(others: number, stage: Size, gap: number = gridOptions.gap): Spotlight {
   if (others < 1) return { main: { x: 0, y: 0, ...stage }, strip: [] };
-  return stage.width >= stage.height * 1.15 ? stripBeside(others, stage, gap) : stripBelow(others, stage, gap);
+  return stage.width >= stage.height * 1.15 ? stripBeside(others, stage, gap) : gridBelow(others, stage, gap);
 }
 
 function stripBeside(others: number, stage: Size, gap: number): Spotlight {
   const width = clamp(stage.width * 0.18, 120, 240);
-  const shown = howMany(others, stage.height, smallest.height, gap);
+  const shown = howMany(others, stage.height, 72, gap);
   const height = Math.min(width * (9 / 16), (stage.height - (shown - 1) * gap) / shown);
   const top = (stage.height - shown * height - (shown - 1) * gap) / 2;
   const x = stage.width - width;
@@ -95,25 +95,21 @@ function stripBeside(others: number, stage: Size, gap: number): Spotlight {
   };
 }
 
-function stripBelow(others: number, stage: Size, gap: number): Spotlight {
-  const height = clamp(stage.height * 0.18, 84, 150);
-  const shown = howMany(others, stage.width, smallest.width, gap);
-  const width = Math.min(height * (4 / 3), (stage.width - (shown - 1) * gap) / shown);
-  const left = (stage.width - shown * width - (shown - 1) * gap) / 2;
-  const y = stage.height - height;
-  return {
-    main: { x: 0, y: 0, width: stage.width, height: stage.height - height - gap },
-    strip: Array.from({ length: shown }, (_, index) => ({ x: left + index * (width + gap), y, width, height })),
-  };
+/** Screens are wide: on a tall stage they leave most of it to the people, who stand below in a grid. */
+function gridBelow(others: number, stage: Size, gap: number): Spotlight {
+  const main = { x: 0, y: 0, width: stage.width, height: Math.min(stage.height * 0.6, stage.width * 0.66) };
+  const rest = { width: stage.width, height: stage.height - main.height - gap };
+  const shown = Math.min(others, gridCapacity(rest, 104, 88));
+  // One or two people must not look larger than what is shown to them.
+  const height = shown <= 2 ? Math.min(rest.height, main.height * 0.75) : rest.height;
+  const strip = grid(shown, { width: rest.width, height }, { gap, minAspect: 1, maxAspect: 16 / 9 });
+  return { main, strip: strip.map((rect) => ({ ...rect, y: rect.y + main.height + gap })) };
 }
 
 /** How many of `others` have room along a strip of this length. */
 function howMany(others: number, length: number, smallestSide: number, gap: number): number {
   return Math.min(others, Math.max(1, Math.floor((length + gap) / (smallestSide + gap))));
 }
-
-/** Below this, nobody recognises a face in the strip. */
-const smallest: Size = { width: 80, height: 72 };
 
 /** How many tiles a grid can show before faces become too small to read. */
 export function gridCapacity(stage: Size, minWidth = 150, minHeight = 110): number {
