@@ -75,4 +75,4 @@ async def told(room: Room, streams: dict[str, EventStream[Event]], expected: dic
         events = [event async for event in streams[name]]
         own = [event for event in events if isinstance(event, ObjectClosed) and event.id == item.id]
         assert own == [events[-1]], f"{name}: {events}"
-        assert events[-1] == item.closed_event(item.id, expected[name])
+        assert events[-1] == item._closed_event(item.id, expected[name])

@@ -24,6 +24,7 @@ from headwater.media.object import MediaObject
 from headwater.media.seam import Seam
 
 if TYPE_CHECKING:
+    from headwater.media.data_subscriber import DataSubscriber
     from headwater.media.publish_transport import PublishTransport
 
 __all__ = ["DataPublisher"]
@@ -32,16 +33,16 @@ __all__ = ["DataPublisher"]
 class DataPublisher(MediaObject):
     """One data channel in; made by `PublishTransport.publish_data`."""
 
-    kind_ = "data_publisher"
-    prefix = "dpb"
-    closed_event = DataPublisherClosed
+    _kind = "data_publisher"
+    _prefix = "dpb"
+    _closed_event = DataPublisherClosed
 
     def __init__(self, seam: Seam, handle: int, transport: PublishTransport, label: str) -> None:
         """Use `PublishTransport.publish_data`."""
         super().__init__(seam, handle, transport)
         self._transport = transport
         self._label = label
-        self._taken_by: dict[MediaObject, None] = {}
+        self._taken_by: dict[DataSubscriber, None] = {}
         self._listeners: weakref.WeakSet[EventStream[DataMessage | EventsLost]] = weakref.WeakSet()
         self._tapped = False
 
@@ -61,8 +62,8 @@ class DataPublisher(MediaObject):
         return self._label
 
     @property
-    def subscribers(self) -> tuple[MediaObject, ...]:
-        """Its subscribers, oldest first."""
+    def subscribers(self) -> tuple[DataSubscriber, ...]:
+        """Who receives it, oldest first."""
         return tuple(self._taken_by)
 
     def messages(self, capacity: int = 1024) -> EventStream[DataMessage | EventsLost]:
@@ -73,7 +74,7 @@ class DataPublisher(MediaObject):
         Args:
             capacity: Messages held for a slow consumer; older ones go, and `EventsLost` says so.
         """
-        self.check()
+        self._check()
         stream: EventStream[DataMessage | EventsLost] = EventStream(capacity)
         self._listeners.add(stream)
         self._tap(True)
@@ -88,28 +89,28 @@ class DataPublisher(MediaObject):
         Raises:
             BufferFull: It does not fit the buffer of the channel.
         """
-        await self.call(lambda: self._seam.native.send_data(self._handle, message))
+        await self._call(lambda: self._seam.native.send_data(self._handle, message))
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Become findable, and tell the room."""
-        super().adopted()
-        self._transport.router.add_data_publisher(self)
-        self.tell(DataPublisherAdded(self.id, self._transport.id, self.label))
+        super()._adopted()
+        self._transport.router._add_data_publisher(self)
+        self._tell(DataPublisherAdded(self.id, self._transport.id, self.label))
 
-    def taken_by(self, item: MediaObject) -> None:
+    def _taken(self, item: DataSubscriber) -> None:
         """Note a data subscriber, which closes with this."""
         self._taken_by[item] = None
 
-    def released_by(self, item: MediaObject) -> None:
+    def _released(self, item: DataSubscriber) -> None:
         """Forget a data subscriber; twice is fine."""
         self._taken_by.pop(item, None)
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Give messages to the listeners, and stop the flow when the last one has left."""
         if not isinstance(event, DataMessage):
-            super().handle_event(event)
+            super()._handle_event(event)
             return
         listeners = list(self._listeners)
         for stream in listeners:
@@ -124,10 +125,10 @@ class DataPublisher(MediaObject):
 
     def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
         for item in list(self._taken_by):
-            yield item, "parent" if item.below_closing() else "publisher_closed"
+            yield item, "parent" if item._below_closing() else "publisher_closed"
 
     def _on_closed(self) -> None:
-        self._transport.router.remove_data_publisher(self)
+        self._transport.router._remove_data_publisher(self)
         for stream in list(self._listeners):
             stream.end()
 

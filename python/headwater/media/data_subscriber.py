@@ -22,9 +22,9 @@ class DataSubscriber(MediaObject):
     Made by `SubscribeTransport.subscribe_data`.
     """
 
-    kind_ = "data_subscriber"
-    prefix = "dsb"
-    closed_event = DataSubscriberClosed
+    _kind = "data_subscriber"
+    _prefix = "dsb"
+    _closed_event = DataSubscriberClosed
 
     def __init__(
         self, seam: Seam, handle: int, transport: SubscribeTransport, publisher: DataPublisher
@@ -61,13 +61,13 @@ class DataSubscriber(MediaObject):
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Hang on the data publisher too."""
-        super().adopted()
-        self._publisher.taken_by(self)
+        super()._adopted()
+        self._publisher._taken(self)
 
     def _on_closed(self) -> None:
-        self._publisher.released_by(self)
+        self._publisher._released(self)
 
     def _send_close(self) -> int:
         return self._seam.native.close_data_subscriber(self._handle)

@@ -5,7 +5,7 @@ Life of an object::
     opening ──reply──► open ──close(), parent, publisher or remote──► closed
 
 An object is registered with the seam before its create command leaves and closes exactly once.
-Closing is decided in one place, `MediaObject.mark_closed`: what hangs on the object closes first,
+Closing is decided in one place, `MediaObject._mark_closed`: what hangs on the object closes first,
 then the object tells its own streams and those of everything it hangs on.
 """
 
@@ -34,21 +34,21 @@ O = TypeVar("O", bound="MediaObject")  # noqa: E741  # the object that `create` 
 class MediaObject:
     """Base of all objects; made by the methods of what they hang on, never by hand."""
 
-    kind_: ClassVar[Kind]
-    prefix: ClassVar[str]
-    closed_event: ClassVar[type[ObjectClosed]]
+    _kind: ClassVar[Kind]
+    _prefix: ClassVar[str]
+    _closed_event: ClassVar[type[ObjectClosed]]
 
     def __init__(self, seam: Seam, handle: int, parent: MediaObject | None) -> None:
         """Register under ``handle``; for the factory methods only."""
         self._seam = seam
         self._handle = handle
         self._parent = parent
-        self._id = new_id(self.prefix)
+        self._id = new_id(self._prefix)
         self._children: dict[MediaObject, None] = {}
         self._streams: weakref.WeakSet[EventStream[Event]] = weakref.WeakSet()
         self._closed: ObjectClosed | None = None
         self._closed_waiters: list[asyncio.Future[None]] = []
-        seam.register(self.kind_, handle, self)
+        seam.register(self._kind, handle, self)
 
     def __repr__(self) -> str:
         """Name the class, the id and whether it is closed."""
@@ -108,7 +108,7 @@ class MediaObject:
         if self._closed is None and self._seam.open:
             self._seam.check()
             request = self._send_close()
-            self.mark_closed("requested")
+            self._mark_closed("requested")
             with contextlib.suppress(HeadwaterError):  # the other side closed it first
                 await self._seam.call(request)
 
@@ -118,8 +118,8 @@ class MediaObject:
         Raises:
             Closed: The object was closed.
         """
-        stats: Statistics = await self.call(
-            lambda: self._seam.native.get_stats(self.kind_, self._handle), _stats_values
+        stats: Statistics = await self._call(
+            lambda: self._seam.native.get_stats(self._kind, self._handle), _stats_values
         )
         return stats
 
@@ -135,12 +135,7 @@ class MediaObject:
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    @property
-    def handle(self) -> int:
-        """The number by which the core knows the object."""
-        return self._handle
-
-    def check(self) -> None:
+    def _check(self) -> None:
         """Refuse a call on a closed object.
 
         Raises:
@@ -150,21 +145,21 @@ class MediaObject:
         if self._closed is not None:
             raise Closed(f"{self!r} was closed")
 
-    async def call(self, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> Any:
+    async def _call(self, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> Any:
         """Send a command about this object and return what ``done`` makes of the reply.
 
         Raises:
             Closed: The object was closed, before or while the command was under way.
         """
-        self.check()
+        self._check()
         try:
             return await self._seam.call(send(), done)
         except NotFound as error:
-            if self.kind_ in ("publisher", "data_publisher") and isinstance(error, PublisherNotFound):
+            if self._kind in ("publisher", "data_publisher") and isinstance(error, PublisherNotFound):
                 raise Closed(f"{self!r} was closed") from error
             raise
 
-    async def create(self, item: O, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> O:
+    async def _create(self, item: O, send: Callable[[], int], done: Callable[[Any], Any] | None = None) -> O:
         """Send the command that makes ``item``; adopt it when it succeeds.
 
         A caller that is cancelled leaves nothing behind: the close command follows the create
@@ -175,56 +170,56 @@ class MediaObject:
             if not item.closed:
                 if done is not None:
                     done(value)
-                item.adopted()
+                item._adopted()
 
         try:
             await self._seam.call(send(), succeed)
         except asyncio.CancelledError:
-            item.abandon()
+            item._abandon()
             raise
         except BaseException:
-            item.discard()
+            item._discard()
             raise
         return item
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Take a place under the parent; the core has made the object."""
         if self._parent is not None:
             self._parent._children[self] = None
 
-    def discard(self) -> None:
+    def _discard(self) -> None:
         """Forget an object that the core did not make."""
-        self._seam.unregister(self.kind_, self._handle)
+        self._seam.unregister(self._kind, self._handle)
         if self._closed is None:
-            self._closed = self.closed_event(self._id, "requested")
+            self._closed = self._closed_event(self._id, "requested")
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         """Close without waiting, for a caller that was cancelled."""
         if self._closed is None and self._seam.open:
             self._seam.notify(self._send_close())
-        self.mark_closed("requested")
+        self._mark_closed("requested")
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Take an event about this object: note the state in it, then tell the streams."""
-        self.tell(event, keep=not isinstance(event, DataChannelOpened))
+        self._tell(event, keep=not isinstance(event, DataChannelOpened))
 
-    def tell(self, event: Event, *, keep: bool = False) -> None:
+    def _tell(self, event: Event, *, keep: bool = False) -> None:
         """Put an event on this object's streams, and as news on those of all it hangs on."""
         for stream in list(self._streams):
             stream.push(event, keep=keep)
         if self._parent is not None:
-            self._parent.tell(event)
+            self._parent._tell(event)
 
-    def mark_closed(self, reason: CloseReason) -> None:
+    def _mark_closed(self, reason: CloseReason) -> None:
         """Close on this side, once: first what hangs on this, then this."""
         if self._closed is not None:
             return
-        self._closed = self.closed_event(self._id, reason)
+        self._closed = self._closed_event(self._id, reason)
         for item, why in self._dependants():
-            item.mark_closed(why)
-        self._seam.unregister(self.kind_, self._handle)
+            item._mark_closed(why)
+        self._seam.unregister(self._kind, self._handle)
         self._on_closed()
-        self.tell(self._closed, keep=True)
+        self._tell(self._closed, keep=True)
         for stream in list(self._streams):
             stream.end()
         self._streams.clear()
@@ -235,9 +230,9 @@ class MediaObject:
             self._parent._children.pop(self, None)
         self._children.clear()
 
-    def below_closing(self) -> bool:
+    def _below_closing(self) -> bool:
         """Whether something that this hangs on has closed or is closing."""
-        return self._parent is not None and (self._parent.closed or self._parent.below_closing())
+        return self._parent is not None and (self._parent.closed or self._parent._below_closing())
 
     def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
         """What closes with this, and the reason it is given."""

@@ -89,10 +89,10 @@ class PublishTransport(WebRtcTransport):
             self._update_tracks(reply.tracks)
             return reply.sdp
 
-        self.check()
+        self._check()
         self._answering += 1
         try:
-            answer: str = await self.call(lambda: self._seam.native.accept_offer(self._handle, offer), done)
+            answer: str = await self._call(lambda: self._seam.native.accept_offer(self._handle, offer), done)
             return answer
         finally:
             self._answering -= 1
@@ -106,7 +106,7 @@ class PublishTransport(WebRtcTransport):
         Raises:
             InvalidSdp: The offer has the ICE credentials of the last one, so restarts nothing.
         """
-        self.check()
+        self._check()
         before = self._remote_description
         if before is not None and parse_sdp(offer).ice_credentials() == parse_sdp(before).ice_credentials():
             raise InvalidSdp("the offer does not restart ICE: it has the credentials of the last one")
@@ -122,16 +122,16 @@ class PublishTransport(WebRtcTransport):
             TrackNotFound: The client offers no such track, or it is published already.
             AmbiguousTrack: The client offers several tracks of that id; pass one of `tracks`.
         """
-        self.check()
+        self._check()
         found = self._find_track(track)
         native = self._seam.native
         publisher = Publisher(self._seam, native.allocate(self._handle), self, found)
 
         def done(reply: _native.PublishedReply) -> None:
-            publisher.opened(reply)
+            publisher._opened(reply)
 
-        return await self.create(
-            publisher, lambda: native.publish(self._handle, publisher.handle, found.mid), done
+        return await self._create(
+            publisher, lambda: native.publish(self._handle, publisher._handle, found.mid), done
         )
 
     async def publish_data(self, label: str) -> DataPublisher:
@@ -140,11 +140,11 @@ class PublishTransport(WebRtcTransport):
         Args:
             label: The label the client gave to ``createDataChannel``.
         """
-        self.check()
+        self._check()
         native = self._seam.native
         publisher = DataPublisher(self._seam, native.allocate(self._handle), self, label)
-        return await self.create(
-            publisher, lambda: native.publish_data(self._handle, publisher.handle, label)
+        return await self._create(
+            publisher, lambda: native.publish_data(self._handle, publisher._handle, label)
         )
 
     def _find_track(self, wanted: str | LocalTrack) -> LocalTrack:
@@ -172,7 +172,7 @@ class PublishTransport(WebRtcTransport):
         }
         now = {(track.mid, track.track_id): track for track in self.tracks}
         for key in before.keys() - now.keys():
-            self.tell(TrackRemoved(self.id, before[key]))
+            self._tell(TrackRemoved(self.id, before[key]))
         for key, track in now.items():
             if key not in before:
-                self.tell(TrackAdded(self.id, track))
+                self._tell(TrackAdded(self.id, track))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from headwater.ids import PublisherId
 from headwater.media.codec import Codec
@@ -22,6 +22,8 @@ from headwater.media.track import LocalTrack
 if TYPE_CHECKING:
     from headwater._core import _native
     from headwater.media.publish_transport import PublishTransport
+    from headwater.media.recording_track import RecordingTrack
+    from headwater.media.subscriber import Subscriber
 
 __all__ = ["Publisher"]
 
@@ -29,9 +31,9 @@ __all__ = ["Publisher"]
 class Publisher(MediaObject):
     """One track in; made by `PublishTransport.publish`."""
 
-    kind_ = "publisher"
-    prefix = "pub"
-    closed_event = PublisherClosed
+    _kind = "publisher"
+    _prefix = "pub"
+    _closed_event = PublisherClosed
 
     def __init__(self, seam: Seam, handle: int, transport: PublishTransport, track: LocalTrack) -> None:
         """Use `PublishTransport.publish`."""
@@ -85,9 +87,16 @@ class Publisher(MediaObject):
         return self._paused
 
     @property
-    def subscribers(self) -> tuple[MediaObject, ...]:
-        """Its subscribers and recording tracks, oldest first."""
-        return tuple(self._taken_by)
+    def subscribers(self) -> tuple[Subscriber, ...]:
+        """Who receives it, oldest first."""
+        return tuple(cast("Subscriber", item) for item in self._taken_by if item._kind == "subscriber")
+
+    @property
+    def recording_tracks(self) -> tuple[RecordingTrack, ...]:
+        """Where it is recorded, oldest first."""
+        return tuple(
+            cast("RecordingTrack", item) for item in self._taken_by if item._kind == "recording_track"
+        )
 
     async def wait_active(self) -> Codec:
         """Wait for the first packet and return the codec in use.
@@ -96,12 +105,12 @@ class Publisher(MediaObject):
             Closed: The publisher closed before.
         """
         events = self.events()
-        self.check()
+        self._check()
         if not self._active:
             async for event in events:
                 if isinstance(event, PublisherActive):
                     break
-            self.check()
+            self._check()
         return self.codec
 
     async def pause(self) -> None:
@@ -114,49 +123,49 @@ class Publisher(MediaObject):
 
     async def request_key_frame(self) -> None:
         """Ask the client for a key frame; requests are coalesced to one per 500 ms."""
-        await self.call(lambda: self._seam.native.request_key_frame(self._handle))
+        await self._call(lambda: self._seam.native.request_key_frame(self._handle))
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    def opened(self, reply: _native.PublishedReply) -> None:
+    def _opened(self, reply: _native.PublishedReply) -> None:
         """Take the codec from the reply that made the publisher."""
         self._codec = codec_from_native(reply.codec)
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Become findable, and tell the room."""
-        super().adopted()
-        self._transport.router.add_publisher(self)
-        self.tell(PublisherAdded(self.id, self._transport.id, self.kind, self.track_id))
+        super()._adopted()
+        self._transport.router._add_publisher(self)
+        self._tell(PublisherAdded(self.id, self._transport.id, self.kind, self.track_id))
 
-    def taken_by(self, item: MediaObject) -> None:
+    def _taken(self, item: MediaObject) -> None:
         """Note a subscriber or recording track that closes with this."""
         self._taken_by[item] = None
 
-    def released_by(self, item: MediaObject) -> None:
+    def _released(self, item: MediaObject) -> None:
         """Forget a subscriber or recording track; twice is fine."""
         self._taken_by.pop(item, None)
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Note activity and pauses."""
         if isinstance(event, PublisherActive):
             self._codec = event.codec
             self._active = True
         elif isinstance(event, PauseChanged):
             self._paused = event.paused
-        super().handle_event(event)
+        super()._handle_event(event)
 
     async def _set_paused(self, paused: bool) -> None:
         def done(_reply: None) -> None:
             self._paused = paused
 
-        await self.call(lambda: self._seam.native.set_publisher_paused(self._handle, paused), done)
+        await self._call(lambda: self._seam.native.set_publisher_paused(self._handle, paused), done)
 
     def _dependants(self) -> Iterator[tuple[MediaObject, CloseReason]]:
         for item in list(self._taken_by):
-            yield item, "parent" if item.below_closing() else "publisher_closed"
+            yield item, "parent" if item._below_closing() else "publisher_closed"
 
     def _on_closed(self) -> None:
-        self._transport.router.remove_publisher(self)
+        self._transport.router._remove_publisher(self)
 
     def _send_close(self) -> int:
         return self._seam.native.close_publisher(self._handle)

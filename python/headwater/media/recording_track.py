@@ -19,9 +19,9 @@ __all__ = ["RecordingTrack"]
 class RecordingTrack(MediaObject):
     """One track to a recorder, until closed; made by `RecordingTransport.start_recording`."""
 
-    kind_ = "recording_track"
-    prefix = "rec"
-    closed_event = RecordingTrackClosed
+    _kind = "recording_track"
+    _prefix = "rec"
+    _closed_event = RecordingTrackClosed
 
     def __init__(
         self, seam: Seam, handle: int, transport: RecordingTransport, publisher: Publisher, port: int
@@ -59,13 +59,13 @@ class RecordingTrack(MediaObject):
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Hang on the publisher too."""
-        super().adopted()
-        self._publisher.taken_by(self)
+        super()._adopted()
+        self._publisher._taken(self)
 
     def _on_closed(self) -> None:
-        self._publisher.released_by(self)
+        self._publisher._released(self)
 
     def _send_close(self) -> int:
         return self._seam.native.stop_recording(self._handle)

@@ -37,9 +37,9 @@ __all__ = ["RecordingTransport"]
 class RecordingTransport(MediaObject):
     """A way out for recording; made by `Router.create_recording_transport`."""
 
-    kind_ = "transport"
-    prefix = "trn"
-    closed_event = TransportClosed
+    _kind = "transport"
+    _prefix = "trn"
+    _closed_event = TransportClosed
 
     def __init__(self, seam: Seam, handle: int, router: Router, address: str, port: int) -> None:
         """Use `Router.create_recording_transport`."""
@@ -87,7 +87,7 @@ class RecordingTransport(MediaObject):
             PublisherNotFound, AmbiguousTrack: As for `SubscribeTransport.subscribe`.
             LimitReached: There are no ports left above the first.
         """
-        self.check()
+        self._check()
         family = f"IN IP{ipaddress.ip_address(self._address).version}"
         session = SessionDescription()
         session.add("v", "0")
@@ -111,16 +111,18 @@ class RecordingTransport(MediaObject):
             InvalidState: It is being recorded on this transport already.
             LimitReached: There are no ports left above the first.
         """
-        self.check()
+        self._check()
         publisher = self._router.publisher(id_)
         if any(track.publisher is publisher for track in self.tracks):
             raise InvalidState(f"{publisher!r} is being recorded on {self!r} already")
         port = self._reserve(publisher)
         native = self._seam.native
         track = RecordingTrack(self._seam, native.allocate(self._handle), self, publisher, port)
-        return await self.create(
+        return await self._create(
             track,
-            lambda: native.start_recording(self._handle, track.handle, publisher.handle, self._address, port),
+            lambda: native.start_recording(
+                self._handle, track._handle, publisher._handle, self._address, port
+            ),
         )
 
     def _reserve(self, publisher: Publisher) -> int:

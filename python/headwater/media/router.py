@@ -34,9 +34,9 @@ DtlsVersion = Literal["1.2", "1.3"]
 class Router(MediaObject):
     """One room's media; made by `Worker.create_router`."""
 
-    kind_ = "router"
-    prefix = "rtr"
-    closed_event = RouterClosed
+    _kind = "router"
+    _prefix = "rtr"
+    _closed_event = RouterClosed
 
     def __init__(self, seam: Seam, handle: int, siblings: dict[Router, None]) -> None:
         """Use `Worker.create_router`."""
@@ -104,11 +104,11 @@ class Router(MediaObject):
         Args:
             dtls: DTLS version to negotiate.
         """
-        self.check()
+        self._check()
         native = self._seam.native
         transport = PublishTransport(self._seam, native.allocate(self._handle), self)
-        return await self.create(
-            transport, lambda: native.create_publish_transport(self._handle, transport.handle, dtls=dtls)
+        return await self._create(
+            transport, lambda: native.create_publish_transport(self._handle, transport._handle, dtls=dtls)
         )
 
     async def create_subscribe_transport(
@@ -120,11 +120,11 @@ class Router(MediaObject):
             dtls: DTLS version to negotiate.
             negotiation_timeout: Seconds that an operation waits for the answer to an earlier offer.
         """
-        self.check()
+        self._check()
         native = self._seam.native
         transport = SubscribeTransport(self._seam, native.allocate(self._handle), self, negotiation_timeout)
-        return await self.create(
-            transport, lambda: native.create_subscribe_transport(self._handle, transport.handle, dtls=dtls)
+        return await self._create(
+            transport, lambda: native.create_subscribe_transport(self._handle, transport._handle, dtls=dtls)
         )
 
     async def create_recording_transport(self, address: str, port: int) -> RecordingTransport:
@@ -138,7 +138,7 @@ class Router(MediaObject):
         Raises:
             ConfigurationError: The address is no IP address, or the port is out of range.
         """
-        self.check()
+        self._check()
         try:
             ipaddress.ip_address(address)
         except ValueError as error:
@@ -147,14 +147,14 @@ class Router(MediaObject):
             raise ConfigurationError(f"a recorder's port is between 1 and 65534, not {port}")
         native = self._seam.native
         transport = RecordingTransport(self._seam, native.allocate(self._handle), self, address, port)
-        return await self.create(
+        return await self._create(
             transport,
-            lambda: native.create_recording_transport(self._handle, transport.handle, address, port),
+            lambda: native.create_recording_transport(self._handle, transport._handle, address, port),
         )
 
     async def get_stats(self) -> Statistics:
         """Count what the router holds."""
-        self.check()
+        self._check()
         return {
             "transports": len(self._children),
             "publishers": len(self._publishers),
@@ -164,24 +164,20 @@ class Router(MediaObject):
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    async def open(self, codecs: Sequence[CodecName]) -> Router:
+    async def _open(self, codecs: Sequence[CodecName]) -> Router:
         """Send the create command."""
-        return await self.create(self, lambda: self._seam.native.create_router(self._handle, codecs))
+        return await self._create(self, lambda: self._seam.native.create_router(self._handle, codecs))
 
-    def send_close(self) -> int:
-        """Send the close command without waiting; for `Worker.close`."""
-        return self._send_close()
-
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Take a place in the Worker."""
         self._siblings[self] = None
 
-    def add_publisher(self, publisher: Publisher) -> None:
+    def _add_publisher(self, publisher: Publisher) -> None:
         """Make a publisher findable by its id and its track's."""
         self._publishers[publisher.id] = publisher
         self._by_track.setdefault(publisher.track_id, []).append(publisher)
 
-    def remove_publisher(self, publisher: Publisher) -> None:
+    def _remove_publisher(self, publisher: Publisher) -> None:
         """Forget a publisher; twice is fine."""
         if self._publishers.pop(publisher.id, None) is None:
             return
@@ -190,11 +186,11 @@ class Router(MediaObject):
         if not same:
             del self._by_track[publisher.track_id]
 
-    def add_data_publisher(self, publisher: DataPublisher) -> None:
+    def _add_data_publisher(self, publisher: DataPublisher) -> None:
         """Make a data publisher findable by its id."""
         self._data_publishers[publisher.id] = publisher
 
-    def remove_data_publisher(self, publisher: DataPublisher) -> None:
+    def _remove_data_publisher(self, publisher: DataPublisher) -> None:
         """Forget a data publisher; twice is fine."""
         self._data_publishers.pop(publisher.id, None)
 

@@ -148,7 +148,7 @@ class Seam:
             if item is None:
                 self.unclaimed += 1
             else:
-                item.mark_closed(closed.reason)
+                item._mark_closed(closed.reason)
         else:
             self._deliver(name, event)
 
@@ -165,7 +165,7 @@ class Seam:
         if item is None:
             self.unclaimed += 1
         else:
-            item.handle_event(convert(item.id, native_event))
+            item._handle_event(convert(item.id, native_event))
 
 
 class _Pending:

@@ -113,7 +113,7 @@ class SubscribeTransport(WebRtcTransport):
         except BaseException:
             self._negotiation.settled()
             raise
-        pairs = [(item.handle, item.publisher.handle) for item in items]
+        pairs = [(item._handle, item.publisher._handle) for item in items]
         offer = await self._offer(lambda: self._seam.native.subscribe(self._handle, pairs), items)
         assert offer is not None, "the core always answers Subscribe with an offer"
         return items, offer
@@ -132,7 +132,7 @@ class SubscribeTransport(WebRtcTransport):
             PublisherNotFound: The router has no such data publisher.
             NegotiationTimeout: An earlier offer was not answered in time.
         """
-        self.check()
+        self._check()
         self._router.data_publisher(id_)
         await self._begin()
         try:
@@ -140,9 +140,9 @@ class SubscribeTransport(WebRtcTransport):
         except BaseException:
             self._negotiation.settled()
             raise
-        source = item.publisher.handle
+        source = item.publisher._handle
         offer = await self._offer(
-            lambda: self._seam.native.subscribe_data(self._handle, item.handle, source), [item]
+            lambda: self._seam.native.subscribe_data(self._handle, item._handle, source), [item]
         )
         return item, offer
 
@@ -180,7 +180,7 @@ class SubscribeTransport(WebRtcTransport):
             if not self.closed and self._seam.open:
                 self._roll_back()
 
-        self.check()
+        self._check()
         self._negotiation.take()
         await self._seam.call(self._seam.native.accept_answer(self._handle, answer), done, failed)
 
@@ -190,7 +190,7 @@ class SubscribeTransport(WebRtcTransport):
         Raises:
             NoOffer: No offer is open.
         """
-        self.check()
+        self._check()
         self._negotiation.take()
         await self._roll_back()
 
@@ -213,7 +213,7 @@ class SubscribeTransport(WebRtcTransport):
             return reply.sdp
 
         publishers = self._publishers(tuple(publisher_ids))
-        answer: str = await self.call(lambda: self._seam.native.accept_offer(self._handle, offer), done)
+        answer: str = await self._call(lambda: self._seam.native.accept_offer(self._handle, offer), done)
         for publisher in publishers:
             if not publisher.closed:
                 try:
@@ -236,33 +236,33 @@ class SubscribeTransport(WebRtcTransport):
         item = Subscriber(self._seam, self._allocate(), self, publisher)
 
         def done(reply: _native.AttachedReply) -> None:
-            item.placed(reply.mid)
+            item._placed(reply.mid)
 
-        return await self.create(
-            item, lambda: self._seam.native.attach(self._handle, item.handle, publisher.handle), done
+        return await self._create(
+            item, lambda: self._seam.native.attach(self._handle, item._handle, publisher._handle), done
         )
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Note that an offer is due."""
         if isinstance(event, NegotiationNeeded):
             self._negotiation_needed = True
-        super().handle_event(event)
+        super()._handle_event(event)
 
     def _publishers(self, ids: Sequence[str]) -> list[Publisher]:
-        self.check()
+        self._check()
         return [self._router.publisher(id_) for id_ in ids]
 
     def _allocate(self) -> int:
         return self._seam.native.allocate(self._handle)
 
     async def _begin(self) -> None:
-        self.check()
+        self._check()
         await self._negotiation.begin()
         if self.closed:  # closed between being given the turn and running
             self._negotiation.settled()
-        self.check()
+        self._check()
 
     async def _plain_offer(self, *, ice_restart: bool) -> str:
         offer = await self._offer(
@@ -283,7 +283,7 @@ class SubscribeTransport(WebRtcTransport):
         def done(reply: _native.OfferReply | None) -> str | None:
             for item in items:
                 if not item.closed:
-                    item.adopted()
+                    item._adopted()
             if abandoned:
                 return None  # the rollback is under way and settles the turn
             if reply is None:
@@ -304,25 +304,25 @@ class SubscribeTransport(WebRtcTransport):
         except BaseException:  # the core did not take the command
             self._negotiation.settled()
             for item in items:
-                item.discard()
+                item._discard()
             raise
         try:
             offer: str | None = await reply
         except asyncio.CancelledError:
             abandoned = True
-            self._abandon(items)
+            self._abandon_all(items)
             raise
         except BaseException:
             for item in items:
-                item.discard()
+                item._discard()
             raise
         return offer
 
-    def _abandon(self, items: Sequence[Subscriber | DataSubscriber]) -> None:
+    def _abandon_all(self, items: Sequence[Subscriber | DataSubscriber]) -> None:
         if not self.closed and self._seam.open:
             self._roll_back()
         for item in items:
-            item.abandon()
+            item._abandon()
 
     def _roll_back(self) -> asyncio.Future[Any]:
         def done(_reply: None) -> None:
@@ -341,7 +341,7 @@ class SubscribeTransport(WebRtcTransport):
         for mid, handle in mids:
             item = self._seam.find("subscriber", handle)
             if isinstance(item, Subscriber):
-                item.placed(mid)
+                item._placed(mid)
 
     def _on_closed(self) -> None:
         self._negotiation.close()

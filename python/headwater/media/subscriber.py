@@ -19,9 +19,9 @@ __all__ = ["Subscriber"]
 class Subscriber(MediaObject):
     """One track out; made by `SubscribeTransport.subscribe` and `SubscribeTransport.attach`."""
 
-    kind_ = "subscriber"
-    prefix = "sub"
-    closed_event = SubscriberClosed
+    _kind = "subscriber"
+    _prefix = "sub"
+    _closed_event = SubscriberClosed
 
     def __init__(self, seam: Seam, handle: int, transport: SubscribeTransport, publisher: Publisher) -> None:
         """Use `SubscribeTransport.subscribe`."""
@@ -76,29 +76,29 @@ class Subscriber(MediaObject):
 
     # -- for the other classes of this package ------------------------------------------------------
 
-    def adopted(self) -> None:
+    def _adopted(self) -> None:
         """Hang on the publisher too."""
-        super().adopted()
-        self._publisher.taken_by(self)
+        super()._adopted()
+        self._publisher._taken(self)
 
-    def placed(self, mid: str) -> None:
+    def _placed(self, mid: str) -> None:
         """Note the m-line."""
         self._mid = mid
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Note pauses."""
         if isinstance(event, PauseChanged):
             self._paused = event.paused
-        super().handle_event(event)
+        super()._handle_event(event)
 
     async def _set_paused(self, paused: bool) -> None:
         def done(_reply: None) -> None:
             self._paused = paused
 
-        await self.call(lambda: self._seam.native.set_subscriber_paused(self._handle, paused), done)
+        await self._call(lambda: self._seam.native.set_subscriber_paused(self._handle, paused), done)
 
     def _on_closed(self) -> None:
-        self._publisher.released_by(self)
+        self._publisher._released(self)
 
     def _send_close(self) -> int:
         return self._seam.native.close_subscriber(self._handle)

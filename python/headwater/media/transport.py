@@ -23,9 +23,9 @@ SignalingState = Literal["stable", "have-local-offer", "have-remote-offer", "clo
 class WebRtcTransport(MediaObject):
     """Base of `PublishTransport` and `SubscribeTransport`."""
 
-    kind_ = "transport"
-    prefix = "trn"
-    closed_event = TransportClosed
+    _kind = "transport"
+    _prefix = "trn"
+    _closed_event = TransportClosed
 
     def __init__(self, seam: Seam, handle: int, parent: MediaObject) -> None:
         """Use the router's methods."""
@@ -69,15 +69,15 @@ class WebRtcTransport(MediaObject):
         Raises:
             InvalidCandidate: It is not a candidate.
         """
-        self.check()
+        self._check()
         if candidate.strip() not in ("", "end-of-candidates", "a=end-of-candidates"):
-            await self.call(lambda: self._seam.native.add_candidate(self._handle, candidate))
+            await self._call(lambda: self._seam.native.add_candidate(self._handle, candidate))
 
-    def handle_event(self, event: Event) -> None:
+    def _handle_event(self, event: Event) -> None:
         """Note the connection's state."""
         if isinstance(event, ConnectionStateChanged):
             self._connection_state = event.state
-        super().handle_event(event)
+        super()._handle_event(event)
 
     def _send_close(self) -> int:
         return self._seam.native.close_transport(self._handle)

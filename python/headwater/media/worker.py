@@ -101,7 +101,7 @@ class Worker:
         return self._core.candidates()
 
     def counters(self) -> dict[str, int]:
-        """Return the counters of all media threads, summed; read without waiting for them."""
+        """Return the counters of all media threads, summed, as they published them within the last second."""
         return self._core.counters()
 
     async def get_stats(self) -> Statistics:
@@ -141,7 +141,7 @@ class Worker:
         """
         seam = self._open_seam()
         router = Router(seam, seam.native.allocate_router(), self._routers)
-        return await router.open(codecs)
+        return await router._open(codecs)
 
     async def close(self) -> None:
         """Close all routers, so that peers are told, then the threads and sockets. Twice is fine."""
@@ -153,11 +153,11 @@ class Worker:
             return
         seam, routers = self._seam, self.routers
         for router in routers:
-            router.mark_closed("parent")
+            router._mark_closed("parent")
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await asyncio.gather(
-                    *(seam.call(router.send_close()) for router in routers), return_exceptions=True
+                    *(seam.call(router._send_close()) for router in routers), return_exceptions=True
                 )
         except TimeoutError:
             warnings.warn(

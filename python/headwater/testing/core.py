@@ -79,46 +79,46 @@ class FakeCore:
     def connect(self, transport: MediaObject) -> None:
         """The client's connection is up."""
         for state in ("connecting", "connected"):
-            self._emit(values.ConnectionStateChanged(transport.handle, state))
+            self._emit(values.ConnectionStateChanged(transport._handle, state))
 
     def disconnect(self, transport: MediaObject) -> None:
         """Nothing is heard of the client for a while."""
-        self._emit(values.ConnectionStateChanged(transport.handle, "disconnected"))
+        self._emit(values.ConnectionStateChanged(transport._handle, "disconnected"))
 
     def hang_up(self, transport: MediaObject) -> None:
         """The client closes its connection."""
-        self._close(self._things[transport.handle], "remote_closed")
+        self._close(self._things[transport._handle], "remote_closed")
 
     def lose(self, transport: MediaObject) -> None:
         """The client's connection is lost for good."""
-        self._emit(values.ConnectionStateChanged(transport.handle, "failed"))
-        self._close(self._things[transport.handle], "connection_failed")
+        self._emit(values.ConnectionStateChanged(transport._handle, "failed"))
+        self._close(self._things[transport._handle], "connection_failed")
 
     def end(self, publisher: MediaObject) -> None:
         """The client stops a track or closes a data channel."""
-        self._close(self._things[publisher.handle], "remote_ended")
+        self._close(self._things[publisher._handle], "remote_ended")
 
     def reject(self, subscriber: MediaObject) -> None:
         """The client's answer lacks the codec of this subscriber."""
-        self._close(self._things[subscriber.handle], "unsupported_codec")
+        self._close(self._things[subscriber._handle], "unsupported_codec")
 
     def packets(self, publisher: MediaObject, mime: str) -> None:
         """The first packets of a publisher arrive."""
-        self._emit(values.PublisherActive(publisher.handle, values.Codec(mime)))
+        self._emit(values.PublisherActive(publisher._handle, values.Codec(mime)))
 
     def open_channel(self, transport: MediaObject, label: str, *, ordered: bool = True) -> None:
         """The client opens a data channel."""
-        self._emit(values.DataChannelOpened(transport.handle, label, ordered))
+        self._emit(values.DataChannelOpened(transport._handle, label, ordered))
 
     def message(self, data_publisher: MediaObject, payload: str | bytes) -> None:
         """The client sends a message; heard only while the program listens."""
-        if self._things[data_publisher.handle].tapped:
+        if self._things[data_publisher._handle].tapped:
             raw = payload.encode() if isinstance(payload, str) else payload
-            self._emit(values.DataMessage(data_publisher.handle, isinstance(payload, bytes), raw))
+            self._emit(values.DataMessage(data_publisher._handle, isinstance(payload, bytes), raw))
 
     def sent(self, data_publisher: MediaObject) -> list[str | bytes]:
         """What the program sent through a data publisher."""
-        return self._things[data_publisher.handle].sent
+        return self._things[data_publisher._handle].sent
 
     def hold(self) -> None:
         """Keep replies and events back."""

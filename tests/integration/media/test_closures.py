@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 
 import pytest
 
 from headwater import Worker
+from headwater.protocols.sdp import parse_sdp
 from tests.support.closures import Room, table, told
-from tests.support.peer import Camera, Peer
+from tests.support.peer import Camera, Microphone, Peer
 
 ROWS = table()
 OUT_OF_REACH = {
@@ -60,7 +62,7 @@ async def act(room: Room, when: str, alice: Peer, bob: Peer) -> None:
     else:
         victim = room.publish_transport if "publishing" in when else room.subscribe_transport
         assert "a bug in" in when
-        victim._seam.native.inject_panic(victim.handle)
+        victim._seam.native.inject_panic(victim._handle)
 
 
 @pytest.mark.parametrize("when", [when for when in ROWS if when not in OUT_OF_REACH])
@@ -78,3 +80,36 @@ async def test_row(when: str, worker: Worker, peer: Callable[[], Peer]) -> None:
     if when != "worker.close()":
         for name in set(room.names()) - set(ROWS[when]):
             assert await getattr(room, name).get_stats(), f"{name} does not answer"
+
+
+async def test_the_watching_client_lacks_the_codec(worker: Worker, peer: Callable[[], Peer]) -> None:
+    """A subscriber whose codec the answer leaves out closes and says so; what it took from goes on."""
+    alice, bob = peer(), peer()
+    router = await worker.create_router()
+    publishing = await router.create_publish_transport()
+    microphone, camera = Microphone(), Camera()
+    await alice.publish(publishing, microphone, camera, codec="H264")
+    publishers = [await publishing.publish(track.id) for track in (microphone, camera)]
+    assert (await publishers[1].wait_active()).mime == "video/H264"
+    watching = await router.create_subscribe_transport()
+    (audio, video), offer = await watching.subscribe_many([publisher.id for publisher in publishers])
+    await bob.set_remote(offer, "offer")
+    await bob.connection.setLocalDescription(await bob.connection.createAnswer())
+    await watching.set_answer(without_h264(bob.connection.localDescription.sdp))
+    async with asyncio.timeout(10):
+        assert await video.wait_closed() == "unsupported_codec"
+    assert audio.mid is not None
+    await bob.received(audio.mid, 3)
+    assert {"unsupported_codec"} == {*ROWS["the watching client lacks the codec"].values()}
+    assert not publishers[1].closed
+
+
+def without_h264(sdp: str) -> str:
+    """Take a codec out of an answer, as a browser without it would."""
+    session = parse_sdp(sdp)
+    for section in session.media:
+        gone = {line.split()[0] for line in section.attributes("rtpmap") if "H264" in line}
+        gone |= {line.split()[0] for line in section.attributes("fmtp") if line.partition("apt=")[2] in gone}
+        section.formats = [number for number in section.formats if number not in gone]
+        section.lines = [line for line in section.lines if not (set(re.split("[: ]", line[1])[1:2]) & gone)]
+    return str(session)

@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.integration.media.test_recording import probe
 from tests.support.peer import Camera, Peer
 
 ROOT = Path(__file__).parents[3]
@@ -47,6 +48,18 @@ async def test_six_lines() -> None:
     assert "bob sees video in m-line" in out.decode()
     assert "640x480" in out.decode()
     assert process.returncode == 0
+
+
+async def test_record(tmp_path: Path) -> None:
+    """The recorded file has a picture and sound."""
+    film = tmp_path / "talk.mkv"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", str(EXAMPLES / "record.py"), str(film)
+    )
+    assert await asyncio.wait_for(process.wait(), 40) == 0
+    streams = {stream["codec_type"]: stream for stream in await probe(film)}
+    assert int(streams["video"]["nb_read_frames"]) > 60
+    assert int(streams["audio"]["nb_read_frames"]) > 150
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ async def act(room: Room, when: str) -> None:
         "the publishing client is lost": lambda: core.lose(room.publish_transport),
         "the watching client is lost": lambda: core.lose(room.subscribe_transport),
         "the watching client lacks the codec": lambda: core.reject(room.subscriber),
-        "a bug in the publishing session": lambda: core.inject_panic(room.publish_transport.handle),
-        "a bug in the watching session": lambda: core.inject_panic(room.subscribe_transport.handle),
+        "a bug in the publishing session": lambda: core.inject_panic(room.publish_transport._handle),
+        "a bug in the watching session": lambda: core.inject_panic(room.subscribe_transport._handle),
     }
     scripts[when]()
 

@@ -55,7 +55,7 @@ async def test_tracks_go_where_the_description_says(router: Router, publishers: 
     tracks = [await recording.start_recording(item.id) for item in (microphone, screen, camera)]
     assert [track.port for track in tracks] == [5006, 5008, 5004]
     assert recording.tracks == tuple(tracks)
-    assert camera.subscribers == (tracks[2],)
+    assert camera.recording_tracks == (tracks[2],)
     await tracks[2].close()
     assert (await recording.start_recording(camera.id)).port == 5004
 

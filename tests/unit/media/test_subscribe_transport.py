@@ -211,7 +211,7 @@ async def test_turn_given_and_cancelled_at_once(watching: SubscribeTransport) ->
     watching._negotiation.take()
     watching._negotiation.settled()  # gives the turn to `first`, which has not run yet
     first.cancel()
-    watching._seam.notify(watching._seam.native.rollback_offer(watching.handle))
+    watching._seam.notify(watching._seam.native.rollback_offer(watching._handle))
     subscriber, _ = await asyncio.wait_for(second, 1)
     assert subscriber.publisher.track_id == "cam"
 
