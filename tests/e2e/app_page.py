@@ -79,9 +79,13 @@ async def expect_tile(page: Page, name: str, condition: str, *, what: str, sourc
 
 
 async def expect_gone(page: Page, name: str, source: str = "camera") -> None:
-    """Somebody has no tile (any more)."""
+    """Somebody has no tile (any more), long before a lost connection would be given up."""
     await page.until(
-        f"(name, source) => !({_FIND_TILE})(name, source)", name, source, what=f"no {source} tile of {name}"
+        f"(name, source) => !({_FIND_TILE})(name, source)",
+        name,
+        source,
+        what=f"no {source} tile of {name}",
+        timeout=8,
     )
 
 

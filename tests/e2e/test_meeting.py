@@ -73,6 +73,26 @@ async def test_three_people_see_each_other(
         assert await page.run("() => document.querySelectorAll('[data-testid=tile]').length") == 3
 
 
+async def test_who_comes_after_one_who_left(
+    server: Server, alice_browser: Browser, bob_browser: Browser, carol_browser: Browser
+) -> None:
+    """Carol takes the m-lines that Bob left behind, and Alice sees Carol in them, not Bob's last frame."""
+    meeting = await server.new_meeting()
+    alice, bob = await asyncio.gather(
+        join(alice_browser, server, meeting, name="Alice"), join(bob_browser, server, meeting, name="Bob")
+    )
+    await expect_person(alice, "Bob", MARKERS["bob"])
+    lines = await alice.run(_M_LINES)
+    for name, browser in (("Carol", carol_browser), ("Bob", bob_browser)):
+        leaving = bob
+        bob = await open_check(browser, server, meeting, name=name)
+        await press(leaving, "leave")
+        await enter(bob, name)
+        await expect_person(alice, name, MARKERS[name.lower()])
+        assert await alice.run("() => document.querySelectorAll('[data-testid=tile]').length") == 2
+    assert await alice.run(_M_LINES) == lines, "m-lines pile up"
+
+
 async def test_mute_and_camera_are_seen_by_others(
     server: Server, alice_browser: Browser, bob_browser: Browser
 ) -> None:
@@ -149,6 +169,7 @@ async def test_late_comer_sees_at_once(server: Server, alice_browser: Browser, b
     await expect_marker(bob, tile_video("Alice"), MARKERS["alice"], timeout=3)
 
 
+_M_LINES = "() => kit.pcs.map((pc) => pc.getTransceivers().length)"
 _RECEIVED_VIDEOS = (
     "() => kit.pcs.flatMap((pc) => pc.getTransceivers())"
     ".filter((each) => each.receiver.track.kind === 'video' && each.currentDirection === 'recvonly')"
