@@ -145,7 +145,7 @@ describe("Room reconnection", () => {
     expect(room.state).toBe("reconnecting");
     expect([...room.participants.keys()]).toEqual(["ada"]);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(meeting.socket.last("join")).toMatchObject({ resume: "me", token: "t2", restart: false });
+    expect(meeting.socket.last("join")).toMatchObject({ resume: "n.1", token: "t2", restart: false });
     expect(reconnected).toHaveBeenCalledWith({ resumed: true });
     expect(room.state).toBe("connected");
     expect(FakePeerConnection.instances).toHaveLength(connections);
@@ -232,7 +232,7 @@ describe("Room reconnection", () => {
       await settle();
     }
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(meeting.socket.last("join")).toMatchObject({ resume: "me", restart: true });
+    expect(meeting.socket.last("join")).toMatchObject({ resume: "n.1", restart: true });
     expect(room.state).toBe("connected");
   });
 });

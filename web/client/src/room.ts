@@ -301,7 +301,7 @@ export class Room extends Emitter<RoomEvents> {
     let joined: Joined;
     try {
       const request = joinRequest({ ...this.#options, name: this.#name, token: this.#token });
-      const resume = { resume: this.participantId, restart: this.#restartMedia };
+      const resume = { resume: this.#joined.connection_id, restart: this.#restartMedia };
       joined = await signaling.request({ ...request, ...resume }, "joined");
     } catch (error) {
       signaling.close();
