@@ -119,7 +119,7 @@ class Join(_Message, tag="join"):
     token: str | None = None
     name: str | None = None
     resume: str | None = None
-    """The participant id of a lost connection, to take its place."""
+    """The ``connection_id`` of a lost connection, to take its place; only its client knows it."""
     restart: bool = False
     """With ``resume``: the peer connections are lost too, so new transports are made."""
     id: int | str | None = None

@@ -151,7 +151,7 @@ async def test_a_lost_connection_is_resumed_with_its_tracks(dev: Node) -> None:
             answer = await ada.request("offer", sdp=client_offer(audio="a"))
             ada.socket.transport.abort()
         who = ada.joined["participant_id"]
-        async with join(dev.url, "demo", resume=who) as again:
+        async with join(dev.url, "demo", resume=ada.joined["connection_id"]) as again:
             assert again.joined["participant_id"] == who
             assert again.joined["resumed"] is True
             assert again.joined["connection_id"] != ada.joined["connection_id"]
@@ -181,7 +181,7 @@ async def test_a_connection_that_is_not_resumed_leaves_after_the_grace(dev: Node
 async def test_a_second_connection_takes_over_and_the_first_is_told(dev: Node) -> None:
     async with (
         join(dev.url, "demo") as ada,
-        join(dev.url, "demo", resume=ada.joined["participant_id"]) as again,
+        join(dev.url, "demo", resume=ada.joined["connection_id"]) as again,
     ):
         bye = await ada.expect("bye")
         assert (bye["reason"], bye.get("reconnect", False)) == ("resumed_elsewhere", False)

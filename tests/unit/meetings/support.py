@@ -46,6 +46,7 @@ class Person:
     def __init__(self, service: RoomsService, joining: Joining) -> None:
         self.service = service
         self.joining = joining
+        self.connection = joining.participant.endpoint.conn_id
         self._offer: e.OfferMade | None = None
 
     @classmethod

@@ -270,7 +270,7 @@ async def test_a_lost_connection_keeps_its_place_and_its_tracks(service: RoomsSe
     bob = await Person.join(service)
     (mic,) = await ada.publish(audio="mic")
     service.connection_lost(ada.joining)
-    again = await Person.join(service, resume=ada.id)
+    again = await Person.join(service, resume=ada.connection)
     assert again.joining.resumed
     assert again.id == ada.id
     assert [t.publisher_id for t in again.participant.view.tracks] == [mic]
@@ -286,7 +286,7 @@ async def test_resuming_with_lost_peer_connections_starts_them_anew(service: Roo
     (mic,) = await ada.publish(audio="mic")
     before = ada.participant.subscriptions.transport
     service.connection_lost(ada.joining)
-    again = await Person.join(service, resume=ada.id, restart=True)
+    again = await Person.join(service, resume=ada.connection, restart=True)
     assert (again.id, again.joining.resumed) == (ada.id, False)
     assert (await bob.hear(e.TrackUnpublished)).publisher_id == mic
     await again.answer_offer()
@@ -301,25 +301,40 @@ async def test_a_connection_that_does_not_come_back_leaves(
     service.connection_lost(ada.joining)
     assert (await bob.hear(e.ParticipantLeft)).reason == "connection_lost"
     assert len(endpoints) == 1
-    late = await Person.join(service, resume=ada.id)
+    late = await Person.join(service, resume=ada.connection)
     assert late.id != ada.id
     assert not late.joining.resumed
 
 
 async def test_a_place_is_taken_over_from_a_connection_that_still_looks_alive(service: RoomsService) -> None:
     ada = await Person.join(service)
-    again = await Person.join(service, resume=ada.id)
+    again = await Person.join(service, resume=ada.connection)
     assert (await ada.hear(e.Ended)).reason == "resumed_elsewhere"
     service.connection_lost(ada.joining)  # the old one notices late: it must not end the new one
     await asyncio.sleep(0.3)
     assert not again.participant.closed
 
 
+async def test_nobody_takes_a_place_by_what_everybody_knows(service: RoomsService) -> None:
+    ada = await Person.join(service)
+    service.connection_lost(ada.joining)
+    thief = await Person.join(service, resume=ada.id)
+    assert thief.id != ada.id
+
+
+async def test_a_connection_id_takes_a_place_once(service: RoomsService) -> None:
+    ada = await Person.join(service)
+    old = ada.connection
+    again = await Person.join(service, resume=old)
+    assert again.id == ada.id
+    assert (await Person.join(service, resume=old)).id != ada.id
+
+
 @pytest.mark.parametrize("thief", [None, "eve"])
 async def test_nobody_takes_the_place_of_another_identity(service: RoomsService, thief: str | None) -> None:
     ada = await Person.join(service, claims=claims_for("ada"))
     claims = claims_for(thief) if thief else None
-    other = await Person.join(service, claims=claims, resume=ada.id)
+    other = await Person.join(service, claims=claims, resume=ada.connection)
     assert other.id != ada.id
 
 

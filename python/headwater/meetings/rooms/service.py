@@ -2,7 +2,7 @@
 
 A meeting is a record; its live room, with a router, exists while somebody is in it and for a short
 while after. Who loses the signalling connection stays for ``resume_seconds`` with all media and
-can take the place again by the participant id and the same identity. Who closes whom: service ->
+can take the place again by the id of that connection and the same identity. Who closes whom: service ->
 room -> participants -> their transports; the room's router last.
 """
 
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from headwater.auth import Claims
 from headwater.cluster import Endpoints
 from headwater.errors import Closed, Forbidden, LimitReached, NotFound
-from headwater.ids import MeetingId, ParticipantId, new_id
+from headwater.ids import ConnId, MeetingId, ParticipantId, new_id
 from headwater.media.worker import Worker
 from headwater.meetings.rooms.events import Ended, EventQueue
 from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSettings, RoomOptions, clean_name
@@ -219,7 +219,10 @@ class RoomsService:
         return room
 
     def _resumable(self, room: Room, request: JoinRequest) -> Participant | None:
-        participant = room.participants.get(ParticipantId(request.resume or ""))
+        # Participant ids are public in the room; the connection id was told to its client alone.
+        connection = ConnId(request.resume or "")
+        lost = (p for p in room.participants.values() if p.endpoint.conn_id == connection)
+        participant = next(lost, None)
         if participant is None or participant.closed or participant.endpoint.protocol != request.protocol:
             return None
         if request.claims is None:
