@@ -9,6 +9,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+from tests.support.children import end_with_parent
 from tests.support.markers import write_marker_video
 
 __all__ = ["whip_publisher"]
@@ -41,6 +42,7 @@ async def whip_publisher(url: str, folder: Path, number: int, tone: float) -> As
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=end_with_parent,
         )
     try:
         yield log

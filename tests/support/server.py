@@ -19,6 +19,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.children import end_with_parent
+
 __all__ = ["Server", "ServerFailed"]
 
 _READY_SECONDS = 40.0
@@ -72,6 +74,7 @@ class Server:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
+                preexec_fn=end_with_parent,
             )
         server = cls(process, port, log)
         try:
