@@ -11,7 +11,7 @@ use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::rtp::{RtpWrite, SeqNo};
+use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::media::{Vp8Descriptor, vp8_payload};
@@ -35,6 +35,8 @@ pub struct Received {
     pub marker: bool,
     /// The payload.
     pub payload: Vec<u8>,
+    /// Its header extensions, as this peer's own ids say.
+    pub extensions: ExtensionValues,
 }
 
 /// One outgoing track's counters.
@@ -63,6 +65,8 @@ pub struct Peer {
     pub key_frame_requests: Vec<(Instant, Mid)>,
     /// The encoding that the newest of them was for.
     pub key_frame_rid: Option<Rid>,
+    /// How it was asked for, PLI or FIR.
+    pub key_frame_kind: Option<KeyframeRequestKind>,
     /// Data-channel messages: label and content.
     pub messages: Vec<(String, Vec<u8>)>,
     /// Open data channels: id and label.
@@ -98,6 +102,7 @@ impl Peer {
             received: Vec::new(),
             key_frame_requests: Vec::new(),
             key_frame_rid: None,
+            key_frame_kind: None,
             messages: Vec::new(),
             channels: Vec::new(),
             connected: false,
@@ -292,13 +297,27 @@ impl Peer {
         step: u32,
         payload: Vec<u8>,
     ) {
+        let none = ExtensionValues::default();
+        self.send_extended(now, mid, payload_type, step, payload, none);
+    }
+
+    /// Send one packet with any payload and these header extensions.
+    pub fn send_extended(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        payload_type: u8,
+        step: u32,
+        payload: Vec<u8>,
+        extensions: ExtensionValues,
+    ) {
         let state = sending(&mut self.sending, mid, None);
         state.timestamp = state.timestamp.wrapping_add(step);
         state.sequence += 1;
         let sequence: SeqNo = state.sequence.into();
         let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-            stream.write_rtp(write.marker(true));
+            stream.write_rtp(write.marker(true).ext_vals(extensions));
         }
     }
 
@@ -323,15 +342,20 @@ impl Peer {
         }
     }
 
-    /// Ask for a key frame of what arrives at `mid`.
+    /// Ask for a key frame of what arrives at `mid`, by PLI.
     pub fn request_key_frame(&mut self, mid: Mid) {
+        self.request_key_frame_by(mid, KeyframeRequestKind::Pli);
+    }
+
+    /// Ask for a key frame of what arrives at `mid`, by PLI or by FIR.
+    pub fn request_key_frame_by(&mut self, mid: Mid, kind: KeyframeRequestKind) {
         // An m-line that changed hands has had several SSRCs; the newest packet tells which counts.
         let newest = self.received.iter().rev().find(|packet| packet.mid == mid);
         let Some(ssrc) = newest.map(|packet| packet.ssrc.into()) else {
             return;
         };
         if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
-            stream.request_keyframe(KeyframeRequestKind::Pli);
+            stream.request_keyframe(kind);
         }
     }
 
@@ -432,6 +456,7 @@ impl Peer {
             }
             Event::KeyframeRequest(request) => {
                 self.key_frame_rid = request.rid;
+                self.key_frame_kind = Some(request.kind);
                 self.key_frame_requests.push((now, request.mid));
             }
             Event::RtpPacket(packet) => {
@@ -451,6 +476,7 @@ impl Peer {
                     ssrc: *ssrc,
                     marker: packet.header.marker,
                     payload: packet.payload.to_vec(),
+                    extensions: packet.header.ext_vals.clone(),
                 });
             }
             _ => {}
