@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use str0m::media::KeyframeRequestKind;
 use str0m::rtp::Ssrc;
 
 use crate::event::CloseReason;
@@ -81,11 +80,12 @@ impl Sfu {
         let Some(ssrc) = publisher.layers.target().map(Ssrc::from) else {
             return;
         };
+        let kind = session.key_frame_kind(publisher.mid);
         let asked = contained(|| {
             let mut direct = session.rtc.direct_api();
             direct
                 .stream_rx(&ssrc)
-                .map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli))
+                .map(|stream| stream.request_keyframe(kind))
         });
         match asked {
             Ok(Some(())) => {

@@ -31,10 +31,18 @@ pub(crate) struct Section {
     track_id: String,
     rids: Vec<String>,
     pub(crate) payload_types: Vec<String>,
+    /// Feedback it can be asked for a key frame by: PLI (RFC 4585), FIR (RFC 5104).
+    pli: bool,
+    fir: bool,
     has_direction: bool,
 }
 
 impl Section {
+    /// Whether its key frames are to be asked for by FIR: it takes that and not PLI.
+    pub(crate) const fn wants_fir(&self) -> bool {
+        self.fir && !self.pli
+    }
+
     /// The track this section describes.
     pub(crate) fn track(&self) -> Option<TrackInfo> {
         let track_id = match self.track_id.as_str() {
@@ -191,10 +199,14 @@ impl Reader {
         }
         match name {
             "rtpmap" | "fmtp" | "rtcp-fb" if section.kind.is_some() => {
-                let payload_type = rest.split_ascii_whitespace().next().unwrap_or_default();
-                return Ok(
-                    payload_type == "*" || section.payload_types.iter().any(|p| p == payload_type)
-                );
+                let (payload_type, value) = rest.split_once(' ').unwrap_or((rest, ""));
+                let listed =
+                    payload_type == "*" || section.payload_types.iter().any(|p| p == payload_type);
+                if listed && name == "rtcp-fb" {
+                    section.pli |= value.trim() == "nack pli";
+                    section.fir |= value.trim() == "ccm fir";
+                }
+                return Ok(listed);
             }
             "mid" => section.mid = check_mid(rest)?,
             // Port 0 then means "in the bundle", not "rejected": RFC 9143 section 6.

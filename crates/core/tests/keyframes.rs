@@ -5,6 +5,10 @@ mod common;
 use std::time::Duration;
 
 use common::{Room, assert_continuous, video};
+use headwater_core::command::{Command, StatsTarget};
+use headwater_core::event::{Reply, StatValue};
+use headwater_sim::World;
+use str0m::media::{KeyframeRequestKind, MediaKind};
 
 /// A late joiner gets a key frame at once, though none was due.
 #[test]
@@ -65,4 +69,54 @@ fn requests_are_repeated_until_satisfied() {
     room.world.peers[room.alice].key_frame_requests.clear();
     room.world.run(Duration::from_secs(3));
     assert_eq!(room.world.peers[room.alice].key_frame_requests, []);
+}
+
+/// FIR (RFC 5104) from subscribers counts as what it is and costs the publisher one request.
+#[test]
+fn full_intra_requests_are_coalesced_too() {
+    let mut room = Room::new(9);
+    let (bob, _, subscribers) = room.world.subscribe(room.router, &[room.camera.1]);
+    room.frames(10);
+    room.world.run(Duration::from_secs(1));
+    room.world.peers[room.alice].key_frame_requests.clear();
+    let mid = room.world.peers[bob].received[0].mid;
+    for _ in 0..3 {
+        room.world.peers[bob].request_key_frame_by(mid, KeyframeRequestKind::Fir);
+        room.world.run(Duration::from_millis(30));
+    }
+    assert_eq!(room.world.peers[room.alice].key_frame_requests.len(), 1);
+    let target = StatsTarget::Subscriber(subscribers[0]);
+    let Ok(Reply::Stats(stats)) = room.world.command(Command::GetStats { target }) else {
+        panic!("statistics are answered")
+    };
+    assert!(stats.contains(&("firs", StatValue::Int(3))), "{stats:?}");
+    assert!(stats.contains(&("plis", StatValue::Int(0))), "{stats:?}");
+}
+
+/// A publisher that takes FIR and not PLI is asked by FIR; one that takes both, by PLI.
+#[test]
+fn a_publisher_is_asked_as_it_can_be_asked() {
+    for (pli, kind) in [
+        (true, KeyframeRequestKind::Pli),
+        (false, KeyframeRequestKind::Fir),
+    ] {
+        let mut world = World::new(10);
+        let router = world.create_router();
+        let publishing = world.create_publish_transport(router);
+        let alice = world.add_peer();
+        let (sdp, mids) = world.peers[alice].offer(&[(MediaKind::Video, "camera")], &[]);
+        assert!(sdp.contains(" nack pli\r\n") && sdp.contains(" ccm fir\r\n"));
+        let offered = sdp
+            .split_inclusive("\r\n")
+            .filter(|line| pli || !line.contains(" nack pli"));
+        let sdp = common::answer_to(&mut world, publishing, offered.collect());
+        world.peers[alice].accept_answer(&sdp);
+        let publisher = common::publish(&mut world, publishing, mids[0]);
+        world.run_until(Duration::from_secs(5), |world| world.peers[alice].connected);
+        world.subscribe(router, &[publisher]);
+        let now = world.now;
+        world.peers[alice].send_video(now, mids[0], false, 1, 600);
+        world.run(Duration::from_millis(600));
+        assert_eq!(world.peers[alice].key_frame_kind, Some(kind));
+    }
 }

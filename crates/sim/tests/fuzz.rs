@@ -9,17 +9,25 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headwater_sim::fuzz;
 
-const TARGETS: [(&str, fn(&[u8])); 3] =
-    [("datagrams", fuzz::datagrams), ("sdp", fuzz::sdp), ("candidate", fuzz::candidate)];
+const TARGETS: [(&str, fn(&[u8])); 3] = [
+    ("datagrams", fuzz::datagrams),
+    ("sdp", fuzz::sdp),
+    ("candidate", fuzz::candidate),
+];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
         .map(|entry| entry.expect("a readable folder").path())
         .collect();
     files.sort();
-    files.iter().map(|file| std::fs::read(file).expect("a readable file")).collect()
+    files
+        .iter()
+        .map(|file| std::fs::read(file).expect("a readable file"))
+        .collect()
 }
 
 /// One to four random edits: flip, insert, delete, splice with another seed, repeat, truncate.
@@ -63,9 +71,17 @@ fn no_input_of_the_corpus_harms_the_core() {
 
 #[test]
 fn no_mutation_of_the_corpus_harms_the_core() {
-    let env = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let env = |name: &str| {
+        std::env::var(name)
+            .ok()
+            .and_then(|value| value.parse::<u64>().ok())
+    };
     let seconds = env("HEADWATER_FUZZ_SECONDS").unwrap_or(20);
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
+    let clock = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |time| time.as_secs())
+    };
     let seed = env("HEADWATER_FUZZ_SEED").unwrap_or_else(clock);
     println!("HEADWATER_FUZZ_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -79,7 +95,10 @@ fn no_mutation_of_the_corpus_harms_the_core() {
             if outcome.is_err() {
                 let file = std::env::temp_dir().join(format!("headwater-fuzz-{name}-{seed}"));
                 std::fs::write(&file, &data).expect("a writable temporary folder");
-                panic!("{name} failed with seed {seed}; input kept in {}", file.display());
+                panic!(
+                    "{name} failed with seed {seed}; input kept in {}",
+                    file.display()
+                );
             }
             runs += 1;
         }

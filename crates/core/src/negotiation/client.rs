@@ -100,6 +100,12 @@ impl Sfu {
                 None => {}
             }
         }
+        publishing.by_fir = intake
+            .sections
+            .iter()
+            .filter(|section| section.wants_fir())
+            .map(|section| Mid::from(section.mid.as_str()))
+            .collect();
         // SSRCs may mean something else now.
         publishing.streams.clear();
         let tracks = publishing.tracks.clone();

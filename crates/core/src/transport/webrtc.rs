@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use str0m::change::SdpPendingOffer;
 use str0m::channel::ChannelId;
 use str0m::config::DtlsCert;
-use str0m::media::{MediaKind, Mid, Rid};
+use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Rid};
 use str0m::rtp::Ssrc;
 use str0m::stats::PeerStats;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
@@ -76,6 +76,8 @@ pub(crate) enum Side {
 pub(crate) struct Publishing {
     /// Every track ever offered, in order.
     pub(crate) tracks: Vec<TrackInfo>,
+    /// m-lines of the last offer whose key frames are asked for by FIR.
+    pub(crate) by_fir: Vec<Mid>,
     pub(crate) publishers: Vec<usize>,
     pub(crate) streams: FxHashMap<Ssrc, Stream>,
     pub(crate) data_publishers: Vec<DataPublisherId>,
@@ -267,6 +269,16 @@ impl Session {
             Side::Subscribe(_) => Err(Error::WrongTransport(
                 "only a publish transport can do this",
             )),
+        }
+    }
+
+    /// How to ask for a key frame of what this m-line sends.
+    pub(crate) fn key_frame_kind(&self, mid: Mid) -> KeyframeRequestKind {
+        match &self.side {
+            Side::Publish(publishing) if publishing.by_fir.contains(&mid) => {
+                KeyframeRequestKind::Fir
+            }
+            _ => KeyframeRequestKind::Pli,
         }
     }
 
