@@ -31,9 +31,11 @@ class Process:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def start(cls, data: Path, *flags: str) -> AsyncIterator[Process]:
+    async def start(
+        cls, data: Path, *flags: str, program: tuple[str, ...] = ("-m", "headwater")
+    ) -> AsyncIterator[Process]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "headwater", "serve", "--data", str(data), "--threads", "1", *flags),
+            *(sys.executable, *program, "serve", "--data", str(data), "--threads", "1", *flags),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -82,6 +84,36 @@ async def test_a_development_node_prints_a_link_that_works_and_ends_cleanly(
             code, took = await node.end(number)
             assert (await ada.expect("bye"))["reconnect"] is True
         assert code == 0
+        assert took < 5
+
+
+HANGING = """
+import asyncio, sys
+from headwater.app import Node
+from headwater.cli import main
+
+async def hang(self):
+    await asyncio.Event().wait()
+
+Node.close = hang
+main(sys.argv[1:])
+"""
+"""A node whose closing never ends."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_second_signal_ends_a_node_that_hangs_while_closing(tmp_path: Path, number: int) -> None:
+    async with Process.start(tmp_path, "--dev", "--port", "0", program=("-c", HANGING)) as node:
+        await node.link()
+        node.process.send_signal(number)
+        assert node.process.stdout is not None
+        async with asyncio.timeout(_START):
+            async for line in node.process.stdout:
+                if b"Closing" in line:
+                    break
+        assert node.process.returncode is None
+        code, took = await node.end(number)
+        assert code == 130
         assert took < 5
 
 

@@ -166,6 +166,68 @@ async def test_a_lost_connection_is_resumed_with_its_tracks(dev: Node) -> None:
         assert heard.count("participant_joined") == 1
 
 
+def spoilt(connection_id: str) -> list[str]:
+    """Resume values that are close, and not it: another last letter, a prefix, the node's part alone."""
+    node, _, secret = connection_id.rpartition(".")
+    return [f"{node}.{secret[:-1]}{'A' if secret[-1] != 'A' else 'B'}", connection_id[:-1], f"{node}.", node]
+
+
+async def test_a_place_needs_its_secret_and_not_what_the_room_knows(dev: Node) -> None:
+    """Guests of one link differ by nothing but the connection id, so nothing else may prove them."""
+    async with join(dev.url, "demo") as bob:
+        async with join(dev.url, "demo", name="Ada") as ada:
+            ada.socket.transport.abort()
+        who, secret = ada.joined["participant_id"], ada.joined["connection_id"]
+        assert bob.joined["connection_id"] != secret
+        for attempt in (who, "", bob.joined["participant_id"], *spoilt(secret)):
+            async with join(dev.url, "demo", resume=attempt) as thief:
+                assert thief.joined["participant_id"] != who, attempt
+                assert thief.joined.get("resumed", False) is False
+                assert who in {p["id"] for p in thief.joined["participants"]}
+                await thief.request("leave")
+        async with join(dev.url, "demo", resume=secret) as again:
+            assert again.joined["participant_id"] == who
+
+
+async def test_the_same_identity_with_a_wrong_secret_is_somebody_else(production: Node) -> None:
+    meeting = production.rooms.create_meeting()
+    token = production.authority.mint(room=meeting.id, identity="ada")
+    async with join(production.url, meeting.id, token=token, tls=insecure()) as ada:
+        for attempt in (ada.joined["participant_id"], *spoilt(ada.joined["connection_id"])):
+            async with join(production.url, meeting.id, token=token, resume=attempt, tls=insecure()) as other:
+                assert other.joined["participant_id"] != ada.joined["participant_id"]
+                await other.request("leave")
+        assert (await ada.request("ping"))["type"] == "pong"  # nobody took over
+
+
+async def test_nobody_hears_the_connection_id_of_another(dev: Node) -> None:
+    """Whatever the others are told while somebody comes, publishes, is lost, returns and leaves."""
+    async with join(dev.url, "demo") as bob:
+        heard = [str(bob.joined)]
+        secrets = []
+        async with join(dev.url, "demo", name="Ada") as ada:
+            secrets.append(ada.joined["connection_id"])
+            answer = await ada.request("offer", sdp=client_offer(audio="a"))
+            publisher = answer["tracks"][0]["publisher_id"]
+            await ada.request("mute", publisher_id=publisher, muted=True)
+            await ada.request("update", name="Countess")
+            async with join(dev.url, "demo") as eve:
+                heard.append(str(eve.joined))
+                await eve.request("leave")
+            ada.socket.transport.abort()
+        async with join(dev.url, "demo", resume=secrets[0]) as again:
+            secrets.append(again.joined["connection_id"])
+            assert again.joined["participant_id"] == ada.joined["participant_id"]
+            await again.request("leave")
+        who, message = ada.joined["participant_id"], bob.joined
+        while (message["type"], message.get("participant_id")) != ("participant_left", who):
+            message = await bob.receive()
+            heard.append(str(message))
+        assert {"Countess" in text for text in heard} == {True, False}
+        for secret in secrets:
+            assert not any(secret.rpartition(".")[2] in text for text in heard)
+
+
 async def test_a_connection_that_is_not_resumed_leaves_after_the_grace(dev: Node) -> None:
     async with join(dev.url, "demo") as bob:
         async with join(dev.url, "demo") as ada:
