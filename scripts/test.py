@@ -26,15 +26,15 @@ def main() -> None:
         console.give_up(f"no stage is called {', '.join(sorted(unknown))}", f"use {', '.join(_keys())}")
     book = Ledger()
     paths.RESULTS.mkdir(exist_ok=True)
-    for _, name, work in stages:
-        book.stage(name, work)
+    for key, name, work in stages:
+        book.stage(name, work, heading=key != "prepare")
     sys.exit(book.report())
 
 
 def _stages() -> list[tuple[str, str, Work]]:
     """Key, name and work of each stage, in order: what fails fast comes first."""
     return [
-        ("prepare", "system packages", _prepared(needs.ensure)),
+        ("prepare", "system packages", _prepared(_needs)),
         ("prepare", "Python packages", _prepared(lambda: venv.ensure("test"))),
         ("prepare", "compilers", _prepared(build.ensure_compiler)),
         ("prepare", "compiled core", _prepared(build.ensure_native)),
@@ -65,9 +65,14 @@ def _prepared(step: Callable[[], object]) -> Work:
     return work
 
 
+def _needs() -> None:
+    with console.stage("system packages for the tests"):
+        needs.ensure()
+
+
 def _cargo() -> Counts:
     rust.ensure()
-    status, output = _watch(["cargo", "test", "--locked", "--workspace", "--exclude", "headwater-py"])
+    status, output = _watch(["cargo", "test", "--locked", "--workspace"])
     return _at_least_one_failure(ledger.from_cargo(output), status)
 
 
@@ -95,7 +100,7 @@ def _proofs() -> Counts:
     lines = acceptance.unproved_by_run()
     for line in lines:
         console.say(f"    {line}")
-    return Counts(passed=not lines, failed=len(lines))
+    return Counts(passed=int(not lines), failed=len(lines))
 
 
 def _at_least_one_failure(counts: Counts, status: int) -> Counts:

@@ -46,16 +46,22 @@ def ensure_web() -> None:
 
 
 def ensure_load() -> None:
-    """Have the load generator, which the tests of `headwater bench` start; cargo knows what changed."""
+    """Have the load generator, which the tests of `headwater bench` start; cargo knows what changed.
+
+    The whole workspace is selected, here and by every other call of cargo: naming one package would
+    give shared dependencies other features, and with them a second build.
+    """
     ensure_compiler()
-    console.run(["cargo", "build", "--locked", "--quiet", "--package", "headwater-load"])
+    with console.stage("load generator"):
+        console.run(["cargo", "build", "--locked", "--workspace", "--bin", "headwater-load"])
 
 
 def ensure_compiler() -> None:
     """Have Rust and a C compiler (the cryptography library has parts in C and assembler)."""
     if shutil.which("cc") is None:
         with console.stage("C compiler from the system's packages"):
-            system.install(["gcc", "libc6-dev"], reason="a C compiler")
+            # Cargo trusts the certificates of the system, which the smallest ones lack.
+            system.install(["ca-certificates", "gcc", "libc6-dev"], reason="a C compiler")
     rust.ensure()
 
 

@@ -42,17 +42,19 @@ class Ledger:
 
     rows: list[tuple[str, float, Counts]] = field(default_factory=list)
 
-    def stage(self, name: str, work: Callable[[], Counts]) -> bool:
+    def stage(self, name: str, work: Callable[[], Counts], *, heading: bool = True) -> bool:
         """Run one stage and book what it returns.
 
         Args:
             name: What the reader sees.
+            heading: Whether to print the name before; not when the work prints stages of its own.
             work: Does it and counts; a `CommandFailed` or `SystemExit` from it is one failure.
 
         Returns:
             True when nothing failed.
         """
-        console.say(f"==> {name}")
+        if heading:
+            console.say(f"==> {name}")
         began = time.monotonic()
         try:
             counts = work()
@@ -61,7 +63,8 @@ class Ledger:
             counts = Counts(failed=1)
         seconds = time.monotonic() - began
         self.rows.append((name, seconds, counts))
-        console.say(f"    {name}: {counts}, {seconds:.1f} s")
+        if heading or counts.failed:
+            console.say(f"    {name}: {counts}, {seconds:.1f} s")
         return counts.failed == 0
 
     @property

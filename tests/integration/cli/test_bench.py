@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture(scope="module")
 def generator() -> Path:
     """The load generator in the profile that the other Rust tests compile anyway."""
-    command = ["cargo", "build", "--quiet", "--package", "headwater-load"]
+    # The whole workspace is selected so that dependencies have the features they were built with.
+    command = ["cargo", "build", "--quiet", "--workspace", "--bin", "headwater-load"]
     subprocess.run(command, cwd=ROOT, check=True)
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "headwater-load"
 
