@@ -25,3 +25,12 @@ def test_the_links_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    """A picture that no page links is not kept."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("web/**/README.md")]
+    text = "".join(page.read_text() for page in pages if "node_modules" not in page.parts)
+    pictures = sorted(path.name for path in (ROOT / "docs" / "images").iterdir())
+    assert pictures
+    assert [name for name in pictures if f"images/{name}" not in text] == []
