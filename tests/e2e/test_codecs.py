@@ -1,4 +1,4 @@
-"""Two engines in one room, through our own forwarding, for every video codec both have.
+"""Two engines in one room, through our own forwarding, for every video codec they have.
 
 Each side sends a marker and a tone; the other must decode that codec, see that marker move and hear
 that tone. H264 runs between two Chromium only: Firefox has no H264 for calls on this system.
@@ -18,21 +18,25 @@ from tests.support.server import Server
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
 
 _ADA, _FOX = (0x51, 600), (0xD4, 1_300)
+_PEOPLE = {"ada": _ADA, "bob": (0x8E, 900), "fox": _FOX}
+"""Marker and tone of each."""
+_SMALL = {"width": 320, "height": 180}
+"""Three encoders and six decoders share a small machine."""
 
 
 @pytest.mark.parametrize("codec", ["vp8", "vp9", "av1"])
 async def test_chromium_and_firefox_exchange(
-    codec: str, server: Server, alice_browser: Browser, firefox: Browser
+    codec: str, server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser
 ) -> None:
-    """Chromium and Firefox decode each other's pictures and hear each other."""
-    await _exchange(codec, server, alice_browser, firefox)
+    """Two Chromium and Firefox, all pairs: each decodes and hears both others."""
+    await _exchange(codec, server, {"ada": alice_browser, "bob": bob_browser, "fox": firefox})
 
 
 async def test_two_chromium_exchange_h264(
     server: Server, alice_browser: Browser, bob_browser: Browser
 ) -> None:
     """H264 gets through between the engines that have it."""
-    await _exchange("h264", server, alice_browser, bob_browser)
+    await _exchange("h264", server, {"ada": alice_browser, "bob": bob_browser})
 
 
 async def test_engine_without_the_codec_still_hears(
@@ -52,13 +56,19 @@ async def test_engine_without_the_codec_still_hears(
     assert frames == 0
 
 
-async def _exchange(codec: str, server: Server, left: Browser, right: Browser) -> None:
+async def _exchange(codec: str, server: Server, browsers: dict[str, Browser]) -> None:
     meeting = await server.new_meeting()
-    ada, fox = await asyncio.gather(
-        join(left, server, meeting, name="ada", number=_ADA[0], tone=_ADA[1], codec=codec),
-        join(right, server, meeting, name="fox", number=_FOX[0], tone=_FOX[1], codec=codec),
-    )
-    await asyncio.gather(_receives(ada, "fox", codec, *_FOX), _receives(fox, "ada", codec, *_ADA))
+
+    async def enter(name: str, browser: Browser) -> Page:
+        number, tone = _PEOPLE[name]
+        return await join(
+            browser, server, meeting, name=name, number=number, tone=tone, codec=codec, **_SMALL
+        )
+
+    pages = await asyncio.gather(*(enter(name, browser) for name, browser in browsers.items()))
+    for page in pages:
+        for name in browsers.keys() - {page.name}:
+            await _receives(page, name, codec, *_PEOPLE[name])
 
 
 async def _receives(page: Page, name: str, codec: str, number: int, tone: float) -> None:
