@@ -28,6 +28,7 @@ from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
 from headwater.media.worker import Worker
 from headwater.meetings.rooms import RoomOptions, RoomsService
+from headwater.servers.http import HEAD_BYTES, PatientProtocol
 from headwater.servers.tls import Certificate, load_certificate
 from headwater.servers.whip import WhipCors, WhipListener
 from headwater.telemetry import Metrics, get_logger
@@ -41,6 +42,8 @@ _CLOSE_ROOMS_SECONDS = 1.5
 _DRAIN_SECONDS = 2
 _PORT_TRIES = 20
 _KEEP_ALIVE_SECONDS = 20
+_SPARE_CONNECTIONS = 1000
+"""Requests and connections that may be open besides those of participants; more are answered 503."""
 
 
 class Node:
@@ -196,6 +199,9 @@ class Node:
         certificate = self.certificate
         return uvicorn.Config(
             self.api,
+            http=PatientProtocol,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+            limit_concurrency=self.settings.limits.connections + _SPARE_CONNECTIONS,
             ws="websockets-sansio",
             ws_max_size=self.settings.limits.message_bytes,
             ws_ping_interval=_KEEP_ALIVE_SECONDS,

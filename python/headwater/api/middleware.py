@@ -30,6 +30,8 @@ _CSP = "; ".join(
     )
 )
 _DRAIN_SECONDS = 2.0
+BODY_SECONDS = 20.0
+"""How long a body may take, from the moment when it is first asked for."""
 _HEADERS = {
     "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
@@ -70,7 +72,7 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """Ends a request whose body grows beyond the bound, as soon as it does.
+    """Ends a request whose body grows beyond the bound or trickles in, as soon as it does.
 
     The bound is enforced when the body is read: whoever must be refused for another reason first
     (401 before the body is looked at) is.
@@ -90,16 +92,25 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         seen = 0
-        finished = False
+        finished = late = False
+        due: float | None = None
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
         endless = "transfer-encoding" in headers or (declared.isdigit() and int(declared) > self._limit)
 
         async def bounded_receive() -> Message:
-            nonlocal seen, finished
+            nonlocal seen, finished, late, due
             if declared.isdigit() and int(declared) > self._limit:
                 raise HTTPException(413, f"the body exceeds {self._limit} bytes")
-            message = await receive()
+            if finished:
+                return await receive()  # waits for the client to go
+            due = due or asyncio.get_running_loop().time() + BODY_SECONDS
+            try:
+                async with asyncio.timeout_at(due):
+                    message = await receive()
+            except TimeoutError:
+                late = True
+                raise HTTPException(408, f"the body took longer than {BODY_SECONDS:g} s") from None
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 finished = not message.get("more_body", False)
@@ -110,8 +121,9 @@ class BodyLimit:
         async def send_and_hang_up(message: Message) -> None:
             # Whoever is refused must not go on sending a body that nobody reads. A body that is merely
             # too large is let out of the pipe first: hanging up on it would lose the answer too.
-            refused = message["type"] == "http.response.start" and endless and not finished
-            if refused and (message["status"] != 413 or not await _drain(receive, 4 * self._limit)):
+            refused = message["type"] == "http.response.start" and (late or (endless and not finished))
+            emptied = refused and message["status"] == 413 and await _drain(receive, 4 * self._limit)
+            if refused and not emptied:
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
