@@ -164,7 +164,7 @@ pub enum Event {
         /// Which transport.
         transport: TransportId,
     },
-    /// The first packet of a publisher has arrived.
+    /// The first packet of a publisher has arrived, or the first key frame of another codec.
     PublisherActive {
         /// Which publisher.
         publisher: PublisherId,

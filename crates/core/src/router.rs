@@ -13,7 +13,7 @@ use crate::event::{CloseReason, Event, TrackKind};
 use crate::ids::TransportId;
 use crate::packet::{MAX_PAYLOAD, Packet};
 use crate::sfu::Sfu;
-use crate::subscriber::Verdict;
+use crate::subscriber::{self, Verdict};
 use crate::transport::webrtc::{Panicked, Side, contained};
 
 /// Publishers, subscribers and fan-out of one room.
@@ -74,8 +74,10 @@ impl Sfu {
         let packet = Packet::new(rtp, format);
         let publisher = &mut self.publishers[key];
         let retarget = publisher.handle_packet(&packet, rid, now);
-        if !publisher.active {
-            self.announce_active(key, &format);
+        // Packets of the former codec may come late; a change is real at its first key frame.
+        let changed = packet.keyframe && publisher.codec.payload_type != format.primary;
+        if !publisher.active || changed {
+            self.adopt_codec(key, &format);
         }
         let publisher = &self.publishers[key];
         if retarget
@@ -88,7 +90,9 @@ impl Sfu {
         self.fan_out(key, &packet);
     }
 
-    fn announce_active(&mut self, key: usize, format: &Format) {
+    /// This is what the publisher really sends. Subscribers that cannot take it close: they would
+    /// wait for ever.
+    fn adopt_codec(&mut self, key: usize, format: &Format) {
         let publisher = &mut self.publishers[key];
         publisher.active = true;
         let params = self.sessions[publisher.session].rtc.codec_config().params();
@@ -100,6 +104,22 @@ impl Sfu {
             codec: publisher.codec.clone(),
         };
         self.emit(event);
+        let subscribers = self.publishers[key].subscribers.clone();
+        for subscriber in subscribers {
+            if !self.can_take(subscriber, format) {
+                self.close_subscriber(subscriber, CloseReason::UnsupportedCodec);
+            }
+        }
+    }
+
+    fn can_take(&self, key: usize, format: &Format) -> bool {
+        let subscriber = &self.subscribers[key];
+        // Without a stream its answer is yet to come, and will be held against the codec then.
+        let (Some(mid), Some(_)) = (subscriber.mid, subscriber.ssrc) else {
+            return true;
+        };
+        let rtc = &self.sessions[subscriber.session].rtc;
+        subscriber::fit(rtc, mid, format).is_some()
     }
 
     /// The publisher that an SSRC feeds. Asks str0m once per SSRC.

@@ -10,6 +10,7 @@ use headwater_core::command::Command;
 use headwater_core::error::Error;
 use headwater_core::event::CloseReason::{
     ConnectionFailed, Parent, PublisherClosed, RemoteClosed, RemoteEnded, Requested,
+    UnsupportedCodec,
 };
 use headwater_core::event::{ConnectionState, Event};
 use headwater_core::ids::{ObjectId, RecordingTrackId, SubscriberId, TransportId};
@@ -253,6 +254,58 @@ fn vanished_client() {
         room.closed().last(),
         Some(&(ObjectId::Transport(watching), ConnectionFailed))
     );
+}
+
+/// The publishing client vanishes: what it published goes with it, and all that hung on that.
+#[test]
+fn vanished_publisher() {
+    let Full {
+        mut room,
+        subscribers,
+        track,
+        ..
+    } = full(38);
+    let address = room.world.peers[room.alice].address;
+    room.world
+        .network
+        .set_link(address, headwater_sim::Link::lossy(1.0));
+    room.world.run(Duration::from_secs(29));
+    assert_eq!(room.closed(), []);
+    room.world.run(Duration::from_secs(7));
+    assert_eq!(
+        room.closed(),
+        [
+            (ObjectId::Subscriber(subscribers[0]), PublisherClosed),
+            (ObjectId::RecordingTrack(track), PublisherClosed),
+            (ObjectId::Publisher(room.camera.1), Parent),
+            (ObjectId::Subscriber(subscribers[1]), PublisherClosed),
+            (ObjectId::Publisher(room.microphone.1), Parent),
+            (ObjectId::Transport(room.publishing), ConnectionFailed),
+        ]
+    );
+}
+
+/// A client that answers without the codec: that subscriber closes, the others go on.
+#[test]
+fn watcher_without_the_codec() {
+    let mut room = Room::new(39);
+    room.frames(5);
+    let transport = room.world.create_subscribe_transport(room.router);
+    let carol = room.world.add_peer_with(|config| {
+        config
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_h264(true)
+    });
+    let ids = [room.camera.1, room.microphone.1];
+    let subscribers = room.world.subscribe_more(carol, transport, &ids);
+    assert_eq!(
+        room.closed(),
+        [(ObjectId::Subscriber(subscribers[0]), UnsupportedCodec)]
+    );
+    room.frames(20);
+    assert_eq!(room.closed(), []);
+    assert!(!room.world.peers[carol].received.is_empty(), "it hears");
 }
 
 /// A client that answers and never comes is given up.

@@ -15,9 +15,9 @@ from tests.support.peer import Camera, Microphone, Peer
 
 ROWS = table()
 OUT_OF_REACH = {
-    "the publishing client is lost": "takes 30 s; crates/core has virtual time for it",
-    "the watching client is lost": "takes 30 s; crates/core has virtual time for it",
-    "the watching client lacks the codec": "has a test of its own below",
+    "the publishing client is lost": "30 s; crates/core/tests/closures.rs, vanished_publisher",
+    "the watching client is lost": "30 s; crates/core/tests/closures.rs, vanished_client",
+    "the watching client lacks the codec": "below; codec_change.rs there for a call under way",
 }
 
 

@@ -12,10 +12,12 @@ use str0m::rtp::{Vp8Descriptor, Vp8Patch};
 mod sequence;
 mod timestamp;
 mod vp8;
+mod vp9;
 
 pub(crate) use sequence::Sequence;
 pub(crate) use timestamp::Timestamp;
 pub(crate) use vp8::Vp8;
+pub(crate) use vp9::PlainVp9;
 
 /// The numbers of one packet as the subscriber sees them.
 pub(crate) struct Rewritten {

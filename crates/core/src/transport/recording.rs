@@ -1,17 +1,19 @@
 //! A recording transport: plain RTP (RFC 3550) to an address, for a recorder such as FFmpeg.
 //!
 //! Packets have the 12-byte header and nothing else. Sequence numbers start at random and have
-//! no jumps but real losses; a video track starts at a key frame; RED is unwrapped. Every
-//! second a sender report with the wall clock goes to the next port, and a BYE at the end.
-//! The payload type is the publisher's own (that of the codec, not of RED), as told by the
-//! `Published` reply and the `PublisherActive` event.
+//! no jumps but real losses; a video track starts at a key frame; RED is unwrapped, VP9's
+//! descriptor made plain. Every second a sender report with the wall clock goes to the next
+//! port, and a BYE at the end. The payload type is the publisher's own (that of the codec, not
+//! of RED), as told by the `Published` reply and the `PublisherActive` event.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
+use str0m::format::Codec;
+
 use crate::ids::{RecordingTrackId, TransportId};
 use crate::packet::Packet;
-use crate::rewrite::{Original, Rewriter};
+use crate::rewrite::{Original, PlainVp9, Rewriter};
 use crate::transport::Belongs;
 use crate::{Socket, Transmit};
 
@@ -29,6 +31,7 @@ pub(crate) struct RecordingTrack {
     remote: SocketAddr,
     ssrc: u32,
     rewriter: Rewriter,
+    vp9: PlainVp9,
     current: Option<u32>,
     clock_rate: u32,
     pub(crate) packets: u64,
@@ -60,6 +63,7 @@ impl RecordingTrack {
             remote,
             ssrc,
             rewriter,
+            vp9: PlainVp9::default(),
             current: None,
             clock_rate: 0,
             packets: 0,
@@ -86,15 +90,25 @@ impl RecordingTrack {
             ..packet.original()
         };
         let numbers = self.rewriter.rewrite(&original, starts_run)?;
+        let vp9 = match packet.format.spec.codec {
+            Codec::Vp9 => self.vp9.map(&payload),
+            _ => None,
+        };
         let mut contents = Vec::with_capacity(HEADER + payload.len());
         contents.push(VERSION);
         contents.push(packet.format.primary | u8::from(packet.rtp.header.marker) << 7);
         contents.extend_from_slice(&(numbers.sequence as u16).to_be_bytes());
         contents.extend_from_slice(&numbers.timestamp.to_be_bytes());
         contents.extend_from_slice(&self.ssrc.to_be_bytes());
-        contents.extend_from_slice(&payload);
+        match &vp9 {
+            Some(plain) => {
+                contents.extend_from_slice(plain.bytes());
+                contents.extend_from_slice(&payload[plain.replaces..]);
+            }
+            None => contents.extend_from_slice(&payload),
+        }
         self.packets += 1;
-        self.bytes += payload.len() as u64;
+        self.bytes += (contents.len() - HEADER) as u64;
         Some(self.transmit(self.remote, contents))
     }
 
