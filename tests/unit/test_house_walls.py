@@ -2,6 +2,9 @@
 
 import ast
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -112,3 +115,43 @@ def test_default_members_need_no_interpreter() -> None:
     for member in members:
         manifest = tomllib.loads((ROOT / member / "Cargo.toml").read_text())
         assert "pyo3" not in manifest["dependencies"], member
+
+
+def lint_imports(folder: Path) -> str:
+    """Run every import contract over a copy of the package, and return the report."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache", "--config", ROOT / "pyproject.toml"],
+        cwd=folder,
+        env={"PYTHONPATH": str(folder), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Contracts:" in done.stdout, done.stdout + done.stderr
+    assert (done.returncode == 0) is (" 0 broken." in done.stdout)
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("protocols/sdp/session.py", "import socket", "Wire formats do no I/O and read no clock"),
+        ("meetings/rooms/service.py", "import fastapi", "Services know no HTTP"),
+        ("api/routes.py", "import headwater._core", "Only media touches the compiled core"),
+    ],
+)
+def test_a_planted_import_breaks_its_wall(tmp_path: Path, module: str, line: str, contract: str) -> None:
+    """In a copy of the package, one forbidden line breaks the contract that forbids it."""
+    shutil.copytree(
+        SOURCE / "headwater",
+        tmp_path / "headwater",
+        ignore=shutil.ignore_patterns("__pycache__", "_web"),
+    )
+    assert f"{contract} KEPT" in lint_imports(tmp_path)
+    path = tmp_path / "headwater" / module
+    text = path.read_text()
+    path.write_text(
+        text.replace("from __future__ import annotations\n", f"from __future__ import annotations\n{line}\n")
+    )
+    assert path.read_text() != text
+    assert f"{contract} BROKEN" in lint_imports(tmp_path)

@@ -161,13 +161,28 @@ async def test_one_offer_for_many(router: Router, peer: Make) -> None:
 
 
 async def test_two_way_call(router: Router, peer: Make) -> None:
-    """Everybody sends and receives, as in a call of three."""
-    ids = [(await publish(router, peer(), Camera()))[0] for _ in range(3)]
-    for own in ids:
-        viewer = peer()
-        _, mids = await watch(router, viewer, *[id_ for id_ in ids if id_ != own])
-        for mid in mids:
-            await viewer.received(mid, 2)
+    """Each of three people sends a voice and a picture and, at the same time, gets the two others'.
+
+    A person has two connections, one for each direction, as in the browser.
+    """
+    shades = (40, 110, 190)
+    people = [(peer(), peer()) for _ in shades]
+    published = {
+        shade: await publish(router, sending, Microphone(), Camera(shade))
+        for shade, (sending, _) in zip(shades, people, strict=True)
+    }
+    watched = []
+    for own, (_, receiving) in zip(shades, people, strict=True):
+        others = [shade for shade in shades if shade != own]
+        _, mids = await watch(router, receiving, *(id_ for shade in others for id_ in published[shade]))
+        watched.append((receiving, dict(zip(others, zip(mids[::2], mids[1::2], strict=True), strict=True))))
+    for receiving, mids_of in watched:
+        assert len(mids_of) == 2
+        for shade, (audio, video) in mids_of.items():
+            await receiving.received(audio, 10)
+            await receiving.received(video, 3)
+            assert abs(int(receiving.last[video].to_ndarray(format="rgb24")[-40:].mean()) - shade) < 10
+            assert abs(receiving.last[audio].to_ndarray().astype(int)).max() > 1000
 
 
 async def test_client_that_offers_to_receive(router: Router, peer: Make) -> None:

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from headwater import Router, Worker
-from headwater.media.object import MediaObject
 from tests.support.peer import Camera, Microphone, Peer
+from tests.support.resources import resident, resources
 
 CYCLES = 200
-
-
-def resources() -> dict[str, int]:
-    """Count what must come back exactly."""
-    gc.collect()
-    return {
-        "descriptors": len(os.listdir("/proc/self/fd")),
-        "threads": len(os.listdir("/proc/self/task")),
-        "tasks": len(asyncio.all_tasks()),
-        "objects": sum(isinstance(item, MediaObject) for item in gc.get_objects()),
-    }
 
 
 async def holds(worker: Worker, **expected: int) -> None:
@@ -44,14 +30,6 @@ def gauges(worker: Worker) -> dict[str, int]:
     )  # fmt: skip
     counters = worker.counters()
     return {name: counters[name] for name in names if counters.get(name)}
-
-
-def resident() -> int:
-    """Resident memory in KiB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
 
 
 async def visit(router: Router, offer: str) -> None:

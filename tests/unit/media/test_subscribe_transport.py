@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -137,6 +138,26 @@ async def test_everything_that_offers_waits(
         await watching.set_answer(ANSWER)
         await waiting
     assert watching.signaling_state == "stable"  # data needs no offer on a connection that has the m-line
+
+
+async def test_an_unanswered_offer_is_waited_for_ten_seconds(router: Router) -> None:
+    """Unless somebody says otherwise; the number reaches what waits."""
+    default = inspect.signature(Router.create_subscribe_transport).parameters["negotiation_timeout"].default
+    assert default == 10.0
+    loop = asyncio.get_running_loop()
+    watching = await router.create_subscribe_transport()
+    await watching.create_offer()
+    asked: list[float | None] = []
+
+    def timeout(seconds: float | None) -> asyncio.Timeout:
+        asked.append(seconds)
+        return asyncio.Timeout(loop.time())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headwater.media.negotiation.asyncio.timeout", timeout)
+        with pytest.raises(NegotiationTimeout, match="within 10 s"):
+            await watching.create_offer()
+    assert asked == [10.0]
 
 
 async def test_timeout_and_late_answer(router: Router, publishers: list[Publisher]) -> None:
