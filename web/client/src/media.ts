@@ -12,12 +12,12 @@ export type DeviceList = {
 
 /** Opens a camera: `deviceId` when it is there, any other when it is not. */
 export async function openCamera(deviceId?: string): Promise<MediaStreamTrack> {
-  return await open("camera", (devices) => devices.getUserMedia({ video: videoConstraints(deviceId) }));
+  return await open("camera", deviceId, (chosen) => ({ video: videoConstraints(chosen) }));
 }
 
 /** Opens a microphone with echo and noise removed. */
 export async function openMicrophone(deviceId?: string): Promise<MediaStreamTrack> {
-  return await open("microphone", (devices) => devices.getUserMedia({ audio: audioConstraints(deviceId) }));
+  return await open("microphone", deviceId, (chosen) => ({ audio: audioConstraints(chosen) }));
 }
 
 export type Opened = {
@@ -108,7 +108,7 @@ function videoConstraints(deviceId?: string): MediaTrackConstraints {
     width: { ideal: 1280 },
     height: { ideal: 720 },
     frameRate: { ideal: 30 },
-    ...(deviceId ? { deviceId: { ideal: deviceId } } : { facingMode: "user" }),
+    ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }),
   };
 }
 
@@ -117,19 +117,33 @@ function audioConstraints(deviceId?: string): MediaTrackConstraints {
     echoCancellation: true,
     noiseSuppression: true,
     autoGainControl: true,
-    ...(deviceId ? { deviceId: { ideal: deviceId } } : {}),
+    ...(deviceId ? { deviceId: { exact: deviceId } } : {}),
   };
 }
 
-async function open(device: Device, request: (devices: MediaDevices) => Promise<MediaStream>): Promise<MediaStreamTrack> {
+type Constraints = (deviceId?: string) => MediaStreamConstraints;
+
+async function open(device: Device, deviceId: string | undefined, constraints: Constraints): Promise<MediaStreamTrack> {
   const devices = deviceAccess();
   if (!devices) throw new MediaError("page_not_secure");
   try {
-    const [track] = (await request(devices)).getTracks();
+    const [track] = (await chosenOrAny(devices, deviceId, constraints)).getTracks();
     if (!track) throw new MediaError(device === "camera" ? "no_camera" : "no_microphone");
     return track;
   } catch (error) {
     throw mediaFailure(error, device);
+  }
+}
+
+/** What was chosen is asked for exactly: as a mere wish it may lose against a device with better figures. */
+async function chosenOrAny(devices: MediaDevices, deviceId: string | undefined, constraints: Constraints): Promise<MediaStream> {
+  try {
+    return await devices.getUserMedia(constraints(deviceId));
+  } catch (error) {
+    const { name } = error as { readonly name?: unknown };
+    const gone = name === "OverconstrainedError" || name === "NotFoundError";
+    if (!deviceId || !gone) throw error;
+    return await devices.getUserMedia(constraints());
   }
 }
 
