@@ -1,5 +1,5 @@
 //! Clocks and cores. A measurement here is CPU time of one thread: on a shared machine wall time is
-//! noise. Even CPU time depends on where the reader runs: a send that wakes a reader on another core
+//! noise. Even CPU time depends on where the reader runs: a send to a reader that works on another core
 //! costs nearly twice as much as one whose reader waits for the sender's own core. So both are put on
 //! cores of their own, where there are two.
 

@@ -68,7 +68,7 @@ def run_fanout(plan: Plan, *, as_json: bool) -> int:
         print(json.dumps({**result, "runs": runs}, indent=2))
     else:
         _print(Console(), plan, build, floor, runs)
-    return 1 if floor.void else 0
+    return 1 if floor.void_for(spread=plan.spread) else 0
 
 
 def _show_run(show: Callable[[str, float], None], base: float, share: float, text: str, done: float) -> None:
@@ -122,7 +122,7 @@ def _print(console: Console, plan: Plan, build: dict[str, str], floor: Floor, ru
     console.print(f"Build: {facts}.", highlight=False)
     if build["profile"] == "debug":
         console.print("[bold yellow]A debug build[/]: its figures say nothing about the server.")
-    for reason in floor.void:
+    for reason in floor.void_for(spread=plan.spread):
         console.print(f"[bold red]VOID[/]: {reason}")
 
 

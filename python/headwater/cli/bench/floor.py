@@ -36,12 +36,19 @@ class Floor:
     @property
     def void(self) -> tuple[str, ...]:
         """Why it must not be used, empty when it may."""
-        usual = _MEASURED.get((self.machine.architecture, self.machine.crypto), {})
-        return tuple(
+        return tuple(reason for name in _NAMES if (reason := self._reason(name)))
+
+    def void_for(self, *, spread: bool) -> tuple[str, ...]:
+        """As `void`, of the two figures that floor rests on."""
+        return tuple(reason for name in ("seal", _total(spread)) if (reason := self._reason(name)))
+
+    def _reason(self, name: str) -> str:
+        usual = _MEASURED.get((self.machine.architecture, self.machine.crypto), {}).get(name)
+        if usual is None or self.figures[name] <= usual * _TOLERANCE:
+            return ""
+        return (
             f"{_NAMES[name]} costs {self.figures[name]:.2f} us here, more than a quarter above the "
-            f"{expected:.2f} us of this kind of machine"
-            for name, expected in usual.items()
-            if self.figures[name] > expected * _TOLERANCE
+            f"{usual:.2f} us of this kind of machine"
         )
 
     def as_json(self) -> Report:
@@ -50,7 +57,7 @@ class Floor:
 
     def of(self, *, spread: bool) -> float:
         """The floor for spread packets or for bursts."""
-        return float(self.figures["spread_total" if spread else "burst_total"])
+        return float(self.figures[_total(spread)])
 
     def averaged(self, other: Floor) -> Floor:
         """The mean of two measurements; void when the mean is."""
@@ -78,6 +85,10 @@ def run_floor(*, seconds: float, as_json: bool) -> int:
     else:
         _print(Console(), floor)
     return 1 if floor.void else 0
+
+
+def _total(spread: bool) -> str:
+    return "spread_total" if spread else "burst_total"
 
 
 def _print(console: Console, floor: Floor) -> None:

@@ -32,3 +32,10 @@ def test_the_mean_of_two_floors_is_judged_anew() -> None:
     assert mean.of(spread=False) == 1.3
     assert mean.of(spread=True) == 2.4
     assert mean.void == ()
+
+
+def test_a_void_floor_for_spread_packets_leaves_bursts_alone() -> None:
+    """Each kind of load is judged by its own floor."""
+    floor = Floor(KNOWN, FIGURES | {"spread_total": 9.0})
+    assert floor.void_for(spread=True)
+    assert not floor.void_for(spread=False)
