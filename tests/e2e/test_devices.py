@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def rich_browser(driver: Driver) -> AsyncIterator[Browser]:
-    """Chromium with several devices of each kind; the second camera measures depth, which no encoder takes."""
+    """Chromium with several devices of each kind; the second camera sees depth, which nobody encodes."""
     browser = await driver.launch_chromium(
         "--use-fake-device-for-media-stream=device-count=3", "--use-fake-ui-for-media-stream"
     )
