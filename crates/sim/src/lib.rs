@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod descriptor;
 pub mod fuzz;
 mod media;
 mod network;

@@ -317,7 +317,7 @@ impl Peer {
         let sequence: SeqNo = state.sequence.into();
         let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
-            stream.write_rtp(write.marker(true).ext_vals(extensions));
+            stream.write_rtp(write.marker(true).nackable(true).ext_vals(extensions));
         }
     }
 

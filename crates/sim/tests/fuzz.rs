@@ -9,10 +9,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use headwater_sim::fuzz;
 
-const TARGETS: [(&str, fn(&[u8])); 3] = [
+/// Its name, which is its corpus's too, and what takes its inputs.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 4] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
+    ("payloads", fuzz::payloads),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
