@@ -103,6 +103,8 @@ def test_misuse_is_refused_at_once(worker: native.Worker) -> None:
         worker.create_router(router, ["opus", "mp3"])
     with pytest.raises(errors.ConfigurationError, match="DTLS"):
         worker.create_publish_transport(router, transport, dtls="1.1")
+    with pytest.raises(errors.ConfigurationError, match="failed_timeout"):
+        worker.create_subscribe_transport(router, transport, dtls="1.2", failed_timeout=0.0)
     with pytest.raises(errors.ConfigurationError, match="IP address"):
         worker.create_recording_transport(router, transport, "example.org", 5004)
     with pytest.raises(errors.ConfigurationError, match="statistics"):

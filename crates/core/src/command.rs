@@ -4,6 +4,7 @@
 //! caller that gives up waiting can close what it asked for.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
@@ -43,10 +44,25 @@ pub struct RouterOptions {
 }
 
 /// Settings of a WebRTC transport.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransportOptions {
     /// DTLS version.
     pub dtls: DtlsVersion,
+    /// Silence of the peer after which the connection counts as disconnected. Consent checks come
+    /// every 5 s, give or take a fifth (RFC 7675 section 5.1): with 8 s one may be lost.
+    pub disconnected_timeout: Duration,
+    /// Silence after which the connection is given up, also when it never came up.
+    pub failed_timeout: Duration,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            dtls: DtlsVersion::default(),
+            disconnected_timeout: Duration::from_secs(8),
+            failed_timeout: Duration::from_secs(30),
+        }
+    }
 }
 
 /// What a statistics request is about.

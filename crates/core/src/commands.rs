@@ -231,7 +231,7 @@ impl Sfu {
             crypto: &self.crypto,
             candidates: &self.config.candidates,
             codecs: &router.options.codecs,
-            dtls: options.dtls,
+            options,
         };
         let session = Session::new(belongs, side, recipe, now)?;
         router.transports.push(belongs.transport);

@@ -398,11 +398,11 @@ impl Sfu {
         let session = &self.sessions[key];
         let at = match session.state {
             ConnectionState::New | ConnectionState::Connecting => match session.exchanged {
-                Some(exchanged) => exchanged.max(session.heard) + FAILED_AFTER,
+                Some(exchanged) => exchanged.max(session.heard) + session.options.failed_timeout,
                 None => return,
             },
-            ConnectionState::Connected => session.heard + DISCONNECTED_AFTER,
-            ConnectionState::Disconnected => session.heard + FAILED_AFTER,
+            ConnectionState::Connected => session.heard + session.options.disconnected_timeout,
+            ConnectionState::Disconnected => session.heard + session.options.failed_timeout,
             ConnectionState::Failed => return,
         };
         let at = at.max(now);
@@ -419,23 +419,26 @@ impl Sfu {
         let session = &self.sessions[key];
         let silent = now.saturating_duration_since(session.heard);
         let transport = session.belongs.transport;
+        let options = session.options;
         match session.state {
             ConnectionState::New | ConnectionState::Connecting => {
                 let waited = session
                     .exchanged
                     .map(|at| now.saturating_duration_since(at));
-                if waited.is_some_and(|waited| waited >= FAILED_AFTER) && silent >= FAILED_AFTER {
+                if waited.is_some_and(|waited| waited >= options.failed_timeout)
+                    && silent >= options.failed_timeout
+                {
                     self.set_state(key, ConnectionState::Failed, now);
                     self.doomed.push((transport, CloseReason::ConnectionFailed));
                     return;
                 }
             }
-            _ if silent >= FAILED_AFTER => {
+            _ if silent >= options.failed_timeout => {
                 self.set_state(key, ConnectionState::Failed, now);
                 self.doomed.push((transport, CloseReason::ConnectionFailed));
                 return;
             }
-            ConnectionState::Connected if silent >= DISCONNECTED_AFTER => {
+            ConnectionState::Connected if silent >= options.disconnected_timeout => {
                 self.set_state(key, ConnectionState::Disconnected, now);
             }
             _ => {}
@@ -565,8 +568,3 @@ impl Sfu {
 const IDLE: Duration = Duration::from_secs(60);
 /// A timeout further away than this is "never".
 const FAR: Duration = Duration::from_secs(3600);
-/// Silence after which a connection counts as disconnected. Consent checks come every 5 s, give
-/// or take a fifth (RFC 7675 section 5.1), so one may be lost.
-const DISCONNECTED_AFTER: Duration = Duration::from_secs(8);
-/// Silence after which it is given up (RFC 7675), also when it never came up.
-const FAILED_AFTER: Duration = Duration::from_secs(30);

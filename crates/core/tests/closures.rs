@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::Room;
-use headwater_core::command::Command;
+use headwater_core::command::{Command, TransportOptions};
 use headwater_core::error::Error;
 use headwater_core::event::CloseReason::{
     ConnectionFailed, Parent, PublisherClosed, RemoteClosed, RemoteEnded, Requested,
@@ -253,6 +253,52 @@ fn vanished_client() {
     assert_eq!(
         room.closed().last(),
         Some(&(ObjectId::Transport(watching), ConnectionFailed))
+    );
+}
+
+/// A transport's own timeouts take the place of 8 s and 30 s.
+#[test]
+fn timeouts_of_a_transport() {
+    let mut room = Room::new(40);
+    let transport = TransportId(room.world.handle());
+    let options = TransportOptions {
+        disconnected_timeout: Duration::from_secs(12),
+        failed_timeout: Duration::from_secs(15),
+        ..TransportOptions::default()
+    };
+    let router = room.router;
+    room.world
+        .command(Command::CreateSubscribeTransport {
+            router,
+            transport,
+            options,
+        })
+        .unwrap();
+    let bob = room.world.add_peer();
+    room.world.subscribe_more(bob, transport, &[room.camera.1]);
+    room.world
+        .run_until(Duration::from_secs(5), |world| world.peers[bob].connected);
+    room.world.run(Duration::from_millis(500));
+    room.world.events.clear();
+    let address = room.world.peers[bob].address;
+    room.world
+        .network
+        .set_link(address, headwater_sim::Link::lossy(1.0));
+    // The last sign of life was at most one consent interval (6 s) ago.
+    room.world.run(Duration::from_secs(5));
+    let states = |room: &mut Room| {
+        room.world.take_events(|event| match event {
+            Event::ConnectionState { state, .. } => Some(*state),
+            _ => None,
+        })
+    };
+    assert_eq!(states(&mut room), []);
+    room.world.run(Duration::from_secs(11));
+    let both = [ConnectionState::Disconnected, ConnectionState::Failed];
+    assert_eq!(states(&mut room), both);
+    assert_eq!(
+        room.closed().last(),
+        Some(&(ObjectId::Transport(transport), ConnectionFailed))
     );
 }
 

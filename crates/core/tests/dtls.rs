@@ -15,7 +15,10 @@ fn negotiate(ours: Ours, theirs: DtlsVersion) -> (String, String) {
     let mut world = World::new(90);
     let router = world.create_router();
     let transport = TransportId(world.handle());
-    let options = TransportOptions { dtls: ours };
+    let options = TransportOptions {
+        dtls: ours,
+        ..TransportOptions::default()
+    };
     world
         .command(Command::CreatePublishTransport {
             router,

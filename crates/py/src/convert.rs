@@ -1,8 +1,9 @@
 //! Values in both directions. Text that Python gives is checked here, once.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
-use headwater_core::command::{CodecKind, DtlsVersion, StatsTarget};
+use headwater_core::command::{CodecKind, DtlsVersion, StatsTarget, TransportOptions};
 use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId,
@@ -105,8 +106,33 @@ pub(crate) fn codec_kind(name: &str) -> PyResult<CodecKind> {
     }
 }
 
+/// Settings of a WebRTC transport; timeouts in seconds.
+pub(crate) fn transport_options(
+    dtls: &str,
+    disconnected_timeout: f64,
+    failed_timeout: f64,
+) -> PyResult<TransportOptions> {
+    Ok(TransportOptions {
+        dtls: dtls_version(dtls)?,
+        disconnected_timeout: timeout("disconnected_timeout", disconnected_timeout)?,
+        failed_timeout: timeout("failed_timeout", failed_timeout)?,
+    })
+}
+
+fn timeout(name: &str, seconds: f64) -> PyResult<Duration> {
+    if seconds > 0.0 && seconds <= LONGEST_TIMEOUT {
+        return Ok(Duration::from_secs_f64(seconds));
+    }
+    Err(ConfigurationError::new_err(format!(
+        "{name} is a number of seconds above 0 and up to {LONGEST_TIMEOUT}, not {seconds}"
+    )))
+}
+
+/// Seconds, one day.
+const LONGEST_TIMEOUT: f64 = 86_400.0;
+
 /// `"1.2"` or `"1.3"`.
-pub(crate) fn dtls_version(version: &str) -> PyResult<DtlsVersion> {
+fn dtls_version(version: &str) -> PyResult<DtlsVersion> {
     match version {
         "1.2" => Ok(DtlsVersion::V12),
         "1.3" => Ok(DtlsVersion::V13),

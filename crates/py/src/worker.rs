@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 
-use headwater_core::command::{Command, RouterOptions, TransportOptions};
+use headwater_core::command::{Command, RouterOptions};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
@@ -129,11 +129,16 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls))]
-    fn create_publish_transport(&self, router: u64, transport: u64, dtls: &str) -> PyResult<u64> {
-        let options = TransportOptions {
-            dtls: convert::dtls_version(dtls)?,
-        };
+    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 30.0))]
+    fn create_publish_transport(
+        &self,
+        router: u64,
+        transport: u64,
+        dtls: &str,
+        disconnected_timeout: f64,
+        failed_timeout: f64,
+    ) -> PyResult<u64> {
+        let options = convert::transport_options(dtls, disconnected_timeout, failed_timeout)?;
         let (router, transport) = (RouterId(router), TransportId(transport));
         self.send(
             transport.0,
@@ -145,11 +150,16 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls))]
-    fn create_subscribe_transport(&self, router: u64, transport: u64, dtls: &str) -> PyResult<u64> {
-        let options = TransportOptions {
-            dtls: convert::dtls_version(dtls)?,
-        };
+    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 30.0))]
+    fn create_subscribe_transport(
+        &self,
+        router: u64,
+        transport: u64,
+        dtls: &str,
+        disconnected_timeout: f64,
+        failed_timeout: f64,
+    ) -> PyResult<u64> {
+        let options = convert::transport_options(dtls, disconnected_timeout, failed_timeout)?;
         let (router, transport) = (RouterId(router), TransportId(transport));
         self.send(
             transport.0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from headwater.errors import AmbiguousTrack, ConfigurationError, PublisherNotFound
 from headwater.ids import DataPublisherId, PublisherId, RouterId
@@ -98,33 +98,58 @@ class Router(MediaObject):
             raise PublisherNotFound(f"{self!r} has no data publisher {id_!r}")
         return publisher
 
-    async def create_publish_transport(self, *, dtls: DtlsVersion = "1.2") -> PublishTransport:
+    async def create_publish_transport(
+        self, *, dtls: DtlsVersion = "1.2", disconnected_timeout: float = 8.0, failed_timeout: float = 30.0
+    ) -> PublishTransport:
         """Make a transport on which a client sends: the client offers, the server answers.
 
         Args:
             dtls: DTLS version to negotiate.
+            disconnected_timeout: Seconds of silence after which the connection counts as disconnected.
+                Browsers give a sign of life every 4 to 6 s, so with less than 6 it may flicker.
+            failed_timeout: Seconds of silence after which the transport closes, also when the client
+                never comes.
+
+        Raises:
+            ConfigurationError: A timeout is not above 0, or more than a day.
         """
         self._check()
+        timeouts = _timeouts(disconnected_timeout, failed_timeout)
         native = self._seam.native
         transport = PublishTransport(self._seam, native.allocate(self._handle), self)
         return await self._create(
-            transport, lambda: native.create_publish_transport(self._handle, transport._handle, dtls=dtls)
+            transport,
+            lambda: native.create_publish_transport(self._handle, transport._handle, dtls=dtls, **timeouts),
         )
 
     async def create_subscribe_transport(
-        self, *, dtls: DtlsVersion = "1.2", negotiation_timeout: float = 10.0
+        self,
+        *,
+        dtls: DtlsVersion = "1.2",
+        negotiation_timeout: float = 10.0,
+        disconnected_timeout: float = 8.0,
+        failed_timeout: float = 30.0,
     ) -> SubscribeTransport:
         """Make a transport on which a client receives: the server offers, the client answers.
 
         Args:
             dtls: DTLS version to negotiate.
             negotiation_timeout: Seconds that an operation waits for the answer to an earlier offer.
+            disconnected_timeout: Seconds of silence after which the connection counts as disconnected.
+                Browsers give a sign of life every 4 to 6 s, so with less than 6 it may flicker.
+            failed_timeout: Seconds of silence after which the transport closes, also when the client
+                never comes.
+
+        Raises:
+            ConfigurationError: A timeout of the connection is not above 0, or more than a day.
         """
         self._check()
+        timeouts = _timeouts(disconnected_timeout, failed_timeout)
         native = self._seam.native
         transport = SubscribeTransport(self._seam, native.allocate(self._handle), self, negotiation_timeout)
         return await self._create(
-            transport, lambda: native.create_subscribe_transport(self._handle, transport._handle, dtls=dtls)
+            transport,
+            lambda: native.create_subscribe_transport(self._handle, transport._handle, dtls=dtls, **timeouts),
         )
 
     async def create_recording_transport(self, address: str, port: int) -> RecordingTransport:
@@ -199,3 +224,23 @@ class Router(MediaObject):
 
     def _send_close(self) -> int:
         return self._seam.native.close_router(self._handle)
+
+
+class _Timeouts(TypedDict):
+    disconnected_timeout: float
+    failed_timeout: float
+
+
+def _timeouts(disconnected: float, failed: float) -> _Timeouts:
+    """Check the timeouts of a connection.
+
+    Raises:
+        ConfigurationError: One of them is not above 0, or more than a day.
+    """
+    for name, seconds in (("disconnected_timeout", disconnected), ("failed_timeout", failed)):
+        if not 0 < seconds <= _LONGEST_TIMEOUT:
+            raise ConfigurationError(f"{name} is a number of seconds above 0 and up to a day, not {seconds}")
+    return {"disconnected_timeout": float(disconnected), "failed_timeout": float(failed)}
+
+
+_LONGEST_TIMEOUT = 86_400

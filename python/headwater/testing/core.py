@@ -252,10 +252,14 @@ class FakeCore:
     def _do_close_router(self, router: int) -> None:
         self._close(self._thing("router", router), "requested")
 
-    def _do_create_publish_transport(self, router: int, transport: int, *, dtls: str) -> None:
+    def _do_create_publish_transport(
+        self, router: int, transport: int, *, dtls: str, disconnected_timeout: float, failed_timeout: float
+    ) -> None:
         self._add("transport", transport, self._thing("router", router), role="publish")
 
-    def _do_create_subscribe_transport(self, router: int, transport: int, *, dtls: str) -> None:
+    def _do_create_subscribe_transport(
+        self, router: int, transport: int, *, dtls: str, disconnected_timeout: float, failed_timeout: float
+    ) -> None:
         self._add("transport", transport, self._thing("router", router), role="subscribe")
 
     def _do_create_recording_transport(self, router: int, transport: int, address: str, port: int) -> None:

@@ -4,6 +4,10 @@
 //! a run every number keeps its distance to the first packet of the run, so a gap stays a gap
 //! (the subscriber asks for it) and a late packet lands on its own number. At the start of a
 //! run the numbers continue where the previous run ended.
+//!
+//! VP8's picture ids are numbers of this kind too. Those of VP9 and the frame numbers of AV1's
+//! descriptor pass through unchanged until layers are dropped: before that only a pause or a
+//! switch makes a gap in them, and both end at a key frame.
 
 use std::time::Instant;
 

@@ -22,7 +22,7 @@ use str0m::stats::PeerStats;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 
 use crate::codec;
-use crate::command::{CodecKind, DtlsVersion};
+use crate::command::{CodecKind, DtlsVersion, TransportOptions};
 use crate::error::Error;
 use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
@@ -36,6 +36,7 @@ use crate::{Socket, Transmit};
 /// One WebRTC connection.
 pub(crate) struct Session {
     pub(crate) belongs: Belongs,
+    pub(crate) options: TransportOptions,
     pub(crate) rtc: Rtc,
     pub(crate) side: Side,
     /// The next drain panics (tests only).
@@ -178,7 +179,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) crypto: &'a Provider,
     pub(crate) candidates: &'a [SocketAddr],
     pub(crate) codecs: &'a [CodecKind],
-    pub(crate) dtls: DtlsVersion,
+    pub(crate) options: TransportOptions,
 }
 
 impl Session {
@@ -188,7 +189,7 @@ impl Session {
         recipe: Recipe<'_>,
         now: Instant,
     ) -> Result<Self, Error> {
-        let dtls = match recipe.dtls {
+        let dtls = match recipe.options.dtls {
             DtlsVersion::V12 => str0m::config::DtlsVersion::Dtls12,
             DtlsVersion::V13 => str0m::config::DtlsVersion::Dtls13,
         };
@@ -213,6 +214,7 @@ impl Session {
         }
         Ok(Self {
             belongs,
+            options: recipe.options,
             rtc,
             side,
             poisoned: false,
