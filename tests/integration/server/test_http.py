@@ -58,6 +58,25 @@ async def test_a_body_that_does_not_fit_is_a_problem(http: httpx.AsyncClient, bo
     problem(response, 422, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 900_000, b'{"settings":' * 50_000, b"\xff\xfe", b'{"settings":{"title":"\xed\xa0\x80"}}',
+     b'{"settings":{"title":"\\ud800"}}', b'{"settings":{"max_participants":1e999}}',
+     b'{"settings":{"max_participants":NaN}}', b'{"settings":{"max_participants":' + b"9" * 6000 + b"}}"],
+    ids=["list", "object", "no UTF-8", "raw surrogate", "surrogate", "infinity", "NaN", "long number"],
+)  # fmt: skip
+async def test_a_hostile_body_is_the_clients_fault_and_makes_nothing(
+    http: httpx.AsyncClient, dev: Node, body: bytes
+) -> None:
+    before = dev.rooms.counts()["meetings"]
+    for path in ("/meetings", "/meetings/demo/tokens"):
+        response = await http.post(path, content=body, headers={"content-type": "application/json"})
+        assert response.status_code in (400, 422), response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        assert len(response.content) < 10_000, "the answer repeats the body"
+    assert dev.rooms.counts()["meetings"] == before
+
+
 async def test_an_unknown_meeting_is_not_found_and_not_made(http: httpx.AsyncClient, dev: Node) -> None:
     before = dev.rooms.counts()["meetings"]
     problem(await http.get("/meetings/nowhere"), 404, "not_found")
