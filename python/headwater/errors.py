@@ -31,11 +31,31 @@ The tree says who erred, because that decides what a caller does::
 from __future__ import annotations
 
 __all__ = [
-    "AmbiguousTrack", "BufferFull", "Closed", "ConfigurationError", "DataChannelNotFound",
-    "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp",
-    "InvalidState", "LimitReached", "LocalError", "NegotiationTimeout", "NoOffer", "NotFound",
-    "PortInUse", "PublisherNotFound", "RemoteError", "ResourceError", "TrackNotFound",
-    "Unauthorized", "UnsupportedCodec", "WorkerClosed", "WrongTransport",
+    "AmbiguousTrack",
+    "BufferFull",
+    "Closed",
+    "ConfigurationError",
+    "DataChannelNotFound",
+    "Forbidden",
+    "HeadwaterError",
+    "InvalidCandidate",
+    "InvalidMessage",
+    "InvalidSdp",
+    "InvalidState",
+    "LimitReached",
+    "LocalError",
+    "NegotiationTimeout",
+    "NoOffer",
+    "NotFound",
+    "PortInUse",
+    "PublisherNotFound",
+    "RemoteError",
+    "ResourceError",
+    "TrackNotFound",
+    "Unauthorized",
+    "UnsupportedCodec",
+    "WorkerClosed",
+    "WrongTransport",
 ]
 
 
