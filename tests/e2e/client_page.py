@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.browser import ROOT, Browser, Page
 from tests.support.server import Server
 
-__all__ = ["expect_inbound", "join", "open_client", "open_empty", "video_of"]
+__all__ = ["expect_inbound", "join", "open_client", "open_empty", "publish_by_whip", "video_of"]
 
 _CLIENT = ROOT / "web/client/dist/headwater-client.js"
 _PAGE = ROOT / "tests/e2e/driver/client-page.js"
@@ -52,6 +52,22 @@ async def join(
     return page
 
 
+async def publish_by_whip(
+    page: Page, meeting: str, number: int, tone: float, *, first: str | None = None
+) -> None:
+    """Publish a marker and a tone by WHIP from an empty page, with nothing but what browsers have.
+
+    Args:
+        page: From `open_empty`.
+        meeting: The room.
+        number: The marker.
+        tone: Frequency in Hz.
+        first: The MIME type of the audio codec that is preferred.
+    """
+    status = await page.run(_PUBLISH, f"/whip/{meeting}", number, tone, first)
+    assert status == 201, status
+
+
 def video_of(name: str, source: str | None = None) -> str:
     """JavaScript for the video element that shows participant `name`."""
     return f"() => call.video({name!r}, {source!r})".replace("None", "undefined")
@@ -77,3 +93,24 @@ def _routes() -> dict[str, dict[str, str]]:
         "/__e2e/client-page.js": {"type": script, "body": _PAGE.read_text()},
         "/__e2e/headwater-client.js": {"type": script, "body": _CLIENT.read_text()},
     }
+
+
+_PUBLISH = """async (path, number, tone, first) => {
+    const pc = new RTCPeerConnection();
+    for (const track of kit.markerStream(number, { tone, width: 320, height: 180 }).getTracks()) {
+        const transceiver = pc.addTransceiver(track, { direction: "sendonly" });
+        if (first && track.kind === "audio") {
+            const { codecs } = RTCRtpSender.getCapabilities("audio");
+            const wanted = codecs.filter((each) => each.mimeType === first);
+            transceiver.setCodecPreferences([...wanted, ...codecs.filter((each) => !wanted.includes(each))]);
+        }
+    }
+    await pc.setLocalDescription();
+    const headers = { "content-type": "application/sdp" };
+    const response = await fetch(path, { method: "POST", body: pc.localDescription.sdp, headers });
+    const answer = await response.text();
+    kit.state.resource = response.headers.get("location");
+    kit.state.etag = response.headers.get("etag");
+    if (response.status === 201) await pc.setRemoteDescription({ type: "answer", sdp: answer });
+    return response.status;
+}"""

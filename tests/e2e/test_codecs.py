@@ -10,8 +10,8 @@ import asyncio
 
 import pytest
 
-from tests.e2e.client_page import expect_inbound, join, video_of
-from tests.e2e.expect import expect_marker, expect_tone
+from tests.e2e.client_page import expect_inbound, join, open_empty, publish_by_whip, video_of
+from tests.e2e.expect import expect_marker, expect_rows, expect_tone
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
@@ -54,6 +54,26 @@ async def test_engine_without_the_codec_still_hears(
     await _receives(ada, "fox", "vp8", *_FOX)
     frames = await fox.run("async () => (await call.inbound('ada', 'video'))?.framesDecoded ?? 0")
     assert frames == 0
+
+
+async def test_redundant_audio_reaches_who_has_no_red(
+    server: Server, alice_browser: Browser, firefox: Browser
+) -> None:
+    """Chromium sends Opus inside RED (RFC 2198); Firefox, which has no RED, hears plain Opus."""
+    meeting = await server.new_meeting()
+    fox, sender = await asyncio.gather(
+        join(firefox, server, meeting, name="fox"), open_empty(alice_browser, server, name="sender")
+    )
+    await publish_by_whip(sender, meeting, *_ADA, first="audio/red")
+    await expect_tone(fox, "() => call.audio('whip')", _ADA[1])
+    (sent,) = await expect_rows(
+        sender, "outbound-rtp", "row.kind === 'audio' && row.packetsSent > 50", what="sound that is sent"
+    )
+    row = await expect_inbound(fox, "whip", "audio", "row.packetsReceived > 50", what="the sound")
+    assert row["mimeType"] == "audio/opus"
+    # Chromium names the codec inside; that each packet brings the one before along shows in its size.
+    redundant, plain = sent["bytesSent"] / sent["packetsSent"], row["bytesReceived"] / row["packetsReceived"]
+    assert redundant > 1.6 * plain, (redundant, plain)
 
 
 async def _exchange(codec: str, server: Server, browsers: dict[str, Browser]) -> None:

@@ -10,7 +10,7 @@ import asyncio
 
 import pytest
 
-from tests.e2e.client_page import join, open_empty, video_of
+from tests.e2e.client_page import join, open_empty, publish_by_whip, video_of
 from tests.e2e.expect import expect_marker, expect_tone
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
@@ -26,7 +26,7 @@ async def test_a_whip_page_restarts_ice(server: Server, alice_browser: Browser, 
     viewer, sender = await asyncio.gather(
         join(bob_browser, server, meeting, name="bob"), open_empty(alice_browser, server, name="sender")
     )
-    assert await sender.run(_PUBLISH, f"/whip/{meeting}", _NUMBER, _TONE) == 201
+    await publish_by_whip(sender, meeting, _NUMBER, _TONE)
     await expect_marker(viewer, video_of("whip"), _NUMBER)
     await _expect_selected(sender, "kit.pcs[0]")
     before = await sender.run(_CREDENTIALS, 0)
@@ -91,20 +91,6 @@ _CREDENTIALS = """(index) => {
     const ufrag = (description) => /a=ice-ufrag:(.*)/.exec(description.sdp)[1];
     const { localDescription: local, remoteDescription: remote } = kit.pcs[index];
     return { local: ufrag(local), remote: ufrag(remote) };
-}"""
-_PUBLISH = """async (path, number, tone) => {
-    const pc = new RTCPeerConnection();
-    for (const track of kit.markerStream(number, { tone, width: 320, height: 180 }).getTracks()) {
-        pc.addTransceiver(track, { direction: "sendonly" });
-    }
-    await pc.setLocalDescription();
-    const headers = { "content-type": "application/sdp" };
-    const response = await fetch(path, { method: "POST", body: pc.localDescription.sdp, headers });
-    const answer = await response.text();
-    kit.state.resource = response.headers.get("location");
-    kit.state.etag = response.headers.get("etag");
-    if (response.status === 201) await pc.setRemoteDescription({ type: "answer", sdp: answer });
-    return response.status;
 }"""
 _RESTART = """async () => {
     const [pc] = kit.pcs;
