@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest_asyncio
 from tests.e2e.app_page import enter, expect_person, join, open_check, press
 from tests.e2e.conftest import MARKERS
 from tests.support.browser import Browser, Driver, Page
-from tests.support.server import Server
+from tests.support.proxy import tcp_proxy
+from tests.support.server import Server, free_port
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
 
@@ -54,6 +56,24 @@ async def test_missing_devices_are_explained(server: Server, driver: Driver) -> 
         assert await _notices(page) == ["no_devices"]
     finally:
         await browser.close()
+
+
+async def test_a_page_without_tls_is_explained(
+    network: str, tmp_path: Path, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """Behind a proxy without TLS there is no camera: words say so, and one can come to watch and listen."""
+    port = free_port()
+    origin = f"http://{network}:{port}"
+    settings = {"HEADWATER_ALLOWED_ORIGINS": json.dumps([origin])}
+    async with Server.start(tmp_path, settings=settings, port=port) as server, tcp_proxy(network, port):
+        meeting = await server.new_meeting()
+        alice = await join(alice_browser, server, meeting, name="Alice")
+        page = await bob_browser.open(f"{origin}/m/{meeting}", name="plain")
+        assert await _notices(page) == ["page_not_secure"]
+        await enter(page, "Petra")
+        await expect_person(page, "Alice", MARKERS["alice"])
+        await page.close()
+        await alice.close()
 
 
 async def test_full_room_is_explained(

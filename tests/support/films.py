@@ -57,7 +57,7 @@ async def recorder(description: str, port: int, folder: Path) -> AsyncIterator[R
     process = await asyncio.create_subprocess_exec(
         *(imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "warning"),
         *("-protocol_whitelist", "file,rtp,udp", "-localaddr", "127.0.0.1"),
-        # FFmpeg does not know VP9's key frames when it comes by RTP and would leave out all that comes before one.
+        # By RTP, FFmpeg does not know VP9's key frames, and a copy would wait for one for ever.
         *("-i", str(folder / "room.sdp"), "-c", "copy", "-copyinkf", str(film)),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

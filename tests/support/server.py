@@ -21,7 +21,7 @@ import httpx
 
 from tests.support.children import end_with_parent
 
-__all__ = ["Server", "ServerFailed"]
+__all__ = ["Server", "ServerFailed", "free_port"]
 
 _READY_SECONDS = 40.0
 _STOP_SECONDS = 15.0
