@@ -62,6 +62,19 @@ fn mutate(random: &mut fastrand::Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     data
 }
 
+/// Every target can be run by `cargo fuzz` too, which knows what its own manifest lists.
+#[test]
+fn every_target_is_one_of_cargo_fuzz() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest");
+    for (name, _) in TARGETS {
+        let path = format!("targets/{name}.rs");
+        assert!(manifest.contains(&format!("path = \"{path}\"")), "{name}");
+        let source = std::fs::read_to_string(folder.join(path)).expect("a source file");
+        assert!(source.contains(&format!("fuzz::{name}(")), "{name}");
+    }
+}
+
 #[test]
 fn no_input_of_the_corpus_harms_the_core() {
     for (name, target) in TARGETS {
