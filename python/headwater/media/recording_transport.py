@@ -10,6 +10,9 @@
 Each publisher has a pair of ports: RTP, and RTCP right behind it (RFC 3550 section 11), with sender
 reports from which the recorder aligns audio and video. A track starts at a key frame.
 
+FFmpeg does not see where VP9's key frames are when it comes by RTP: with ``-c copy`` it needs
+``-copyinkf``, or it writes no picture. AV1 is tested with FFmpeg 9; 5.1 does not receive it.
+
 The packets are neither encrypted nor authenticated: bind the recorder to loopback or to a network
 of its own.
 """
