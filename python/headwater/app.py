@@ -203,7 +203,7 @@ class Node:
             h11_max_incomplete_event_size=HEAD_BYTES,
             limit_concurrency=self.settings.limits.connections + _SPARE_CONNECTIONS,
             ws="websockets-sansio",
-            ws_max_size=self.settings.limits.message_bytes,
+            ws_max_size=max(self.settings.limits.message_bytes, self.settings.limits.answer_bytes),
             ws_ping_interval=_KEEP_ALIVE_SECONDS,
             ws_ping_timeout=_KEEP_ALIVE_SECONDS,
             ws_per_message_deflate=False,  # a compression bomb needs a decompressor

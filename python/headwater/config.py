@@ -52,12 +52,15 @@ class Limits(BaseModel):
         default=64 * 1024, ge=1024, le=16 * 1024 * 1024, description="one signalling frame"
     )
     sdp_bytes: int = Field(default=64 * 1024, ge=1024, le=1024 * 1024, description="one session description")
+    answer_bytes: int = Field(
+        default=1024 * 1024, ge=1024, le=16 * 1024 * 1024, description="an answer to an offer of ours"
+    )
     media_lines: int = Field(default=512, ge=2, le=4096, description="m-lines of one session description")
     body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3, description="one HTTP request body")
     name_length: int = Field(default=256, ge=1, le=4096, description="characters of a name or identity")
     send_queue: int = Field(default=512, ge=16, le=65536, description="messages waiting for one slow client")
     rooms: int = Field(default=1000, ge=1, description="meetings kept at once")
-    participants: int = Field(default=200, ge=1, description="participants in one room")
+    participants: int = Field(default=100, ge=1, description="participants in one room")
     connections: int = Field(default=4000, ge=1, description="participants on this node")
     tracks: int = Field(default=16, ge=1, le=256, description="tracks one participant publishes")
     data_channels: int = Field(default=16, ge=1, le=256, description="data channels one participant opens")

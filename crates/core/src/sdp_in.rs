@@ -10,6 +10,7 @@
 
 use crate::error::Error;
 use crate::event::{TrackInfo, TrackKind};
+use crate::negotiation::MAX_LINES;
 
 /// A checked and repaired description.
 #[derive(Debug)]
@@ -65,10 +66,14 @@ impl Section {
 }
 
 /// Checks and repairs `sdp`.
-pub(crate) fn read(sdp: &str, max_sections: usize) -> Result<Intake, Error> {
-    if sdp.len() > MAX_BYTES {
+pub(crate) fn read(sdp: &str, bounds: Bounds) -> Result<Intake, Error> {
+    let Bounds {
+        bytes,
+        sections: max_sections,
+    } = bounds;
+    if sdp.len() > bytes {
         return Err(invalid(format!(
-            "{} bytes, the limit is {MAX_BYTES}",
+            "{} bytes, the limit is {bytes}",
             sdp.len()
         )));
     }
@@ -317,7 +322,20 @@ fn invalid(why: impl Into<String>) -> Error {
     Error::InvalidSdp(why.into())
 }
 
-/// Bytes of one description.
-const MAX_BYTES: usize = 64 * 1024;
-/// m-lines of one description made by a client.
-pub(crate) const MAX_SECTIONS: usize = 64;
+/// How large a description may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: usize,
+    pub(crate) sections: usize,
+}
+
+/// Of an offer: the client decides how long it is.
+pub(crate) const OFFER: Bounds = Bounds {
+    bytes: 64 * 1024,
+    sections: 64,
+};
+/// Of an answer: as many m-lines as we offered, and a browser writes up to 4 KiB about each.
+pub(crate) const ANSWER: Bounds = Bounds {
+    bytes: 1024 * 1024,
+    sections: MAX_LINES + 1,
+};

@@ -47,7 +47,7 @@ SEND_SECONDS = 10.0
 _REFRESH_LEAD = 60.0
 """A fresh token is sent this many seconds before the old one expires, or at half its life."""
 
-_POLICY, _TOO_SLOW, _GOING_DOWN, _NORMAL = 1008, 1013, 1012, 1000
+_POLICY, _TOO_LARGE, _TOO_SLOW, _GOING_DOWN, _NORMAL = 1008, 1009, 1013, 1012, 1000
 
 _requests: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
 _first = msgspec.json.Decoder(m.Join)
@@ -55,6 +55,10 @@ _bare_offer = msgspec.json.Decoder(m.Offer)
 _encoder = msgspec.json.Encoder()
 
 RequestId = int | str | None
+
+
+class _FrameTooLarge(Exception):
+    """A frame beyond its bound; ends the connection with 1009."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,9 @@ class _Connection:
 
     def _parse_first(self, text: str) -> m.Join:
         self._owner.metrics.messages.labels("join").inc()
+        bound = self._owner.settings.limits.message_bytes
+        if len(text) > bound:
+            raise InvalidMessage(f"the first message exceeds {bound} bytes")
         try:
             return _first.decode(text)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -181,11 +188,15 @@ class _Connection:
                 work.cancel()
             results = await asyncio.gather(*works, return_exceptions=True)
         for error in results:
-            if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect | BufferFull):
+            expected = WebSocketDisconnect | BufferFull | _FrameTooLarge
+            if isinstance(error, Exception) and not isinstance(error, expected):
                 _log.error("signalling failed", exc_info=error)
         if works[2] in done or any(isinstance(error, BufferFull) for error in results):
             _log.info("client too slow")
             return _TOO_SLOW
+        if any(isinstance(error, _FrameTooLarge) for error in results):
+            _log.info("frame too large")
+            return _TOO_LARGE
         ended = works[1].result() if works[1] in done and not works[1].exception() else None
         return _GOING_DOWN if ended is not None and ended.reason == "server_shutdown" else _NORMAL
 
@@ -215,7 +226,7 @@ class _Connection:
     async def _handle_text(self, joining: Joining, text: str) -> None:
         request_id: RequestId = None
         try:
-            message = self._parse(text)
+            message = self._parse_bounded(text)
             request_id = message.id
             reply = await self._dispatch(joining, message)
         except HeadwaterError as error:
@@ -223,6 +234,19 @@ class _Connection:
             return
         if reply is not None:
             await self._send(reply)
+
+    def _parse_bounded(self, text: str) -> m.ClientMessage:
+        """Parse a frame; only an answer, as long as the offer it answers, may exceed the bound."""
+        large = len(text) > self._owner.settings.limits.message_bytes
+        try:
+            message = self._parse(text)
+        except InvalidMessage:
+            if large:
+                raise _FrameTooLarge from None
+            raise
+        if large and not isinstance(message, m.Answer):
+            raise _FrameTooLarge
+        return message
 
     def _parse(self, text: str) -> m.ClientMessage:
         message: m.ClientMessage

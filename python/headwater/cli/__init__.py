@@ -17,10 +17,17 @@ from headwater.errors import ConfigurationError, HeadwaterError
 
 __all__ = ["app", "main"]
 
+
+def _version() -> str:
+    from headwater.app import package_version
+
+    return package_version()
+
+
 app = cyclopts.App(
     name="headwater",
     help="A real-time media server: calls, live shows, phone bridges and voice agents.",
-    version="headwater.app:package_version",
+    version=_version,
 )
 app.command("headwater.cli.serve:serve", name="serve", help="Run a node.")
 app.command("headwater.cli.token:token", name="token", help="Print a token for a room.")

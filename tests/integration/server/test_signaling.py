@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 
 import pytest
@@ -136,6 +137,20 @@ async def test_a_frame_beyond_the_limit_closes_with_1009_and_nobody_else_notices
         await bob.socket.send("x" * 70_000)
         assert await bob.close_code() == 1009
         assert (await ada.request("ping"))["type"] == "pong"
+
+
+async def test_only_an_answer_may_be_longer_than_a_frame(dev: Node) -> None:
+    """A room of forty makes a browser's answer longer than 64 KiB; nothing else may be that long."""
+    long = "v=0\r\n" + "a=x\r\n" * 20_000
+    async with join(dev.url, "demo") as ada, join(dev.url, "demo") as bob:
+        await ada.expect("offer")
+        assert (await ada.request("answer", sdp=long))["type"] == "pong"
+        await bob.socket.send(json.dumps({"type": "offer", "sdp": long}))
+        assert await bob.close_code() == 1009
+    async with SignalingClient.open(dev.url) as client:
+        await client.socket.send(json.dumps({"type": "join", "meeting_id": "demo", "name": long}))
+        assert (await client.receive())["problem"]["code"] == "invalid_message"
+        assert await client.close_code() == 1008
 
 
 async def test_silence_at_the_start_is_ended(dev: Node, monkeypatch: pytest.MonkeyPatch) -> None:

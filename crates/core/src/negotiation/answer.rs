@@ -6,7 +6,7 @@ use str0m::IceCreds;
 use str0m::change::SdpAnswer;
 use str0m::media::Mid;
 
-use super::{MAX_LINES, invalid};
+use super::invalid;
 use crate::codec;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
@@ -30,7 +30,7 @@ impl Sfu {
             return Err(Error::NoOffer);
         }
         // A bad answer leaves the offer open: the client may send a better one.
-        let intake = sdp_in::read(sdp, MAX_LINES + 1)?;
+        let intake = sdp_in::read(sdp, sdp_in::ANSWER)?;
         let answer = SdpAnswer::from_sdp_string(&intake.text).map_err(invalid)?;
         let Some(mut pending) = subscribing.pending.take() else {
             return Err(Error::NoOffer);

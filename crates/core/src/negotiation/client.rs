@@ -32,7 +32,7 @@ impl Sfu {
                 ));
             }
         }
-        let intake = sdp_in::read(sdp, sdp_in::MAX_SECTIONS)?;
+        let intake = sdp_in::read(sdp, sdp_in::OFFER)?;
         let offer = SdpOffer::from_sdp_string(&intake.text).map_err(invalid)?;
         let answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
         let session = &mut self.sessions[key];

@@ -66,4 +66,4 @@ fn invalid(error: impl ToString) -> Error {
 }
 
 /// m-lines of one subscribe transport, the data line not counted.
-const MAX_LINES: usize = 256;
+pub(crate) const MAX_LINES: usize = 256;

@@ -70,14 +70,20 @@ class JoinRequest:
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def check_sdp(sdp: str, limits: Limits) -> None:
+def check_sdp(sdp: str, limits: Limits, *, answer: bool = False) -> None:
     """Refuse a session description that is larger than any honest one, before anything parses it.
+
+    Args:
+        sdp: The description.
+        limits: The bounds in force.
+        answer: Whether it answers an offer of ours, which may have many m-lines.
 
     Raises:
         InvalidSdp: It has too many characters or too many m-lines.
     """
-    if len(sdp) > limits.sdp_bytes:
-        raise InvalidSdp(f"the session description exceeds {limits.sdp_bytes} bytes")
+    bound = limits.answer_bytes if answer else limits.sdp_bytes
+    if len(sdp) > bound:
+        raise InvalidSdp(f"the session description exceeds {bound} bytes")
     if sdp.count("\nm=") > limits.media_lines:
         raise InvalidSdp(f"the session description has more than {limits.media_lines} m-lines")
 

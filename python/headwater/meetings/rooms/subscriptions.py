@@ -121,7 +121,7 @@ class Subscriptions:
         """
         if self._transport is None or self._open_offer is None:
             raise NoOffer("no offer is open")
-        check_sdp(sdp, self._options.limits)
+        check_sdp(sdp, self._options.limits, answer=True)
         try:
             await self._transport.set_answer(sdp)
         except HeadwaterError:
