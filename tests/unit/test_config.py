@@ -34,7 +34,7 @@ def test_flags_win_over_environment_over_file_over_defaults(
     monkeypatch.setenv("HEADWATER_NODE", "environment")
     settings = load_settings(config=toml, port=1003, host=None)
     assert (settings.port, settings.node, settings.threads) == (1003, "environment", 3)
-    assert (settings.limits.rooms, settings.limits.participants) == (5, 200)
+    assert (settings.limits.rooms, settings.limits.participants) == (5, 100)
 
 
 def test_nested_settings_come_from_the_environment_with_two_underscores(
