@@ -3,8 +3,9 @@
 //! A data publisher is a label on a publish transport; the client may open the channel before
 //! or after it is published. A data subscriber is a channel that we open to its client with the
 //! same label, order and reliability, as soon as those are known and an SCTP m-line is agreed.
-//! A message that finds a channel full or not open is dropped and counted, reliable or not:
-//! one slow receiver must not hold up memory.
+//! Messages wait while a channel opens (the client has it open before its acknowledgement is
+//! here), within the same bound as those of an open channel. A message that finds no room is
+//! dropped and counted, reliable or not: one slow receiver must not hold up memory.
 
 use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
@@ -31,9 +32,30 @@ pub(crate) struct DataSubscriber {
     pub(crate) session: usize,
     pub(crate) data_publisher: DataPublisherId,
     pub(crate) channel: Option<ChannelId>,
+    /// What came while the channel was opening: binary or text, and the message.
+    pub(crate) waiting: Vec<(bool, Vec<u8>)>,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
     pub(crate) dropped: u64,
+}
+
+impl DataSubscriber {
+    /// Keep a message until the channel is open; false when there is no room.
+    fn hold(&mut self, binary: bool, payload: &[u8]) -> bool {
+        let held: usize = self.waiting.iter().map(|(_, held)| held.len()).sum();
+        let room = held + payload.len() <= MAX_BUFFERED && self.waiting.len() < MAX_WAITING;
+        if room {
+            self.waiting.push((binary, payload.to_vec()));
+        }
+        room
+    }
+}
+
+/// What became of a message to one subscriber.
+enum Delivery {
+    Sent,
+    Held,
+    NoRoom,
 }
 
 /// The channel that keeps the data m-line of a subscribe transport alive.
@@ -130,6 +152,7 @@ impl Sfu {
             session: session_key,
             data_publisher,
             channel: None,
+            waiting: Vec::new(),
             messages: 0,
             bytes: 0,
             dropped: 0,
@@ -193,8 +216,14 @@ impl Sfu {
         label: String,
     ) {
         let session = &mut self.sessions[session_key];
-        if let Some(Channel::Outgoing { open, .. }) = session.channels.get_mut(&channel) {
+        if let Some(Channel::Outgoing {
+            open,
+            data_subscriber,
+        }) = session.channels.get_mut(&channel)
+        {
             *open = true;
+            let id = *data_subscriber;
+            self.send_waiting(id);
             return;
         }
         let Side::Publish(publishing) = &session.side else {
@@ -266,33 +295,62 @@ impl Sfu {
         };
         publisher.messages += 1;
         publisher.bytes += payload.len() as u64;
-        for id in &publisher.subscribers {
-            let Some(subscriber) = self.data_subscribers.get_mut(id) else {
-                continue;
-            };
-            let session = &mut self.sessions[subscriber.session];
-            let sent = contained(|| {
-                let mut channel = session.rtc.channel(subscriber.channel?)?;
-                let room = channel.buffered_amount() + payload.len() <= MAX_BUFFERED;
-                (room && channel.write(binary, payload).ok()?).then_some(())
-            });
-            match sent {
-                Ok(Some(())) => {
-                    subscriber.messages += 1;
-                    subscriber.bytes += payload.len() as u64;
-                    if !session.dirty {
-                        session.dirty = true;
-                        self.dirty.push_back(subscriber.session);
-                    }
-                }
-                Ok(None) => {
-                    subscriber.dropped += 1;
-                    self.counters.drop_messages += 1;
-                }
-                Err(Panicked) => self
-                    .doomed
-                    .push((session.belongs.transport, CloseReason::Panic)),
+        for index in 0..publisher.subscribers.len() {
+            let subscriber = self.data_publishers[&id].subscribers[index];
+            self.deliver(subscriber, binary, payload);
+        }
+    }
+
+    /// The channel of a data subscriber is open: send what has waited for it.
+    fn send_waiting(&mut self, id: DataSubscriberId) {
+        let Some(subscriber) = self.data_subscribers.get_mut(&id) else {
+            return;
+        };
+        for (binary, payload) in std::mem::take(&mut subscriber.waiting) {
+            self.deliver(id, binary, &payload);
+        }
+    }
+
+    /// A message to one subscriber.
+    fn deliver(&mut self, id: DataSubscriberId, binary: bool, payload: &[u8]) {
+        let Some(subscriber) = self.data_subscribers.get_mut(&id) else {
+            return;
+        };
+        let session = &mut self.sessions[subscriber.session];
+        let is_open = subscriber
+            .channel
+            .and_then(|channel| session.channels.get(&channel))
+            .is_some_and(|channel| matches!(channel, Channel::Outgoing { open: true, .. }));
+        let outcome = contained(|| {
+            if !is_open {
+                return Some(Delivery::Held);
             }
+            let mut channel = session.rtc.channel(subscriber.channel?)?;
+            let room = channel.buffered_amount() + payload.len() <= MAX_BUFFERED;
+            let sent = room && channel.write(binary, payload).ok()?;
+            Some(if sent {
+                Delivery::Sent
+            } else {
+                Delivery::NoRoom
+            })
+        });
+        match outcome {
+            Ok(Some(Delivery::Sent)) => {
+                subscriber.messages += 1;
+                subscriber.bytes += payload.len() as u64;
+                if !session.dirty {
+                    session.dirty = true;
+                    self.dirty.push_back(subscriber.session);
+                }
+            }
+            Ok(Some(Delivery::Held)) if subscriber.hold(binary, payload) => {}
+            Ok(_) => {
+                subscriber.dropped += 1;
+                self.counters.drop_messages += 1;
+            }
+            Err(Panicked) => self
+                .doomed
+                .push((session.belongs.transport, CloseReason::Panic)),
         }
     }
 
@@ -357,3 +415,5 @@ fn opened(transport: TransportId, config: &ChannelConfig) -> Event {
 const MAX_CHANNELS: usize = 64;
 /// Bytes queued on one channel.
 const MAX_BUFFERED: usize = 1024 * 1024;
+/// Messages that wait for a channel to open.
+const MAX_WAITING: usize = 1024;

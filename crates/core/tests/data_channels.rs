@@ -312,3 +312,59 @@ fn closing() {
         ]
     );
 }
+
+/// The client has its channel open before we hear of it: nothing may be lost in between.
+#[test]
+fn messages_wait_while_the_channel_opens() {
+    let mut data = Data::new(&[chat()]);
+    let publisher = data.publish("chat");
+    let transport = data.world.create_subscribe_transport(data.router);
+    let bob = data.world.add_peer();
+    let subscriber = DataSubscriberId(data.world.handle());
+    let command = Command::SubscribeData {
+        transport,
+        data_subscriber: subscriber,
+        data_publisher: publisher,
+    };
+    let Ok(Reply::Offer { sdp, .. }) = data.world.command(command) else {
+        panic!("the first subscription needs an offer")
+    };
+    let sdp = data.world.peers[bob].answer(&sdp);
+    let answer = Command::AcceptAnswer { transport, sdp };
+    data.world.command(answer).unwrap();
+    for number in 0..3_u8 {
+        let command = Command::SendData {
+            data_publisher: publisher,
+            binary: true,
+            payload: vec![number],
+        };
+        data.world.command(command).unwrap();
+    }
+    data.world.run(second());
+    let expected: Vec<_> = (0..3_u8).map(|n| ("chat".to_owned(), vec![n])).collect();
+    assert_eq!(data.world.peers[bob].messages, expected);
+}
+
+/// What waits is bounded like what is buffered.
+#[test]
+fn waiting_messages_are_bounded() {
+    let mut data = Data::new(&[chat()]);
+    let publisher = data.publish("chat");
+    let transport = data.world.create_subscribe_transport(data.router);
+    let subscriber = DataSubscriberId(data.world.handle());
+    let command = Command::SubscribeData {
+        transport,
+        data_subscriber: subscriber,
+        data_publisher: publisher,
+    };
+    data.world.command(command).unwrap();
+    for _ in 0..6 {
+        let command = Command::SendData {
+            data_publisher: publisher,
+            binary: true,
+            payload: vec![0; 256 * 1024],
+        };
+        data.world.command(command).unwrap();
+    }
+    assert_eq!(data.world.counter("drop_messages"), 2);
+}
