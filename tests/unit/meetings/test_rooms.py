@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -306,6 +307,29 @@ async def test_a_connection_that_does_not_come_back_leaves(
     assert not late.joining.resumed
 
 
+async def test_a_place_that_a_full_node_cannot_give_back_still_expires(
+    service: RoomsService, endpoints: Endpoints
+) -> None:
+    ada = await Person.join(service)
+    bob = await Person.join(service)
+    service.connection_lost(ada.joining)
+    while len(endpoints) < 10:
+        endpoints.open(room_id="other", peer_id="x", protocol="webrtc")
+    with pytest.raises(LimitReached):
+        await Person.join(service, resume=ada.connection)
+    assert (await bob.hear(e.ParticipantLeft)).participant_id == ada.id
+
+
+async def test_an_offer_that_comes_after_the_end_publishes_nothing(service: RoomsService) -> None:
+    ada = await Person.join(service)
+    bob = await Person.join(service)
+    await ada.leave()
+    with pytest.raises(Closed):
+        await ada.publish(audio="mic")
+    assert ada.participant.publications.transport is None
+    assert e.TrackPublished not in [type(event) for event in bob.joining.events._events]
+
+
 async def test_a_place_is_taken_over_from_a_connection_that_still_looks_alive(service: RoomsService) -> None:
     ada = await Person.join(service)
     again = await Person.join(service, resume=ada.connection)
@@ -336,6 +360,17 @@ async def test_nobody_takes_the_place_of_another_identity(service: RoomsService,
     claims = claims_for(thief) if thief else None
     other = await Person.join(service, claims=claims, resume=ada.connection)
     assert other.id != ada.id
+
+
+@pytest.mark.parametrize("rights", [{"role": "viewer"}, {"role": "host"}, {"grants": ["subscribe"]}])
+async def test_a_place_keeps_its_rights_and_is_not_taken_with_others(
+    service: RoomsService, rights: dict[str, Any]
+) -> None:
+    ada = await Person.join(service, claims=claims_for("ada"))
+    other = await Person.join(service, claims=claims_for("ada", **rights), resume=ada.connection)
+    assert other.id != ada.id
+    assert other.participant.claims is not None
+    assert not other.joining.resumed
 
 
 async def test_the_last_one_out_gives_everything_back(

@@ -130,6 +130,11 @@ class Participant:
         if grant not in self._grants:
             raise Forbidden(f"the token lacks the grant {grant!r}")
 
+    def matches(self, claims: Claims) -> bool:
+        """Whether a token is for the same person with the same rights, and so for the same place."""
+        same_rights = claims.role == self.role and claims.grants == self._grants
+        return same_rights and claims.identity == self.identity
+
     def emit(self, event: RoomEvent) -> None:
         """Tell the participant something; without a connection it is dropped."""
         if self.events is not None:
@@ -155,7 +160,7 @@ class Participant:
 
     async def replace_transports(self) -> None:
         """Its peer connections are lost: end what hung on them and start again."""
-        await self.publications.close()
+        await self.publications.reset()
         if isinstance(self.receiving, Subscriptions):
             await self.receiving.reset()
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from headwater.errors import HeadwaterError, LimitReached, NoOffer, NotFound
+from headwater.errors import Closed, HeadwaterError, LimitReached, NoOffer, NotFound
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import (
     DataChannelOpened,
@@ -94,6 +94,7 @@ class Publications:
         self._lock = asyncio.Lock()
         self._tracks: dict[str, PublishedTrack] = {}
         self._data: dict[str, DataPublisher] = {}
+        self._closed = False
 
     @property
     def tracks(self) -> tuple[TrackView, ...]:
@@ -121,9 +122,12 @@ class Publications:
         Raises:
             InvalidSdp: The offer cannot be used.
             LimitReached: More tracks than one participant may have.
+            Closed: The participant has left, perhaps while the offer waited for its turn.
         """
         check_sdp(sdp, self._options.limits)
         async with self._lock:
+            if self._closed:
+                raise Closed("the participant has left the room")
             transport = await self._transport_for(sdp)
             answer = await transport.get_answer(sdp)
             await self._publish_new(transport, hints)
@@ -148,10 +152,15 @@ class Publications:
         """Find the publisher of one of the participant's tracks."""
         return self._own(publisher_id).publisher
 
-    async def close(self) -> None:
-        """End all tracks and channels and close the transport; idempotent."""
+    async def reset(self) -> None:
+        """End all tracks and channels and close the transport; the next offer makes a new one."""
         async with self._lock:
             await self._drop_transport()
+
+    async def close(self) -> None:
+        """End all tracks and channels and take no more offers; idempotent."""
+        self._closed = True
+        await self.reset()
 
     def _own(self, publisher_id: str) -> PublishedTrack:
         try:

@@ -227,17 +227,17 @@ class RoomsService:
             return None
         if request.claims is None:
             return participant if participant.claims is None else None
-        return participant if participant.identity == request.claims.identity else None
+        return participant if participant.matches(request.claims) else None
 
     async def _resume(self, room: Room, participant: Participant, request: JoinRequest) -> Joining:
         participant.emit(Ended("resumed_elsewhere", reconnect=False))
         self._endpoints.close(participant.endpoint.conn_id)
-        participant.stop_grace()
-        if request.claims is not None:
-            participant.claims = request.claims
         endpoint = self._endpoints.open(
             room_id=room.meeting.id, peer_id=participant.id, protocol=request.protocol
         )
+        participant.stop_grace()  # not before: a full node refuses, and the place must still expire
+        if request.claims is not None:
+            participant.claims = request.claims
         events = participant.attach(endpoint)
         if request.restart:
             await participant.replace_transports()
