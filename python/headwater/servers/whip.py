@@ -149,8 +149,8 @@ class WhipListener:
         except BaseException:
             await self._service.leave(joining.room, joining.participant, reason="failed")
             raise
+        self._sessions[session.id] = session  # first, so that a third one finds it while this one waits
         await self._replace(session, claims)
-        self._sessions[session.id] = session
         self._metrics.joins.labels(kind).inc()
         session.tasks.spawn(self._follow(session), name=f"{kind} session")
         session.tasks.spawn(self._expect_connection(session), name=f"{kind} connection")
@@ -198,13 +198,19 @@ class WhipListener:
         return claims
 
     def _find(self, request: Request, kind: Kind, room: str, session_id: str) -> _Session:
-        """Find a session: first the token, so that session URLs cannot be probed."""
+        """Find a session: first the token, so that session URLs cannot be probed.
+
+        The token that made a session ends or mends it even after it has expired: clients keep sending
+        for hours with the one they began with.
+        """
         header = request.headers.get("authorization")
-        self._gate.room_claims(header, room)
         session = self._sessions.get(session_id)
+        mine = session is not None and same_digest(session.token, parse_bearer(header))
+        if not mine:
+            self._gate.room_claims(header, room)
         if session is None or session.kind != kind or session.joining.room.meeting.id != room:
             raise NotFound("no such session")
-        if not same_digest(session.token, parse_bearer(header)):
+        if not mine:
             raise Unauthorized("the session was made with another token")
         return session
 

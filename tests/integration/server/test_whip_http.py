@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -194,6 +195,34 @@ async def test_a_session_belongs_to_the_token_that_made_it(
     forged = location[:-4] + "AAAA"
     assert (await https.delete(forged, headers=mine)).status_code == 404
     assert (await https.delete(location, headers=mine)).status_code == 200
+
+
+async def test_a_session_outlives_its_token_and_still_obeys_it(
+    https: httpx.AsyncClient, production: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = production.rooms.create_meeting().id
+    mine, theirs = bearer(production, meeting), bearer(production, meeting, identity="eve")
+    created = await https.post(f"/whip/{meeting}", content=SEND, headers={**SDP, **mine})
+    location = created.headers["location"]
+    patch = {"content-type": FRAGMENT, "if-match": created.headers["etag"]}
+    later = time.time() + 3600
+    monkeypatch.setattr(production.authority, "_now", lambda: later)
+    assert (await https.post(f"/whip/{meeting}", content=SEND, headers={**SDP, **mine})).status_code == 401
+    assert (await https.delete(location, headers=theirs)).status_code == 401
+    assert (await https.patch(location, content=CANDIDATE, headers=patch | mine)).status_code == 204
+    assert (await https.delete(location, headers=mine)).status_code == 200
+    assert (await https.delete(location, headers=mine)).status_code == 401
+    await eventually_empty(production)
+
+
+async def test_a_token_that_sends_thrice_at_once_keeps_one_place(
+    https: httpx.AsyncClient, production: Node
+) -> None:
+    meeting = production.rooms.create_meeting().id
+    headers = {**SDP, **bearer(production, meeting)}
+    posts = [https.post(f"/whip/{meeting}", content=SEND, headers=headers) for _ in range(6)]
+    assert {answer.status_code for answer in await asyncio.gather(*posts)} == {201}
+    assert production.rooms.counts()["participants"] == len(production.whip) == 1
 
 
 async def test_a_token_that_sends_again_takes_its_own_place(
