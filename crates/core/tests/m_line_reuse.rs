@@ -219,6 +219,48 @@ fn many_in_one_offer() {
     assert!(stats.contains(&("lines", StatValue::Int(3))));
 }
 
+/// A subscriber that closes while its offer is open: the client was told of a track, so the next
+/// offer takes it back, be the line new or taken over, and be the first offer answered or not.
+#[test]
+fn closed_in_an_open_offer() {
+    let mut room = Room::new(18);
+    let transport = room.world.create_subscribe_transport(room.router);
+    let bob = room.world.add_peer();
+    for answered in [true, true, false] {
+        let subscriber = SubscriberId(room.world.handle());
+        let items = vec![(subscriber, room.camera.1)];
+        let reply = room
+            .world
+            .command(Command::Subscribe { transport, items })
+            .unwrap();
+        let Reply::Offer { sdp, .. } = reply else {
+            panic!("an offer")
+        };
+        assert!(sdp.contains("a=sendonly"));
+        room.world
+            .command(Command::CloseSubscriber { subscriber })
+            .unwrap();
+        assert_eq!(negotiation_needed(&mut room), 1, "said once");
+        let end = if answered {
+            let sdp = room.world.peers[bob].answer(&sdp);
+            Command::AcceptAnswer { transport, sdp }
+        } else {
+            Command::RollbackOffer { transport }
+        };
+        room.world.command(end).unwrap();
+        let sdp = offer(&mut room, transport);
+        assert!(sdp.contains("a=inactive"));
+        assert!(!sdp.contains("a=sendonly"));
+        let sdp = room.world.peers[bob].answer(&sdp);
+        room.world
+            .command(Command::AcceptAnswer { transport, sdp })
+            .unwrap();
+    }
+    room.world.subscribe_more(bob, transport, &[room.camera.1]);
+    room.frames(20);
+    assert_continuous(&video(&room.world.peers[bob].received));
+}
+
 fn offer(room: &mut Room, transport: TransportId) -> String {
     let reply = room.world.command(Command::CreateOffer {
         transport,

@@ -74,14 +74,12 @@ impl Sfu {
                 line.sending = false;
             }
         }
-        for (subscriber, mid) in pending.placed {
-            if let Some(line) = self.sessions[key]
-                .subscribing()
-                .ok()
-                .and_then(|s| s.line(mid))
-            {
+        for mid in pending.filled {
+            if let Some(line) = subscribing.line(mid) {
                 line.sending = true;
             }
+        }
+        for (subscriber, mid) in pending.placed {
             self.connect_line(key, subscriber, mid, intake, now);
         }
         self.open_channels(key);
@@ -147,13 +145,15 @@ impl Sfu {
 
     /// Takes an open offer back. Its subscribers wait for the next one.
     fn undo(&mut self, key: usize, pending: Pending) {
-        for (subscriber, mid) in &pending.placed {
+        for (subscriber, _) in &pending.placed {
             self.subscribers[*subscriber].mid = None;
-            if let Ok(subscribing) = self.sessions[key].subscribing()
-                && let Some(line) = subscribing.line(*mid)
-            {
-                line.subscriber = None;
-                line.sending = true; // str0m has it so; the next offer sets it right
+        }
+        if let Ok(subscribing) = self.sessions[key].subscribing() {
+            for mid in &pending.filled {
+                if let Some(line) = subscribing.line(*mid) {
+                    line.subscriber = None;
+                    line.sending = true; // str0m has it so; the next offer sets it right
+                }
             }
         }
         if let Some((_, ours)) = pending.restart {

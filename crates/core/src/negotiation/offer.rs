@@ -126,6 +126,7 @@ impl Sfu {
         subscribing.pending = Some(Pending {
             change,
             new_lines,
+            filled: placed.iter().map(|(_, mid)| *mid).collect(),
             placed,
             emptied: plan.emptied,
             restart,

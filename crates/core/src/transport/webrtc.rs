@@ -127,8 +127,10 @@ pub(crate) struct Pending {
     pub(crate) change: Option<SdpPendingOffer>,
     /// Lines that exist only if this offer is answered.
     pub(crate) new_lines: Vec<Line>,
-    /// Subscribers that got an m-line in this offer.
+    /// Subscribers that got an m-line in this offer and have not closed since.
     pub(crate) placed: Vec<(usize, Mid)>,
+    /// Lines that this offer makes active, whatever has become of their subscribers.
+    pub(crate) filled: Vec<Mid>,
     /// Lines that this offer makes inactive.
     pub(crate) emptied: Vec<Mid>,
     /// ICE restart: str0m's new credentials and ours in their place.
