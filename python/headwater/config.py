@@ -2,19 +2,22 @@
 
 Precedence: command-line flags, then ``HEADWATER_*`` environment variables, then the TOML file of
 ``--config``, then the defaults below. Nested values use two underscores in the environment
-(``HEADWATER_LIMITS__ROOMS=50``) and a table in TOML (``[limits]``). ``headwater config`` prints
-the result with secrets hidden.
+(``HEADWATER_LIMITS__ROOMS=50``) and a table in TOML (``[limits]``); lists there are comma-separated
+(``HEADWATER_ANNOUNCE=203.0.113.5,2001:db8::5``) or JSON. ``headwater config`` prints the result with
+secrets hidden.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -24,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -41,6 +45,18 @@ def _default_data() -> Path:
     """Where a node keeps its secret and certificate: the XDG data directory."""
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "headwater"
+
+
+def _listed(value: Any) -> Any:
+    """Split what an environment variable lists; other sources bring lists."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+_TextList = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
 class Limits(BaseModel):
@@ -108,7 +124,7 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
     threads: int = Field(default=0, ge=0, le=256, description="media threads; 0: one per core")
     dtls: Literal["1.2", "1.3"] = Field(default="1.2", description="DTLS version of media connections")
-    announce: list[str] = Field(default_factory=list, description="public addresses in front of this node")
+    announce: _TextList = Field(default_factory=list, description="public addresses in front of this node")
     announce_only: bool = Field(
         default=False, description="announce those addresses instead of the local ones"
     )
@@ -123,7 +139,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="for creating meetings; none: made at first start"
     )
-    allowed_origins: list[str] = Field(default_factory=list, description="web origins besides our own")
+    allowed_origins: _TextList = Field(default_factory=list, description="web origins besides our own")
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )

@@ -47,6 +47,31 @@ def test_nested_settings_come_from_the_environment_with_two_underscores(
     assert settings.ice_servers[0].urls == ["stun:example.org"]
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("203.0.113.5", ["203.0.113.5"]),
+        ("203.0.113.5, 2001:db8::5", ["203.0.113.5", "2001:db8::5"]),
+        ('["203.0.113.5"]', ["203.0.113.5"]),
+        ("", []),
+    ],
+)
+def test_lists_in_the_environment_are_written_plainly_or_as_json(
+    monkeypatch: pytest.MonkeyPatch, text: str, meant: list[str]
+) -> None:
+    monkeypatch.setenv("HEADWATER_ANNOUNCE", text)
+    assert load_settings().announce == meant
+
+
+@pytest.mark.parametrize("text", ["example", "[203.0.113.5"])
+def test_a_wrong_list_in_the_environment_names_its_setting(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("HEADWATER_ANNOUNCE", text)
+    with pytest.raises(ConfigurationError, match="announce"):
+        load_settings()
+
+
 def test_the_file_may_be_named_in_the_environment(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWATER_CONFIG", str(toml))
     assert load_settings().port == 1001
