@@ -83,7 +83,7 @@ impl Sfu {
         if retarget
             && publisher.kind == TrackKind::Video
             && self.is_awaited(key)
-            && !packet.keyframe
+            && !(packet.keyframe && publisher.layers.target() == Some(packet.ssrc))
         {
             self.want_key_frame(key, now);
         }

@@ -19,6 +19,8 @@ struct Simulcast {
     mid: Mid,
     publisher: PublisherId,
     frame: u32,
+    /// Key frames are sent unasked.
+    restless: bool,
 }
 
 impl Simulcast {
@@ -39,6 +41,7 @@ impl Simulcast {
             mid,
             publisher,
             frame: 0,
+            restless: false,
         }
     }
 
@@ -51,7 +54,8 @@ impl Simulcast {
                 .flatten();
             peer.key_frame_requests.clear();
             for (rid, size, width) in layers {
-                let key = self.frame == 0 || asked.is_some_and(|asked| *asked == **rid);
+                let key =
+                    self.frame == 0 || self.restless || asked.is_some_and(|asked| *asked == **rid);
                 peer.send_layer(self.world.now, self.mid, rid, key, *size, *width);
             }
             self.frame += 1;
@@ -93,4 +97,20 @@ fn the_largest_that_lives() {
     assert_eq!(call.rid(), "f");
     assert_eq!(call.last_sizes(10), [1000; 10]);
     common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
+
+/// A key frame of another encoding, on which the target changes, does not stand for one of the
+/// new target: that is asked for.
+#[test]
+fn key_frame_of_another() {
+    let mut call = Simulcast::new();
+    call.frames(1, &LAYERS[..1]);
+    call.frames(12, &LAYERS);
+    assert_eq!(call.rid(), "q");
+    call.restless = true;
+    call.frames(1, &LAYERS[..1]);
+    assert_eq!(call.rid(), "f", "half a second is over");
+    call.restless = false;
+    call.frames(40, &LAYERS);
+    assert_eq!(call.last_sizes(10), [1000; 10]);
 }
