@@ -7,7 +7,7 @@ use std::time::Duration;
 use headwater_core::command::{Command, StatsTarget};
 use headwater_core::event::{Reply, StatValue};
 use headwater_core::ids::PublisherId;
-use headwater_sim::World;
+use headwater_sim::{Link, World};
 use str0m::media::Mid;
 
 const LAYERS: [(&str, usize, u16); 3] = [("q", 600, 320), ("h", 800, 640), ("f", 1000, 1280)];
@@ -113,4 +113,21 @@ fn key_frame_of_another() {
     call.restless = false;
     call.frames(40, &LAYERS);
     assert_eq!(call.last_sizes(10), [1000; 10]);
+}
+
+/// Loss on the publisher's leg is repaired in each encoding: its RTX stream has its own rrid.
+#[test]
+fn retransmissions_of_an_encoding() {
+    let mut call = Simulcast::new();
+    call.frames(50, &LAYERS);
+    let address = call.world.peers[call.alice].address;
+    let before = call.world.network.lost;
+    call.world.network.set_link(address, Link::lossy(0.05));
+    call.frames(100, &LAYERS);
+    call.world.network.set_link(address, Link::default());
+    call.frames(10, &LAYERS);
+    call.world.run(Duration::from_millis(500));
+    assert!(call.world.network.lost > before + 10);
+    assert_eq!(call.last_sizes(100), [1000; 100]);
+    common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
 }
