@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 use headwater_core::command::Command;
 use headwater_core::event::Event;
 use headwater_core::ids::RequestId;
-use headwater_core::{Output, Sfu, SfuConfig, Socket};
+use headwater_core::{Output, Sfu, SfuConfig, Socket, Transmit};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::counters::Counters;
@@ -185,12 +185,7 @@ impl MediaThread {
     pub(crate) fn drain(&mut self, now: Instant) {
         loop {
             match self.sfu.poll(now) {
-                Output::Transmit(transmit) => {
-                    if !self.batch.push(&transmit) {
-                        self.send_batch();
-                        self.batch.push(&transmit);
-                    }
-                }
+                Output::Transmit(transmit) => self.gather(&transmit),
                 Output::Event(event) => {
                     if matches!(event, Event::Closed { .. }) {
                         self.send_batch(); // the last packets may need a socket that closes now
@@ -204,6 +199,14 @@ impl MediaThread {
             }
         }
         self.send_batch();
+    }
+
+    /// Add a datagram to the batch; what it does not continue leaves first.
+    fn gather(&mut self, transmit: &Transmit) {
+        if !self.batch.push(transmit) {
+            self.send_batch();
+            self.batch.push(transmit);
+        }
     }
 
     fn send_batch(&mut self) {
@@ -284,12 +287,7 @@ impl MediaThread {
                 .command(now, CLOSE, Command::CloseRouter { router });
             loop {
                 match self.sfu.poll(now) {
-                    Output::Transmit(transmit) => {
-                        if !self.batch.push(&transmit) {
-                            self.send_batch();
-                            self.batch.push(&transmit);
-                        }
-                    }
+                    Output::Transmit(transmit) => self.gather(&transmit),
                     Output::Event(Event::Reply { request: CLOSE, .. }) => {}
                     Output::Event(event) => self.emit(event),
                     Output::Timeout(_) => break,
