@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use str0m::rtp::Ssrc;
 
-use crate::event::CloseReason;
-use crate::event::TrackKind;
+use crate::event::{CloseReason, TrackKind};
 use crate::keyframe::Ask;
 use crate::sfu::Sfu;
 use crate::timer::Reason;

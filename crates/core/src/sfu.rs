@@ -347,7 +347,6 @@ impl Sfu {
         contained(|| {
             let message = StunMessage::parse(contents).ok()?;
             let (local, _) = message.split_username()?;
-            // direct_api() wants &mut; the ufrags in force are ours to know anyway.
             let password = session.password(local)?;
             Some(
                 message.is_binding_request()

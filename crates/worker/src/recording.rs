@@ -37,7 +37,7 @@ impl RecordingSockets {
                     ));
                 }
                 if self.sockets.contains_key(transport) {
-                    return Ok(()); // the core refuses the duplicate
+                    return Ok(()); // handles are made once: this is the caller's mistake
                 }
                 let recording = Recording {
                     port: open(*remote)?,
