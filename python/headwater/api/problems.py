@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request
@@ -20,12 +21,19 @@ from headwater import errors
 from headwater.api.messages import Problem
 from headwater.telemetry import get_logger
 
-__all__ = ["install_problem_handlers", "problem_of", "status_of"]
+__all__ = ["PROBLEM_RESPONSES", "install_problem_handlers", "problem_of", "status_of"]
 
 _log = get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = 5
 """Seconds after which a full server may be asked again."""
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457)",
+        "content": {CONTENT_TYPE: {"schema": msgspec.json.schema_components([Problem])[1]["Problem"]}},
+    }
+}
+"""What every operation of the interface document may answer besides success."""
 
 _STATUS: dict[type[errors.HeadwaterError], int] = {
     errors.NotFound: 404,

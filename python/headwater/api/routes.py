@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket
 from headwater.api.docs import install_docs
 from headwater.api.middleware import BodyLimit, SecurityHeaders, is_loopback
 from headwater.api.pages import install_pages
-from headwater.api.problems import install_problem_handlers
+from headwater.api.problems import PROBLEM_RESPONSES, install_problem_handlers
 from headwater.api.signaling import Signaling
 from headwater.auth import Gate
 from headwater.config import Settings
@@ -38,7 +38,13 @@ class ApiParts:
 
 def build_api(parts: ApiParts) -> FastAPI:
     """Put the HTTP application together."""
-    app = FastAPI(title="Headwater", version=parts.version, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Headwater",
+        version=parts.version,
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEM_RESPONSES,
+    )
     install_problem_handlers(app, lambda code: parts.metrics.problems.labels(code).inc())
     app.add_middleware(BodyLimit, limit=parts.settings.limits.body_bytes)
     app.add_middleware(SecurityHeaders, tls=not parts.settings.dev)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -85,8 +85,6 @@ class WhipListener:
     def routes(self) -> APIRouter:
         """Build the routes of both protocols."""
         router = APIRouter(tags=["WHIP and WHEP"])
-        body = {"content": {whip.SDP: {"schema": {"type": "string"}}}, "required": True}
-        fragment = {"content": {whip.TRICKLE_FRAGMENT: {"schema": {"type": "string"}}}, "required": True}
 
         def add(kind: Kind, verb: str) -> None:
             async def post(request: Request, room: str) -> Response:
@@ -101,15 +99,18 @@ class WhipListener:
             endpoint, resource = f"/{kind}/{{room}}", f"/{kind}/{{room}}/{{session}}"
             router.add_api_route(
                 endpoint, post, methods=["POST"], status_code=201, name=f"{kind}_post",
-                summary=f"{verb} a room by {kind.upper()}", openapi_extra={"requestBody": body},
+                summary=f"{verb} a room by {kind.upper()}", response_class=Response, responses=_CREATED,
+                openapi_extra={"requestBody": _text_of(whip.SDP) | {"required": True}},
             )  # fmt: skip
             router.add_api_route(
                 resource, patch, methods=["PATCH"], status_code=204, name=f"{kind}_patch",
-                summary="Add candidates, or restart ICE", openapi_extra={"requestBody": fragment},
+                summary="Add candidates, or restart ICE", response_class=Response, responses=_PATCHED,
+                openapi_extra={"requestBody": _text_of(whip.TRICKLE_FRAGMENT) | {"required": True}},
             )  # fmt: skip
             router.add_api_route(
-                resource, delete, methods=["DELETE"], name=f"{kind}_delete", summary="End the session"
-            )
+                resource, delete, methods=["DELETE"], name=f"{kind}_delete", summary="End the session",
+                response_class=Response, responses={200: {"description": "it has ended"}},
+            )  # fmt: skip
             for path in (endpoint, resource):
                 router.add_api_route(path, _options, methods=["OPTIONS"], include_in_schema=False)
             # RFC 9725 section 4.2 wants 405; without this the static files would say 404.
@@ -340,6 +341,19 @@ class WhipCors:
         await self._app(scope, receive, send_with_headers)
 
 
+def _text_of(media_type: str) -> dict[str, Any]:
+    return {"content": {media_type: {"schema": {"type": "string"}}}}
+
+
+_CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"description": "the answer with all candidates; Location is the session, ETag its ICE session"}
+    | _text_of(whip.SDP)
+}
+_PATCHED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "ICE restarts: the server's new credentials and candidates, and a new ETag"}
+    | _text_of(whip.TRICKLE_FRAGMENT),
+    204: {"description": "candidates were taken"},
+}
 _OTHERS_POST = ["GET", "HEAD", "PUT", "PATCH", "DELETE"]
 _OTHERS_SESSION = ["GET", "HEAD", "PUT", "POST"]
 

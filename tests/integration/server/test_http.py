@@ -178,6 +178,11 @@ async def test_the_interface_documents_itself_without_foreign_help(http: httpx.A
     page = (await http.get("/docs")).text
     for path in document["paths"]:
         assert path in page
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        assert "application/problem+json" in operation["responses"]["default"]["content"]
+        assert "422" not in operation["responses"], "FastAPI's own error is never sent"
+    created = document["paths"]["/whip/{room}"]["post"]["responses"]["201"]
+    assert list(created["content"]) == ["application/sdp"]
     assert "<script" not in page
     assert "cdn" not in page
 
