@@ -134,6 +134,18 @@ describe("PublishTransport", () => {
     await expect(transport.publish(fakeTrack("video"))).resolves.toMatchObject({ closed: false });
   });
 
+  it("negotiates data again after the server refused it", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    const { answering } = server;
+    server.answering = () => Promise.reject(new HeadwaterError("unexpected"));
+    await expect(transport.publishData("chat")).rejects.toMatchObject({ code: "unexpected" });
+    server.answering = answering;
+    const offers = server.offers.length;
+    await transport.publishData("chat");
+    expect(server.offers).toHaveLength(offers + 1);
+  });
+
   it("says so when the server accepted the offer but not the track", async () => {
     const server = new FakeServer();
     server.answering = () => Promise.resolve({ sdp: "answer", tracks: [] });

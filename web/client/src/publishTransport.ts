@@ -92,7 +92,12 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
     const needsNegotiation = this.#dataPublishers.size === 0;
     this.#dataPublishers.add(data);
     data.attach(this.#pc);
-    if (needsNegotiation) await this.#negotiate();
+    try {
+      if (needsNegotiation) await this.#negotiate();
+    } catch (error) {
+      data.close(); // else the next one would take this one's negotiation for done
+      throw error;
+    }
     return data;
   }
 
