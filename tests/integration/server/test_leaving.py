@@ -77,7 +77,9 @@ async def test_200_visits_leave_nothing(dev: Node, monkeypatch: pytest.MonkeyPat
         before, memory = await quiet(dev), resident()
         await visits(dev, http, CYCLES)
         await settled(dev)
-        assert await quiet(dev) == before
+        after = await quiet(dev)
+    # The warm-up's last object may still be on its way out when it is counted: fewer is no leak.
+    assert {name: count for name, count in after.items() if count > before[name]} == {}
     assert resident() - memory < 16 * 1024
     assert dev.rooms.counts()["meetings"] == 1, "ad-hoc meetings are forgotten, the demo room stays"
 
