@@ -117,21 +117,59 @@ impl Sfu {
         contents: &[u8],
     ) -> bool {
         let SessionKey(key) = key;
-        let Some(session) = self.sessions.get_mut(key) else {
+        if !self.sessions.contains(key) {
             return false;
-        };
-        let local = session.candidate_for(destination, &self.config.candidates);
-        let session_id = session.belongs.transport;
-        let verified = is_stun(contents);
-        if verified && !self.verifies(key, contents) {
+        }
+        let is_check = is_stun(contents);
+        if is_check && !self.is_genuine(key, source, contents) {
+            return false;
+        }
+        let local = Session::candidate_for(destination, &self.config.candidates);
+        if !self.hand_in(now, key, source, local, contents) {
+            return false;
+        }
+        let session = &mut self.sessions[key];
+        session.stats.packets_in += 1;
+        session.stats.bytes_in += contents.len() as u64;
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += contents.len() as u64;
+        if is_check {
+            // Only a verified check may say from which of our addresses the peer wants answers.
+            if local != destination {
+                session.alias = Some((local, destination));
+            }
+            self.learn(key, source);
+            self.hear(key, now);
+        }
+        // str0m holds one RTP packet at a time: drain before the next datagram comes.
+        self.drain(key, now);
+        self.reap(now);
+        true
+    }
+
+    /// Is this check the peer's own: valid integrity, and not somebody's recording of one?
+    fn is_genuine(&mut self, key: usize, source: SocketAddr, contents: &[u8]) -> bool {
+        if !self.verifies(key, contents) {
             self.counters.drop_integrity += 1;
             return false;
         }
         let session = &mut self.sessions[key];
-        if verified && transaction(contents).is_none_or(|id| session.is_replay(id, source)) {
-            self.counters.drop_replay += 1;
-            return false;
-        }
+        let is_replay = transaction(contents).is_none_or(|id| session.is_replay(id, source));
+        self.counters.drop_replay += u64::from(is_replay);
+        !is_replay
+    }
+
+    /// Gives a datagram to a session's str0m; false when it does not belong there.
+    fn hand_in(
+        &mut self,
+        now: Instant,
+        key: usize,
+        source: SocketAddr,
+        local: SocketAddr,
+        contents: &[u8],
+    ) -> bool {
+        let session = &mut self.sessions[key];
+        let session_id = session.belongs.transport;
         let taken = contained(|| {
             let receive = Receive::new(Protocol::Udp, source, local, contents).ok()?;
             let input = Input::Receive(now, receive);
@@ -141,31 +179,21 @@ impl Sfu {
                 .then(|| session.rtc.handle_input(input))
         });
         match taken {
-            Ok(Some(Ok(()))) => {}
-            Ok(Some(Err(_))) => self.counters.session_errors += 1,
+            Ok(Some(Ok(()))) => true,
+            Ok(Some(Err(_))) => {
+                self.counters.session_errors += 1;
+                true
+            }
             Ok(None) => {
                 self.counters.drop_unaccepted += 1;
-                return false;
+                false
             }
             Err(Panicked) => {
                 self.doomed.push((session_id, CloseReason::Panic));
                 self.reap(now);
-                return false;
+                false
             }
         }
-        let session = &mut self.sessions[key];
-        session.stats.packets_in += 1;
-        session.stats.bytes_in += contents.len() as u64;
-        self.counters.packets_in += 1;
-        self.counters.bytes_in += contents.len() as u64;
-        if verified {
-            self.learn(key, source);
-            self.hear(key, now);
-        }
-        // str0m holds one RTP packet at a time: drain before the next datagram comes.
-        self.drain(key, now);
-        self.reap(now);
-        true
     }
 
     /// Time has come to the moment that [`Sfu::poll`] named.

@@ -329,22 +329,13 @@ impl Session {
     }
 
     /// The local address as str0m must see it: one of the candidates.
-    pub(crate) fn candidate_for(
-        &mut self,
-        destination: SocketAddr,
-        candidates: &[SocketAddr],
-    ) -> SocketAddr {
+    pub(crate) fn candidate_for(destination: SocketAddr, candidates: &[SocketAddr]) -> SocketAddr {
         if candidates.contains(&destination) {
             return destination;
         }
         let same_family = |c: &&SocketAddr| c.is_ipv4() == destination.is_ipv4();
-        match candidates.iter().find(same_family) {
-            Some(candidate) => {
-                self.alias = Some((*candidate, destination));
-                *candidate
-            }
-            None => destination,
-        }
+        let candidate = candidates.iter().find(same_family);
+        candidate.copied().unwrap_or(destination)
     }
 }
 
