@@ -147,9 +147,12 @@ class Node:
                 await self.whip.close()
         except TimeoutError:
             _log.warning("rooms did not close in time")
-        self._server.should_exit = True
-        await self._serving
-        await self.worker.close()
+        finally:  # whatever the rooms do, the ports are given back
+            self._server.should_exit = True
+            try:
+                await self._serving
+            finally:
+                await self.worker.close()
 
     # --- opening -------------------------------------------------------------------------------
 
