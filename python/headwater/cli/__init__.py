@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(error: HeadwaterError, code: int) -> None:
-    Console(stderr=True).print(
+    Console(stderr=True, emoji=False).print(
         f"headwater: {error}", style="bold red", highlight=False, soft_wrap=True, markup=False
     )
     sys.exit(code)

@@ -23,7 +23,7 @@ def config(flags: NodeFlags = _NO_FLAGS) -> None:
     for name, table in tables.items():
         print(f"\n[{name}]\n{_toml(table)}", end="")
     if any(value == "**********" for value in values.values()):
-        Console(stderr=True).print("Secrets are hidden; do not copy the stars.", highlight=False)
+        Console(stderr=True, emoji=False).print("Secrets are hidden; do not copy the stars.", highlight=False)
 
 
 def _without_none(value: Any) -> Any:

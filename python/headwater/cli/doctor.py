@@ -51,7 +51,7 @@ class Finding:
 def doctor(flags: NodeFlags = _NO_FLAGS) -> None:
     """Check ports, addresses, certificate, clock, build and UDP; exit code 1 when something is broken."""
     settings = flags.load()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     marks = {
         "ok": "[green]ok[/green]     ",
         "warning": "[yellow]warning[/yellow]",

@@ -49,13 +49,15 @@ async def _serve(settings: Settings) -> None:
     async with Node(settings) as node:
         _announce(node)
         await ending.wait()
-        Console(stderr=True).print("Closing: people in calls are told to come back.", highlight=False)
+        Console(stderr=True, emoji=False).print(
+            "Closing: people in calls are told to come back.", highlight=False
+        )
 
 
 def _announce(node: Node) -> None:
     """Say what a person needs now, the link alone on the last line."""
     settings = node.settings
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     threads = node.worker.threads
     console.print(
         f"[bold]Headwater {package_version()}[/bold] listens after {node.start_seconds:.2f} s: "

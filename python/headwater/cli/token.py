@@ -50,7 +50,7 @@ def token(
         configured = settings.secret.get_secret_value() if settings.secret else None
         secret, made = load_secret(settings.data, configured)
         if made:
-            Console(stderr=True).print(
+            Console(stderr=True, emoji=False).print(
                 f"No secret was there yet; one was made in {settings.data / 'secret'}.", highlight=False
             )
     grants = None if grant is None else [g.strip() for item in grant for g in item.split(",") if g.strip()]

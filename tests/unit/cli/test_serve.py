@@ -42,3 +42,11 @@ def test_with_a_network_its_addresses_are_told_and_no_word_of_firefox(
     assert "Media is announced on 192.168.1.5, 2001:db8::5." in printed
     assert "Firefox" not in printed
     assert printed.splitlines()[-1] == f"http://127.0.0.1:8443/m/{DEMO_ROOM}"
+
+
+def test_hexadecimal_pairs_are_not_taken_for_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal library that knows ``:ab:`` as a picture must not rewrite addresses or fingerprints."""
+    _announce(started(monkeypatch, "[fd00:ab:cd:ab::5]"))
+    assert "Media is announced on fd00:ab:cd:ab::5." in capsys.readouterr().out

@@ -67,7 +67,7 @@ def run_fanout(plan: Plan, *, as_json: bool) -> int:
         result = {"plan": dataclasses.asdict(plan), "build": build, "floor": floor.as_json()}
         print(json.dumps({**result, "runs": runs}, indent=2))
     else:
-        _print(Console(), plan, build, floor, runs)
+        _print(Console(emoji=False), plan, build, floor, runs)
     return 1 if floor.void_for(spread=plan.spread) else 0
 
 
@@ -102,7 +102,7 @@ def _target(plan: Plan) -> Iterator[tuple[str, int]]:
 def _progress() -> Iterator[Callable[[str, float], None]]:
     """A progress bar on standard error; the yielded function sets its text and its share of 1."""
     columns = (SpinnerColumn(), TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as progress:
         task = progress.add_task("", total=1.0)
         yield lambda text, done: progress.update(task, description=text, completed=done)
 

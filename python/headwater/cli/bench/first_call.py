@@ -108,7 +108,7 @@ def _print(result: FirstCall) -> None:
     )
     for words, waits, goal in rows:
         table.add_row(words, f"{statistics.median(waits):.2f}", f"{max(waits):.2f}", f"{goal:.0f}")
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     steps = ", ".join(f"{name} {seconds:.2f}" for name, seconds in result.steps.items())
     console.print(f"Steps of the last round: {steps}.", highlight=False)

@@ -83,7 +83,7 @@ def run_floor(*, seconds: float, as_json: bool) -> int:
     if as_json:
         print(json.dumps(floor.as_json(), indent=2))
     else:
-        _print(Console(), floor)
+        _print(Console(emoji=False), floor)
     return 1 if floor.void else 0
 
 
