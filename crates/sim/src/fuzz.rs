@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use headwater_core::command::{Command, TransportOptions};
+use headwater_core::command::Command;
 use headwater_core::event::{CloseReason, Event, Reply};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, TransportId,
@@ -53,33 +53,17 @@ pub fn sdp(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let mut world = World::new(2);
     let router = world.create_router();
-    let options = TransportOptions::default();
-    let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreatePublishTransport {
-        router,
-        transport,
-        options,
-    });
+    let transport = world.create_publish_transport(router);
     let _ = world.command(Command::AcceptOffer {
         transport,
         sdp: text.clone(),
     });
-    let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreateSubscribeTransport {
-        router,
-        transport,
-        options,
-    });
+    let transport = world.create_subscribe_transport(router);
     let _ = world.command(Command::AcceptOffer {
         transport,
         sdp: text.clone(),
     });
-    let transport = TransportId(world.handle());
-    let _ = world.command(Command::CreateSubscribeTransport {
-        router,
-        transport,
-        options,
-    });
+    let transport = world.create_subscribe_transport(router);
     let _ = world.command(Command::CreateOffer {
         transport,
         ice_restart: false,
