@@ -25,16 +25,18 @@ from dataclasses import dataclass
 from typing import Generic, Literal, Self, TypeVar, cast
 
 from headwater.errors import InvalidState
-from headwater.ids import DataPublisherId, PublisherId, TransportId
+from headwater.ids import DataPublisherId, PublisherId, RouterId, SubscriberId, TransportId
 from headwater.media.codec import Codec
+from headwater.media.layer import Layer, LayerReason
 from headwater.media.track import LocalTrack
 
 __all__ = [
-    "CloseReason", "ConnectionState", "ConnectionStateChanged", "DataChannelOpened", "DataMessage",
-    "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream",
-    "EventsLost", "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive",
-    "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed", "SubscriberClosed",
-    "TrackAdded", "TrackRemoved", "TransportClosed",
+    "ActiveSpeaker", "AudioLevels", "CloseReason", "ConnectionQuality", "ConnectionState",
+    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
+    "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
+    "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
+    "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed",
+    "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
 ]  # fmt: skip
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
@@ -120,6 +122,54 @@ class PauseChanged(Event):
 
     id: str
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChanged(Event):
+    """What passes to a subscriber changed; ``after`` is ``None`` while nothing does."""
+
+    subscriber_id: SubscriberId
+    before: Layer | None
+    after: Layer | None
+    reason: LayerReason
+    estimate: int | None
+    """What the connection was believed to carry then, in bit/s."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayersWanted(Event):
+    """Which of a publisher's layers anybody needs; the client may stop sending the others."""
+
+    publisher_id: PublisherId
+    encodings: tuple[tuple[str, bool], ...]
+    """Pairs of rid (empty without simulcast) and whether it is needed."""
+    maximum: Layer | None
+    """The highest layer in use; ``None`` when nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionQuality(Event):
+    """How well a transport's connection works now, 0 (nothing gets through) to 100."""
+
+    transport_id: TransportId
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSpeaker(Event):
+    """Who speaks in a router; ``None`` when nobody does."""
+
+    router_id: RouterId
+    publisher_id: PublisherId | None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLevels(Event):
+    """How loud a router's publishers are, loudest first."""
+
+    router_id: RouterId
+    levels: tuple[tuple[PublisherId, int], ...]
+    """Pairs of publisher and level in -dBov: 0 is the loudest, 127 silence (RFC 6464)."""
 
 
 @dataclass(frozen=True, slots=True)
