@@ -10,18 +10,25 @@ delivered to all others under the same label.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 __all__ = [
+    "ActiveSpeaker",
     "Answer",
     "Bye",
     "Candidate",
     "ClientMessage",
+    "Decision",
+    "EncodingWanted",
     "Error",
     "Join",
     "Joined",
+    "Layer",
+    "LayerChanged",
+    "LayerStats",
+    "LayersWanted",
     "Leave",
     "Left",
     "Mute",
@@ -35,11 +42,13 @@ __all__ = [
     "Pong",
     "Problem",
     "PublishedTrack",
+    "Quality",
     "RequestKeyFrame",
     "RestartIce",
     "ServerAnswer",
     "ServerMessage",
     "ServerOffer",
+    "SetLayers",
     "SetSubscription",
     "Token",
     "TrackInfo",
@@ -48,10 +57,17 @@ __all__ = [
     "TrackUpdated",
     "TransportClosed",
     "Update",
+    "Why",
+    "WhyAnswer",
 ]
 
 TransportName = Literal["publish", "subscribe"]
 Source = Literal["camera", "microphone", "screen", "screen_audio", "unknown"]
+Content = Literal["camera", "detail", "motion"]
+LayerReason = Literal["requested", "bandwidth", "publisher", "overload", "paused", "start"]
+Index = Annotated[int, msgspec.Meta(ge=0, le=7)]
+"""Of a layer; RTP payload formats have at most eight of either kind."""
+Pixels = Annotated[int, msgspec.Meta(ge=0, le=16384)]
 
 
 class _Message(msgspec.Struct, tag_field="type", omit_defaults=True, kw_only=True):
@@ -67,6 +83,8 @@ class OfferedTrack(msgspec.Struct, omit_defaults=True, kw_only=True):
     mid: str
     source: Source = "unknown"
     muted: bool = False
+    content: Content = "camera"
+    """What is given up first on a thin line: ``detail`` keeps resolution, ``motion`` the frame rate."""
 
 
 class PublishedTrack(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -97,6 +115,44 @@ class ParticipantInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     role: str = "participant"
     protocol: Literal["webrtc", "whip", "whep"] = "webrtc"
     tracks: list[TrackInfo] = []
+
+
+class Layer(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A spatial layer, 0 being the smallest picture, and a temporal layer, 0 the lowest frame rate."""
+
+    spatial: int
+    temporal: int
+
+
+class EncodingWanted(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Whether anybody needs one of the encodings that a track is sent in."""
+
+    rid: str
+    """Empty for a track without simulcast."""
+    active: bool
+
+
+class LayerStats(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One layer that a publisher sends now."""
+
+    spatial: int
+    temporal: int
+    bitrate: int
+    """bit/s, with all layers below it."""
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+
+
+class Decision(msgspec.Struct, omit_defaults=True, kw_only=True, rename={"before": "from", "after": "to"}):
+    """One change of what passes, and why."""
+
+    ago_ms: int
+    before: Layer | None = None
+    after: Layer | None = None
+    reason: LayerReason
+    estimate: int | None = None
+    """What the connection was believed to carry then, in bit/s."""
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -166,6 +222,31 @@ class SetSubscription(_Message, tag="set_subscription"):
     id: int | str | None = None
 
 
+class SetLayers(_Message, tag="set_layers"):
+    """Say what one would like to receive of a publisher; what is absent is no wish.
+
+    A whole: it takes the place of what was said before. Wishes are ceilings, the network may give less.
+    """
+
+    publisher_id: str
+    spatial: Index | None = None
+    temporal: Index | None = None
+    width: Pixels | None = None
+    """Of the picture's place on the screen, in device pixels."""
+    height: Pixels | None = None
+    max_fps: Annotated[int, msgspec.Meta(ge=1, le=240)] | None = None
+    priority: Annotated[int, msgspec.Meta(ge=1, le=255)] | None = None
+    """Against one's other tracks when the line is thin; 128 where nothing is said."""
+    id: int | str | None = None
+
+
+class Why(_Message, tag="why"):
+    """Ask why one receives a track as one does."""
+
+    publisher_id: str
+    id: int | str | None = None
+
+
 class RequestKeyFrame(_Message, tag="request_key_frame"):
     """Ask the publisher for a key frame."""
 
@@ -205,6 +286,8 @@ ClientMessage = (
     | Candidate
     | Mute
     | SetSubscription
+    | SetLayers
+    | Why
     | RequestKeyFrame
     | RestartIce
     | Update
@@ -291,6 +374,57 @@ class TrackUnpublished(_Message, tag="track_unpublished"):
     participant_id: str
 
 
+class LayerChanged(_Message, tag="layer_changed", rename={"before": "from", "after": "to"}):
+    """What one receives of a publisher changed; without ``to`` the line is too thin for any picture."""
+
+    publisher_id: str
+    reason: LayerReason
+    before: Layer | None = None
+    after: Layer | None = None
+    estimate: int | None = None
+    """What the connection is believed to carry, in bit/s."""
+
+
+class LayersWanted(_Message, tag="layers_wanted"):
+    """Which encodings of one's own track anybody needs; the others need not be sent."""
+
+    publisher_id: str
+    encodings: list[EncodingWanted] = []
+    max: Layer | None = None
+    """The highest layer in use, for codecs with layers inside one encoding; absent: nobody watches."""
+
+
+class ActiveSpeaker(_Message, tag="active_speaker"):
+    """Who speaks; without ids nobody does."""
+
+    publisher_id: str | None = None
+    participant_id: str | None = None
+
+
+class Quality(_Message, tag="quality"):
+    """How well somebody's connection works, oneself included: 0 (nothing gets through) to 100."""
+
+    participant_id: str
+    score: int
+
+
+class WhyAnswer(_Message, tag="why"):
+    """Reply to ``why``: what was asked for, what was decided, what passes, and the last decisions."""
+
+    publisher_id: str
+    preferred: Layer | None = None
+    target: Layer | None = None
+    current: Layer | None = None
+    paused: bool = False
+    codec: str | None = None
+    layers: list[LayerStats] = []
+    estimate: int | None = None
+    """bit/s of the whole connection."""
+    decisions: list[Decision] = []
+    """Newest first."""
+    id: int | str | None = None
+
+
 class TransportClosed(_Message, tag="transport_closed"):
     """The server lost a peer connection: drop it and make a new one.
 
@@ -345,6 +479,11 @@ ServerMessage = (
     | TrackPublished
     | TrackUpdated
     | TrackUnpublished
+    | LayerChanged
+    | LayersWanted
+    | ActiveSpeaker
+    | Quality
+    | WhyAnswer
     | TransportClosed
     | Token
     | Pong

@@ -28,7 +28,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from headwater.api import messages as m
 from headwater.api.middleware import origin_allowed
 from headwater.api.problems import problem_of
-from headwater.api.translate import candidate_text, message_of, participant_info, track_hints
+from headwater.api.translate import (
+    candidate_text,
+    layer_wish,
+    message_of,
+    participant_info,
+    track_hints,
+    why_answer,
+)
 from headwater.auth import Gate
 from headwater.config import Settings
 from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidMessage, ResourceError
@@ -277,6 +284,11 @@ class _Connection:
                 await participant.publications.set_muted(message.publisher_id, muted=message.muted)
             case m.SetSubscription():
                 await participant.subscriptions.set_paused(message.publisher_id, paused=message.paused)
+            case m.SetLayers():
+                await participant.subscriptions.set_layers(message.publisher_id, layer_wish(message))
+            case m.Why():
+                account = await participant.subscriptions.explain(message.publisher_id)
+                return why_answer(message.publisher_id, account, message.id)
             case m.RequestKeyFrame():
                 await joining.room.request_key_frame(message.publisher_id)
             case m.RestartIce():

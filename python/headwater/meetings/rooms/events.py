@@ -13,16 +13,21 @@ from typing import Literal
 
 from headwater.cluster import EndpointProtocol
 from headwater.errors import BufferFull
+from headwater.media.layer import Layer, LayerReason
 
 __all__ = [
+    "ActiveSpeaker",
     "Ended",
     "EventQueue",
+    "LayerChanged",
+    "LayersWanted",
     "MediaKind",
     "OfferMade",
     "ParticipantJoined",
     "ParticipantLeft",
     "ParticipantUpdated",
     "ParticipantView",
+    "QualityChanged",
     "RoomEvent",
     "Source",
     "TrackPublished",
@@ -106,6 +111,42 @@ class TrackUnpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerChanged:
+    """What the participant receives of a track changed; ``after`` is ``None`` while nothing comes."""
+
+    publisher_id: str
+    before: Layer | None
+    after: Layer | None
+    reason: LayerReason
+    estimate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LayersWanted:
+    """Which encodings (rid, needed) of the participant's own track anybody receives."""
+
+    publisher_id: str
+    encodings: tuple[tuple[str, bool], ...]
+    maximum: Layer | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSpeaker:
+    """Who speaks; ``None`` when nobody does."""
+
+    publisher_id: str | None
+    participant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QualityChanged:
+    """How well somebody's connection works, 0 to 100."""
+
+    participant_id: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
 class OfferMade:
     """An offer for the participant's subscribe transport; ``tracks`` pairs mids with tracks."""
 
@@ -136,6 +177,10 @@ RoomEvent = (
     | TrackPublished
     | TrackUpdated
     | TrackUnpublished
+    | LayerChanged
+    | LayersWanted
+    | ActiveSpeaker
+    | QualityChanged
     | OfferMade
     | TransportLost
     | Ended

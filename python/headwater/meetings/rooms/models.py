@@ -14,10 +14,20 @@ from headwater.cluster import EndpointProtocol
 from headwater.config import Limits
 from headwater.errors import InvalidSdp
 from headwater.ids import MeetingId
+from headwater.media.layer import Content
 from headwater.media.router import DtlsVersion
 from headwater.meetings.rooms.events import Source
 
-__all__ = ["JoinRequest", "Meeting", "MeetingSettings", "RoomOptions", "TrackHint", "check_sdp", "clean_name"]
+__all__ = [
+    "JoinRequest",
+    "LayerWish",
+    "Meeting",
+    "MeetingSettings",
+    "RoomOptions",
+    "TrackHint",
+    "check_sdp",
+    "clean_name",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,19 @@ class TrackHint:
 
     source: Source = "unknown"
     muted: bool = False
+    content: Content = "camera"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWish:
+    """What a participant would like to receive of a track; ``None`` is no wish, all are ceilings."""
+
+    spatial: int | None = None
+    temporal: int | None = None
+    width: int | None = None
+    height: int | None = None
+    max_fps: int | None = None
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

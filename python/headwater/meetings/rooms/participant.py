@@ -15,7 +15,9 @@ from headwater.auth import ROLE_GRANTS, Claims, Grant
 from headwater.cluster import Endpoint
 from headwater.errors import Forbidden
 from headwater.ids import ParticipantId
+from headwater.media.events import LayersWanted
 from headwater.media.router import Router
+from headwater.meetings.rooms import events
 from headwater.meetings.rooms.events import EventQueue, ParticipantView, RoomEvent, TrackView, TransportLost
 from headwater.meetings.rooms.models import RoomOptions
 from headwater.meetings.rooms.publications import Publications
@@ -36,6 +38,9 @@ class RoomSide(Protocol):
 
     def track_unpublished(self, owner: Participant, track: TrackView) -> None:
         """A track ended."""
+
+    def quality_changed(self, owner: Participant, score: int) -> None:
+        """A connection works better or worse, 0 to 100."""
 
     def data_published(self, owner: Participant, data_publisher_id: str) -> None:
         """A data channel opened."""
@@ -79,6 +84,9 @@ class Participant:
         self.grace: asyncio.Task[None] | None = None
         self.events: EventQueue | None = None
         self.closed = False
+        self.quality: int | None = None
+        """How well the worse of both connections works, 0 to 100, once it is known."""
+        self._sending_score = self._receiving_score = _PERFECT
         self._grants: frozenset[Grant] = claims.grants if claims else frozenset(ROLE_GRANTS["participant"])
         self._room = room
         self._router = router
@@ -193,6 +201,14 @@ class Participant:
         """Pass on to the room."""
         self._room.data_unpublished(self, data_publisher_id)
 
+    def layers_wanted(self, wanted: LayersWanted) -> None:
+        """Tell the participant what of its own track anybody needs."""
+        self.emit(events.LayersWanted(wanted.publisher_id, wanted.encodings, wanted.maximum))
+
+    def sending_quality(self, score: int) -> None:
+        """Pass the worse of both directions on to the room."""
+        self._quality_changed(sending=score)
+
     def publish_transport_lost(self, reason: str) -> None:
         """Tell the participant to make a new one."""
         self.emit(TransportLost("publish", reason))
@@ -200,5 +216,22 @@ class Participant:
     def _make_receiving(self) -> Subscriptions | Slots | None:
         if "subscribe" not in self._grants or self.endpoint.protocol == "whip":
             return None
-        kind = Slots if self.endpoint.protocol == "whep" else Subscriptions
-        return kind(router=self._router, emit=self.emit, options=self._options)
+        if self.endpoint.protocol == "whep":
+            return Slots(router=self._router, emit=self.emit, options=self._options)
+        return Subscriptions(
+            router=self._router,
+            emit=self.emit,
+            quality=lambda score: self._quality_changed(receiving=score),
+            options=self._options,
+        )
+
+    def _quality_changed(self, *, sending: int | None = None, receiving: int | None = None) -> None:
+        self._sending_score = self._sending_score if sending is None else sending
+        self._receiving_score = self._receiving_score if receiving is None else receiving
+        score = min(self._sending_score, self._receiving_score)
+        if score != self.quality:
+            self.quality = score
+            self._room.quality_changed(self, score)
+
+
+_PERFECT = 100

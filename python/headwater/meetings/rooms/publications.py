@@ -17,10 +17,12 @@ from typing import Protocol
 from headwater.errors import Closed, HeadwaterError, LimitReached, NoOffer, NotFound
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import (
+    ConnectionQuality,
     DataChannelOpened,
     DataPublisherClosed,
     Event,
     EventsLost,
+    LayersWanted,
     PublisherClosed,
     TransportClosed,
 )
@@ -69,6 +71,12 @@ class PublishingSide(Protocol):
 
     def data_unpublished(self, data_publisher_id: str) -> None:
         """A data channel closed."""
+
+    def layers_wanted(self, wanted: LayersWanted) -> None:
+        """Which encodings of a track anybody needs changed."""
+
+    def sending_quality(self, score: int) -> None:
+        """How well the connection works changed, 0 to 100."""
 
     def publish_transport_lost(self, reason: str) -> None:
         """The transport ended by itself."""
@@ -217,6 +225,10 @@ class Publications:
             match event:
                 case PublisherClosed(id=publisher_id):
                     self._forget_track(publisher_id)
+                case LayersWanted(publisher_id=publisher_id) if publisher_id in self._tracks:
+                    self._side.layers_wanted(event)
+                case ConnectionQuality(score=score):
+                    self._side.sending_quality(score)
                 case DataChannelOpened(label=label):
                     await self._publish_data(transport, label)
                 case DataPublisherClosed(id=data_id):

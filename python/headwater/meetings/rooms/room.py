@@ -7,15 +7,19 @@ who sends and who receives, not how.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 from headwater.errors import NotFound
 from headwater.ids import ParticipantId
+from headwater.media import events as media
+from headwater.media.events import Event
 from headwater.media.router import Router
 from headwater.meetings.rooms.events import (
+    ActiveSpeaker,
     ParticipantJoined,
     ParticipantLeft,
     ParticipantUpdated,
+    QualityChanged,
     RoomEvent,
     TrackPublished,
     TrackUnpublished,
@@ -24,6 +28,7 @@ from headwater.meetings.rooms.events import (
 )
 from headwater.meetings.rooms.models import Meeting
 from headwater.meetings.rooms.participant import Participant
+from headwater.meetings.rooms.tasks import Tasks
 
 __all__ = ["Room"]
 
@@ -41,6 +46,17 @@ class Room:
         self.router = router
         self.participants: dict[ParticipantId, Participant] = {}
         self.expiry: asyncio.Task[None] | None = None
+        self._speaker: ActiveSpeaker | None = None
+        self._tasks = Tasks()
+
+    def start(self) -> None:
+        """Begin to listen to the router."""
+        self._tasks.spawn(self._follow(self.router.events()), name="room speaker")
+
+    async def close(self) -> None:
+        """Close the router and stop listening; idempotent."""
+        await self._tasks.close()
+        await self.router.close()
 
     def get(self, participant_id: str) -> Participant:
         """Find a participant.
@@ -67,6 +83,11 @@ class Room:
                 for data_id in other.publications.data_publisher_ids:
                     participant.receiving.add_data(data_id)
         self.tell_others(participant, ParticipantJoined(participant.view))
+        for other in self.others(participant):
+            if other.quality is not None:
+                participant.emit(QualityChanged(other.id, other.quality))
+        if self._speaker is not None:
+            participant.emit(self._speaker)
 
     async def remove(self, participant: Participant, *, reason: str) -> None:
         """Let somebody go: what they sent ends, then the others hear that they left."""
@@ -116,6 +137,11 @@ class Room:
             if other.receiving is not None:
                 other.receiving.remove(track.publisher_id)
 
+    def quality_changed(self, owner: Participant, score: int) -> None:
+        """Tell everybody, the owner included."""
+        for participant in list(self.participants.values()):
+            participant.emit(QualityChanged(owner.id, score))
+
     def data_published(self, owner: Participant, data_publisher_id: str) -> None:
         """Let the others receive it; its label travels in the channel itself."""
         for other in self.others(owner):
@@ -127,3 +153,18 @@ class Room:
         for other in self.others(owner):
             if other.receiving is not None:
                 other.receiving.remove_data(data_publisher_id)
+
+    # --- what the router tells -----------------------------------------------------------------
+
+    async def _follow(self, stream: AsyncIterator[Event]) -> None:
+        async for event in stream:
+            if isinstance(event, media.ActiveSpeaker):
+                self._speaker = ActiveSpeaker(event.publisher_id, self._owner_of(event.publisher_id))
+                for participant in list(self.participants.values()):
+                    participant.emit(self._speaker)
+
+    def _owner_of(self, publisher_id: str | None) -> str | None:
+        for participant in self.participants.values():
+            if any(track.publisher_id == publisher_id for track in participant.publications.tracks):
+                return participant.id
+        return None

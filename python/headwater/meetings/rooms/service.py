@@ -215,6 +215,7 @@ class RoomsService:
                     await router.close()
                     raise Closed("this server is going down")
                 room = self._rooms[meeting.id] = Room(meeting=meeting, router=router)
+                room.start()
                 self._expire_later(room)  # should the one who comes fail on the way in
         return room
 
@@ -301,7 +302,7 @@ class RoomsService:
             self._opening.pop(room.meeting.id, None)
             if room.meeting.ad_hoc:
                 self._meetings.pop(room.meeting.id, None)
-        await room.router.close()
+        await room.close()
 
     def _forget_unused(self) -> None:
         oldest = asyncio.get_running_loop().time() - self._limits.unused_meeting_seconds

@@ -23,9 +23,11 @@ from headwater.errors import (
 )
 from headwater.media.data_subscriber import DataSubscriber
 from headwater.media.events import (
+    ConnectionQuality,
     ConnectionStateChanged,
     Event,
     EventsLost,
+    LayerChanged,
     NegotiationNeeded,
     SubscriberClosed,
     TransportClosed,
@@ -33,8 +35,10 @@ from headwater.media.events import (
 from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
+from headwater.meetings.rooms import events
+from headwater.meetings.rooms.account import Account, Journal, account_of
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
-from headwater.meetings.rooms.models import RoomOptions, check_sdp
+from headwater.meetings.rooms.models import LayerWish, RoomOptions, check_sdp
 from headwater.meetings.rooms.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -52,19 +56,30 @@ class Subscriptions:
 
     Args:
         router: The room's router.
-        emit: Takes ``OfferMade`` and ``TransportLost`` events.
+        emit: Takes ``OfferMade``, ``LayerChanged`` and ``TransportLost`` events.
+        quality: Takes how well the connection works, 0 to 100.
         options: Bound on SDP; the DTLS version.
     """
 
-    def __init__(self, *, router: Router, emit: Callable[[RoomEvent], None], options: RoomOptions) -> None:
+    def __init__(
+        self,
+        *,
+        router: Router,
+        emit: Callable[[RoomEvent], None],
+        quality: Callable[[int], None],
+        options: RoomOptions,
+    ) -> None:
         self._router = router
         self._emit = emit
+        self._quality = quality
         self._options = options
         self._tasks = Tasks()
         self._transport: SubscribeTransport | None = None
         self._wanted: dict[str, TrackView] = {}
         self._wanted_data: set[str] = set()
         self._paused: set[str] = set()
+        self._wishes: dict[str, LayerWish] = {}
+        self._journals: dict[str, Journal] = {}
         self._subscribers: dict[str, Subscriber] = {}
         self._data: dict[str, DataSubscriber] = {}
         self._open_offer: OfferMade | None = None
@@ -99,6 +114,8 @@ class Subscriptions:
     def remove(self, publisher_id: str) -> None:
         """Stop receiving; the core closes the subscriber together with its publisher."""
         self._paused.discard(publisher_id)
+        self._wishes.pop(publisher_id, None)
+        self._journals.pop(publisher_id, None)
         if self._wanted.pop(publisher_id, None) is not None:
             self._changed.set()
 
@@ -155,6 +172,31 @@ class Subscriptions:
         (self._paused.add if paused else self._paused.discard)(publisher_id)
         if (subscriber := self._subscribers.get(publisher_id)) is not None:
             await (subscriber.pause() if paused else subscriber.resume())
+
+    async def set_layers(self, publisher_id: str, wish: LayerWish) -> None:
+        """Take what the participant would like to receive of a track; kept for a later subscriber.
+
+        Raises:
+            NotFound: The participant does not receive it.
+        """
+        if publisher_id not in self._wanted:
+            raise NotFound("you do not receive that track")
+        self._wishes[publisher_id] = wish
+
+    async def explain(self, publisher_id: str) -> Account:
+        """Say why the participant receives a track as it does.
+
+        Raises:
+            NotFound: The participant does not receive it.
+        """
+        subscriber, transport = self._subscribers.get(publisher_id), self._transport
+        if subscriber is None or transport is None:
+            raise NotFound("you do not receive that track")
+        stats = await asyncio.gather(
+            subscriber.get_stats(), subscriber.publisher.get_stats(), transport.get_stats()
+        )
+        journal = self._journals.get(publisher_id, Journal())
+        return account_of(*stats, journal, asyncio.get_running_loop().time())
 
     def attach(self) -> None:
         """The signalling connection is back: repeat the open offer, or make a new one."""
@@ -244,8 +286,8 @@ class Subscriptions:
     async def _open_transport(self) -> SubscribeTransport:
         if self._transport is None:
             self._transport = await self._router.create_subscribe_transport(dtls=self._options.dtls)
-            events = self._transport.events()
-            self._tasks.spawn(self._follow(self._transport, events), name="subscribe transport")
+            stream = self._transport.events()
+            self._tasks.spawn(self._follow(self._transport, stream), name="subscribe transport")
             self._offer_due = True
             self._settled.clear()
         return self._transport
@@ -272,8 +314,8 @@ class Subscriptions:
             return None
         for publisher_id, subscriber in zip(ids, subscribers, strict=True):
             self._subscribers[publisher_id] = subscriber
-            if publisher_id in self._paused:
-                with contextlib.suppress(HeadwaterError):  # closed meanwhile; the offer stands
+            with contextlib.suppress(HeadwaterError):  # closed meanwhile; the offer stands
+                if publisher_id in self._paused:
                     await subscriber.pause()
         return sdp
 
@@ -298,8 +340,8 @@ class Subscriptions:
                 tracks.append((subscriber.mid, view))
         return OfferMade(sdp, tuple(tracks))
 
-    async def _follow(self, transport: SubscribeTransport, events: AsyncIterator[Event]) -> None:
-        async for event in events:
+    async def _follow(self, transport: SubscribeTransport, stream: AsyncIterator[Event]) -> None:
+        async for event in stream:
             if transport is not self._transport:
                 return
             match event:
@@ -310,6 +352,10 @@ class Subscriptions:
                     self._changed.set()
                 case SubscriberClosed(id=subscriber_id, reason=reason):
                     self._subscriber_closed(subscriber_id, refused=reason in _REFUSALS)
+                case LayerChanged():
+                    self._layer_changed(event)
+                case ConnectionQuality(score=score):
+                    self._quality(score)
                 case EventsLost():
                     for subscriber in [s for s in self._subscribers.values() if s.closed]:
                         self._subscriber_closed(subscriber.id, refused=subscriber.close_reason in _REFUSALS)
@@ -326,6 +372,18 @@ class Subscriptions:
             del self._subscribers[publisher_id]
             if refused:  # the client cannot take it; offering it again would go on for ever
                 self._wanted.pop(publisher_id, None)
+
+    def _layer_changed(self, change: LayerChanged) -> None:
+        """Tell the participant, and remember it for ``explain``."""
+        for publisher_id, subscriber in self._subscribers.items():
+            if subscriber.id == change.subscriber_id:
+                told = events.LayerChanged(
+                    publisher_id, change.before, change.after, change.reason, change.estimate
+                )
+                now = asyncio.get_running_loop().time()
+                self._journals.setdefault(publisher_id, Journal()).note(now, told)
+                self._emit(told)
+                return
 
     async def _drop_transport(self) -> None:
         async with self._ending:

@@ -10,6 +10,8 @@ export type ClientMessage =
   | Candidate
   | Mute
   | SetSubscription
+  | SetLayers
+  | Why
   | RequestKeyFrame
   | RestartIce
   | Update
@@ -26,6 +28,11 @@ export type ServerMessage =
   | TrackPublished
   | TrackUpdated
   | TrackUnpublished
+  | LayerChanged
+  | LayersWanted
+  | ActiveSpeaker
+  | Quality
+  | WhyAnswer
   | TransportClosed
   | Token
   | Pong
@@ -62,6 +69,7 @@ export interface OfferedTrack {
   readonly mid: string;
   readonly source?: "camera" | "microphone" | "screen" | "screen_audio" | "unknown";
   readonly muted?: boolean;
+  readonly content?: "camera" | "detail" | "motion";
 }
 /**
  * Client's answer to the server's offer.
@@ -97,6 +105,30 @@ export interface SetSubscription {
   readonly type: "set_subscription";
   readonly publisher_id: string;
   readonly paused: boolean;
+  readonly id?: number | string | null;
+}
+/**
+ * Say what one would like to receive of a publisher; what is absent is no wish.
+ *
+ *     A whole: it takes the place of what was said before. Wishes are ceilings, the network may give less.
+ */
+export interface SetLayers {
+  readonly type: "set_layers";
+  readonly publisher_id: string;
+  readonly spatial?: number | null;
+  readonly temporal?: number | null;
+  readonly width?: number | null;
+  readonly height?: number | null;
+  readonly max_fps?: number | null;
+  readonly priority?: number | null;
+  readonly id?: number | string | null;
+}
+/**
+ * Ask why one receives a track as one does.
+ */
+export interface Why {
+  readonly type: "why";
+  readonly publisher_id: string;
   readonly id?: number | string | null;
 }
 /**
@@ -243,6 +275,93 @@ export interface TrackUnpublished {
   readonly type: "track_unpublished";
   readonly publisher_id: string;
   readonly participant_id: string;
+}
+/**
+ * What one receives of a publisher changed; without ``to`` the line is too thin for any picture.
+ */
+export interface LayerChanged {
+  readonly type: "layer_changed";
+  readonly publisher_id: string;
+  readonly reason: "bandwidth" | "overload" | "paused" | "publisher" | "requested" | "start";
+  readonly from?: Layer | null;
+  readonly to?: Layer | null;
+  readonly estimate?: number | null;
+}
+/**
+ * A spatial layer, 0 being the smallest picture, and a temporal layer, 0 the lowest frame rate.
+ */
+export interface Layer {
+  readonly spatial: number;
+  readonly temporal: number;
+}
+/**
+ * Which encodings of one's own track anybody needs; the others need not be sent.
+ */
+export interface LayersWanted {
+  readonly type: "layers_wanted";
+  readonly publisher_id: string;
+  readonly encodings?: readonly EncodingWanted[];
+  readonly max?: Layer | null;
+}
+/**
+ * Whether anybody needs one of the encodings that a track is sent in.
+ */
+export interface EncodingWanted {
+  readonly rid: string;
+  readonly active: boolean;
+}
+/**
+ * Who speaks; without ids nobody does.
+ */
+export interface ActiveSpeaker {
+  readonly type: "active_speaker";
+  readonly publisher_id?: string | null;
+  readonly participant_id?: string | null;
+}
+/**
+ * How well somebody's connection works, oneself included: 0 (nothing gets through) to 100.
+ */
+export interface Quality {
+  readonly type: "quality";
+  readonly participant_id: string;
+  readonly score: number;
+}
+/**
+ * Reply to ``why``: what was asked for, what was decided, what passes, and the last decisions.
+ */
+export interface WhyAnswer {
+  readonly type: "why";
+  readonly publisher_id: string;
+  readonly preferred?: Layer | null;
+  readonly target?: Layer | null;
+  readonly current?: Layer | null;
+  readonly paused?: boolean;
+  readonly codec?: string | null;
+  readonly layers?: readonly LayerStats[];
+  readonly estimate?: number | null;
+  readonly decisions?: readonly Decision[];
+  readonly id?: number | string | null;
+}
+/**
+ * One layer that a publisher sends now.
+ */
+export interface LayerStats {
+  readonly spatial: number;
+  readonly temporal: number;
+  readonly bitrate: number;
+  readonly width?: number | null;
+  readonly height?: number | null;
+  readonly fps?: number | null;
+}
+/**
+ * One change of what passes, and why.
+ */
+export interface Decision {
+  readonly ago_ms: number;
+  readonly from?: Layer | null;
+  readonly to?: Layer | null;
+  readonly reason: "bandwidth" | "overload" | "paused" | "publisher" | "requested" | "start";
+  readonly estimate?: number | null;
 }
 /**
  * The server lost a peer connection: drop it and make a new one.

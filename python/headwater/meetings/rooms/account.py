@@ -1,0 +1,119 @@
+"""The account of a received track: what was asked for, decided and sent, and why.
+
+``Journal`` keeps the last decisions of one track for the person who asks later. ``account_of`` puts them
+together with the statistics of the moment; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from headwater.media.layer import Layer
+from headwater.meetings.rooms.events import LayerChanged
+
+__all__ = ["Account", "Journal", "LayerAccount", "account_of"]
+
+Statistics = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class LayerAccount:
+    """One layer that the publisher sends: bit/s, pixels, frames per second."""
+
+    layer: Layer
+    bitrate: int
+    width: int | None
+    height: int | None
+    fps: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Why a participant receives a track as they do."""
+
+    preferred: Layer | None
+    target: Layer | None
+    current: Layer | None
+    paused: bool
+    codec: str | None
+    layers: tuple[LayerAccount, ...]
+    estimate: int | None
+    decisions: tuple[tuple[float, LayerChanged], ...]
+    """Newest first, each with how many seconds ago it was."""
+
+
+class Journal:
+    """The last decisions about one track; the oldest make room."""
+
+    __slots__ = ("_changes",)
+
+    def __init__(self) -> None:
+        self._changes: deque[tuple[float, LayerChanged]] = deque(maxlen=_KEPT)
+
+    def note(self, now: float, change: LayerChanged) -> None:
+        """Add a decision; ``now`` is loop time in seconds."""
+        self._changes.append((now, change))
+
+    def newest_first(self, now: float) -> tuple[tuple[float, LayerChanged], ...]:
+        """The decisions, each with its age in seconds."""
+        return tuple((now - at, change) for at, change in reversed(self._changes))
+
+
+def account_of(
+    subscriber: Statistics, publisher: Statistics, transport: Statistics, journal: Journal, now: float
+) -> Account:
+    """Put together what the statistics of the three say (``docs/reference/statistics.md``).
+
+    Args:
+        subscriber: The track on its way to the participant.
+        publisher: The track as it arrives.
+        transport: The participant's connection.
+        journal: The last decisions.
+        now: Loop time in seconds.
+    """
+    codec = publisher.get("codec")
+    estimate = transport.get("estimate")
+    return Account(
+        preferred=_layer(subscriber, "preferred"),
+        target=_layer(subscriber, "target"),
+        current=_layer(subscriber, "current"),
+        paused=bool(subscriber.get("paused")),
+        codec=codec.partition("/")[2] if isinstance(codec, str) else None,
+        layers=tuple(_layers(publisher)),
+        estimate=int(estimate) if isinstance(estimate, int | float) else None,
+        decisions=journal.newest_first(now),
+    )
+
+
+def _layer(stats: Statistics, step: str) -> Layer | None:
+    spatial, temporal = stats.get(f"{step}_spatial"), stats.get(f"{step}_temporal")
+    if not isinstance(spatial, int | float) or not isinstance(temporal, int | float):
+        return None
+    return Layer(int(spatial), int(temporal))
+
+
+def _layers(stats: Statistics) -> Iterator[LayerAccount]:
+    for spatial in range(_MAX_LAYERS):
+        for temporal in range(_MAX_LAYERS):
+            prefix = f"layer_{spatial}_{temporal}_"
+            if (bitrate := _number(stats, f"{prefix}bitrate")) is None:
+                continue
+            width, height = _number(stats, f"{prefix}width"), _number(stats, f"{prefix}height")
+            yield LayerAccount(
+                layer=Layer(spatial, temporal),
+                bitrate=int(bitrate),
+                width=None if width is None else int(width),
+                height=None if height is None else int(height),
+                fps=_number(stats, f"{prefix}fps"),
+            )
+
+
+def _number(stats: Statistics, name: str) -> float | None:
+    value = stats.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+_KEPT = 32
+_MAX_LAYERS = 8

@@ -1,0 +1,118 @@
+"""What participants are told of layers, speakers and connections, and what they get when they ask why."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from headwater.api.translate import message_of
+from headwater.errors import NotFound
+from headwater.media import events as media
+from headwater.media.layer import Layer
+from headwater.media.object import Statistics
+from headwater.media.subscriber import Subscriber
+from headwater.meetings.rooms import LayerWish, RoomsService, TrackHint
+from headwater.meetings.rooms import events as e
+from headwater.meetings.rooms.account import Journal, account_of
+from tests.unit.meetings.support import Person, eventually
+
+LOW, HIGH = Layer(0, 1), Layer(2, 2)
+
+
+async def watching(service: RoomsService) -> tuple[Person, Person, str, Subscriber]:
+    """Ada publishes a camera and Bob receives it."""
+    ada, bob = await Person.join(service, "Ada"), await Person.join(service, "Bob")
+    [publisher_id] = await ada.publish({"0": TrackHint("camera")}, video="cam")
+    await bob.answer_until({publisher_id})
+    transport = bob.participant.subscriptions.transport
+    assert transport is not None
+    return ada, bob, publisher_id, transport.subscribers[0]
+
+
+async def test_a_change_of_layer_is_told_with_its_reason(service: RoomsService) -> None:
+    ada, bob, publisher_id, subscriber = await watching(service)
+    subscriber._handle_event(media.LayerChanged(subscriber.id, HIGH, LOW, "bandwidth", 250_000))
+    told = await bob.hear(e.LayerChanged)
+    assert told == e.LayerChanged(publisher_id, HIGH, LOW, "bandwidth", 250_000)
+    assert not any(isinstance(event, e.LayerChanged) for event in ada.joining.events._events)
+    wire = msgspec.to_builtins(message_of(told))
+    assert wire == {
+        "type": "layer_changed",
+        "publisher_id": publisher_id,
+        "reason": "bandwidth",
+        "from": {"spatial": 2, "temporal": 2},
+        "to": {"spatial": 0, "temporal": 1},
+        "estimate": 250_000,
+    }
+
+
+async def test_who_asks_why_gets_the_last_decisions_newest_first(service: RoomsService) -> None:
+    _, bob, publisher_id, subscriber = await watching(service)
+    for number in range(40):
+        subscriber._handle_event(media.LayerChanged(subscriber.id, None, LOW, "start", number))
+        await bob.hear(e.LayerChanged)
+    account = await bob.participant.subscriptions.explain(publisher_id)
+    ages = [ago for ago, _ in account.decisions]
+    assert [change.estimate for _, change in account.decisions] == list(range(39, 7, -1))
+    assert ages == sorted(ages)
+
+
+async def test_nobody_learns_about_tracks_they_do_not_receive(service: RoomsService) -> None:
+    ada, _, publisher_id, _ = await watching(service)
+    with pytest.raises(NotFound):
+        await ada.participant.subscriptions.explain(publisher_id)
+    with pytest.raises(NotFound):
+        await ada.participant.subscriptions.set_layers(publisher_id, LayerWish(spatial=0))
+
+
+def test_an_account_says_what_the_statistics_say() -> None:
+    subscriber = {
+        "preferred_spatial": 2,
+        "preferred_temporal": 2,
+        "current_spatial": 0,
+        "current_temporal": 1,
+    }
+    publisher: Statistics = {"codec": "video/VP8", "layer_0_1_bitrate": 150_000, "layer_0_1_width": 320}
+    account = account_of(subscriber, publisher, {"estimate": 300_000}, Journal(), 0.0)
+    assert (account.preferred, account.target, account.current) == (HIGH, None, LOW)
+    assert (account.codec, account.estimate) == ("VP8", 300_000)
+    [layer] = account.layers
+    assert (layer.layer, layer.bitrate, layer.width, layer.height) == (LOW, 150_000, 320, None)
+
+
+async def test_what_nobody_needs_is_told_to_its_sender_alone(service: RoomsService) -> None:
+    ada, bob, publisher_id, subscriber = await watching(service)
+    wanted = (("low", True), ("mid", False))
+    subscriber.publisher._handle_event(media.LayersWanted(subscriber.publisher.id, wanted, LOW))
+    assert await ada.hear(e.LayersWanted) == e.LayersWanted(publisher_id, wanted, LOW)
+    assert not any(isinstance(event, e.LayersWanted) for event in bob.joining.events._events)
+
+
+async def test_the_worse_direction_counts_and_everybody_hears_it(service: RoomsService) -> None:
+    ada, bob, _, _ = await watching(service)
+    sending, receiving = ada.participant.publications.transport, ada.participant.subscriptions.transport
+    assert sending is not None
+    assert receiving is not None
+    sending._handle_event(media.ConnectionQuality(sending.id, 80))
+    for person in (ada, bob):
+        assert await person.hear(e.QualityChanged) == e.QualityChanged(ada.id, 80)
+    receiving._handle_event(media.ConnectionQuality(receiving.id, 30))
+    assert (await bob.hear(e.QualityChanged)).score == 30
+    sending._handle_event(media.ConnectionQuality(sending.id, 20))
+    assert (await bob.hear(e.QualityChanged)).score == 20
+    eve = await Person.join(service, "Eve")
+    assert await eve.hear(e.QualityChanged) == e.QualityChanged(ada.id, 20)
+
+
+async def test_who_speaks_is_told_also_to_those_who_come_later(service: RoomsService) -> None:
+    ada, bob, publisher_id, _ = await watching(service)
+    router = ada.joining.room.router
+    router._handle_event(
+        media.ActiveSpeaker(router.id, ada.participant.publications.publisher(publisher_id).id)
+    )
+    assert await bob.hear(e.ActiveSpeaker) == e.ActiveSpeaker(publisher_id, ada.id)
+    eve = await Person.join(service, "Eve")
+    assert await eve.hear(e.ActiveSpeaker) == e.ActiveSpeaker(publisher_id, ada.id)
+    router._handle_event(media.ActiveSpeaker(router.id, None))
+    assert await eve.hear(e.ActiveSpeaker) == e.ActiveSpeaker(None, None)
+    await eventually(lambda: ada.joining.room._speaker == e.ActiveSpeaker(None, None))
