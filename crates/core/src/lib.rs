@@ -27,6 +27,7 @@ pub mod command;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod srtp;
 
 mod client_hello;
 mod closing;
