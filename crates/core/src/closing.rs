@@ -10,13 +10,15 @@
 //! | data publisher | its data subscribers (`PublisherClosed`) |
 //!
 //! Children first: when an object's `Closed` event comes, everything that hung on it has had its
-//! own. Each object has exactly one. Closing what is closed already is an error of the caller
+//! own. What sits on other media threads closes when their relays end (`relay`). Each object has exactly one. Closing what is closed already is an error of the caller
 //! (`NotFound`) and harmless.
 
 use std::time::Instant;
 
 use crate::event::{CloseReason, Event};
 use crate::ids::{DataPublisherId, DataSubscriberId, ObjectId, RouterId, TransportId};
+use crate::publisher::Source;
+use crate::relay::RelayMessage;
 use crate::sfu::Sfu;
 use crate::transport::Transport;
 use crate::transport::webrtc::{Channel, Side, contained};
@@ -109,6 +111,9 @@ impl Sfu {
         let Some(publisher) = self.publishers.get_mut(key) else {
             return;
         };
+        if let Source::Relayed(track) = &mut publisher.source {
+            track.closing = true;
+        }
         let subscribers = std::mem::take(&mut publisher.subscribers);
         let recordings = std::mem::take(&mut publisher.recordings);
         for subscriber in subscribers {
@@ -118,14 +123,23 @@ impl Sfu {
             self.stop_recording(track, CloseReason::PublisherClosed, now);
         }
         let publisher = self.publishers.remove(key);
-        if let Some(session) = self.sessions.get_mut(publisher.session)
+        self.publisher_keys.remove(&publisher.id);
+        if matches!(publisher.source, Source::Relayed(_)) {
+            self.relays.held.0 -= 1;
+            return; // its own thread tells
+        }
+        let track = ObjectId::Publisher(publisher.id);
+        for taker in publisher.relays {
+            self.tell(taker, RelayMessage::Closed { track });
+        }
+        if let Source::Session { key: session, .. } = publisher.source
+            && let Some(session) = self.sessions.get_mut(session)
             && let Side::Publish(publishing) = &mut session.side
         {
             publishing.publishers.retain(|other| *other != key);
             publishing.streams.clear();
         }
-        self.publisher_keys.remove(&publisher.id);
-        self.emit_closed(ObjectId::Publisher(publisher.id), reason);
+        self.emit_closed(track, reason);
     }
 
     pub(crate) fn close_subscriber(&mut self, key: usize, reason: CloseReason) {
@@ -134,6 +148,8 @@ impl Sfu {
         };
         if let Some(publisher) = self.publishers.get_mut(subscriber.publisher) {
             publisher.subscribers.retain(|other| *other != key);
+            let track = ObjectId::Publisher(publisher.id);
+            self.release(track);
         }
         self.subscriber_keys.remove(&subscriber.id);
         let session = &mut self.sessions[subscriber.session];
@@ -170,16 +186,21 @@ impl Sfu {
     }
 
     pub(crate) fn close_data_publisher(&mut self, id: DataPublisherId, reason: CloseReason) {
-        let Some(publisher) = self.data_publishers.get_mut(&id) else {
+        let Some(mut publisher) = self.data_publishers.remove(&id) else {
             return;
         };
         for subscriber in std::mem::take(&mut publisher.subscribers) {
             self.close_data_subscriber(subscriber, CloseReason::PublisherClosed);
         }
-        let Some(publisher) = self.data_publishers.remove(&id) else {
-            return;
+        let Some(session) = publisher.session else {
+            self.relays.held.1 -= 1;
+            return; // its own thread tells
         };
-        if let Some(session) = self.sessions.get_mut(publisher.session) {
+        let track = ObjectId::DataPublisher(id);
+        for taker in publisher.relays {
+            self.tell(taker, RelayMessage::Closed { track });
+        }
+        if let Some(session) = self.sessions.get_mut(session) {
             for channel in session.channels.values_mut() {
                 if let Channel::Incoming { data_publisher, .. } = channel
                     && *data_publisher == Some(id)
@@ -191,7 +212,7 @@ impl Sfu {
                 publishing.data_publishers.retain(|other| *other != id);
             }
         }
-        self.emit_closed(ObjectId::DataPublisher(id), reason);
+        self.emit_closed(track, reason);
     }
 
     pub(crate) fn close_data_subscriber(&mut self, id: DataSubscriberId, reason: CloseReason) {
@@ -200,6 +221,7 @@ impl Sfu {
         };
         if let Some(publisher) = self.data_publishers.get_mut(&subscriber.data_publisher) {
             publisher.subscribers.retain(|other| *other != id);
+            self.release(ObjectId::DataPublisher(subscriber.data_publisher));
         }
         let session = &mut self.sessions[subscriber.session];
         let transport = session.belongs.transport;
@@ -222,6 +244,8 @@ impl Sfu {
         };
         if let Some(publisher) = self.publishers.get_mut(track.publisher) {
             publisher.recordings.retain(|other| *other != key);
+            let source = ObjectId::Publisher(publisher.id);
+            self.release(source);
         }
         if let Some(Transport::Recording(recording)) = self.transports.get_mut(&track.transport) {
             recording.tracks.retain(|other| *other != key);

@@ -21,7 +21,10 @@ pub(crate) fn enable(config: RtcConfig, codecs: &[CodecKind]) -> RtcConfig {
 
 /// A negotiated codec as the API shows it.
 pub(crate) fn info(params: &PayloadParams) -> CodecInfo {
-    let spec = params.spec();
+    describe(*params.pt(), &params.spec())
+}
+
+fn describe(payload_type: u8, spec: &CodecSpec) -> CodecInfo {
     let kind = if spec.codec.is_audio() {
         "audio"
     } else {
@@ -29,7 +32,7 @@ pub(crate) fn info(params: &PayloadParams) -> CodecInfo {
     };
     CodecInfo {
         mime: format!("{kind}/{}", spec.codec),
-        payload_type: *params.pt(),
+        payload_type,
         clock_rate: spec.clock_rate.get(),
         channels: spec.channels,
         fmtp: spec.format.to_string(),
@@ -49,6 +52,11 @@ pub(crate) struct Format {
 }
 
 impl Format {
+    /// The codec itself, out of RED.
+    pub(crate) fn info(&self) -> CodecInfo {
+        describe(self.primary, &self.spec)
+    }
+
     /// Looks `payload_type` up among what a peer negotiated.
     pub(crate) fn find(params: &[PayloadParams], payload_type: u8) -> Option<Self> {
         params.iter().find_map(|p| {

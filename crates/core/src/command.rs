@@ -93,7 +93,14 @@ pub enum Command {
         router: RouterId,
         options: RouterOptions,
     },
-    /// Close a router and all it holds. -> `Done`
+    /// Open a branch of a router: its part on another media thread. Tracks of one branch can be
+    /// taken in all branches of a home. -> `Done`
+    CreateBranch {
+        router: RouterId,
+        home: RouterId,
+        options: RouterOptions,
+    },
+    /// Close a router, or a branch, and all it holds on this thread. -> `Done`
     CloseRouter { router: RouterId },
 
     /// Open a transport that receives media. -> `Done`

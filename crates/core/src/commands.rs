@@ -7,13 +7,14 @@ use str0m::Candidate;
 use str0m::media::Mid;
 
 use crate::codec;
-use crate::command::{Command, TransportOptions};
+use crate::command::{Command, RouterOptions, TransportOptions};
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
 use crate::ids::{
     ObjectId, PublisherId, RecordingTrackId, RequestId, RouterId, SubscriberId, TransportId,
 };
-use crate::publisher::{Origin, Publisher};
+use crate::publisher::{Origin, Publisher, Source};
+use crate::relay::RelayMessage;
 use crate::rewrite::Rewriter;
 use crate::router::Router;
 use crate::sfu::Sfu;
@@ -24,7 +25,14 @@ use crate::transport::{Belongs, Transport};
 
 impl Sfu {
     /// Carries a command out. Its reply comes as [`Event::Reply`] from [`Sfu::poll`].
+    /// One that takes a track of another media thread is answered when that thread has.
     pub fn command(&mut self, now: Instant, request: RequestId, command: Command) {
+        if let Some(command) = self.park(now, request, command) {
+            self.carry_out(now, request, command);
+        }
+    }
+
+    pub(crate) fn carry_out(&mut self, now: Instant, request: RequestId, command: Command) {
         let transport = transport_of(&command);
         let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(now, command)));
         let result = outcome.unwrap_or_else(|_| {
@@ -40,13 +48,15 @@ impl Sfu {
     fn execute(&mut self, now: Instant, command: Command) -> Result<Reply, Error> {
         match command {
             Command::CreateRouter { router, options } => {
-                self.routers.insert(
-                    router,
-                    Router {
-                        options,
-                        transports: Vec::new(),
-                    },
-                );
+                self.add_router(router, router, options);
+                Ok(Reply::Done)
+            }
+            Command::CreateBranch {
+                router,
+                home,
+                options,
+            } => {
+                self.add_router(router, home, options);
                 Ok(Reply::Done)
             }
             Command::CloseRouter { router } => {
@@ -208,6 +218,15 @@ impl Sfu {
         }
     }
 
+    fn add_router(&mut self, id: RouterId, home: RouterId, options: RouterOptions) {
+        let router = Router {
+            options,
+            home,
+            transports: Vec::new(),
+        };
+        self.routers.insert(id, router);
+    }
+
     fn router(&mut self, id: RouterId) -> Result<&mut Router, Error> {
         self.routers
             .get_mut(&id)
@@ -282,7 +301,7 @@ impl Sfu {
         let taken = publishing.publishers.clone();
         if taken
             .iter()
-            .any(|other| self.publishers[*other].mid == str0m_mid)
+            .any(|other| self.publishers[*other].mid() == Some(str0m_mid))
         {
             return Err(Error::TrackNotFound(mid));
         }
@@ -298,12 +317,14 @@ impl Sfu {
             .find_map(|pt| params.iter().find(|params| params.pt() == *pt))
             .map(codec::info)
             .ok_or_else(|| Error::UnsupportedCodec(format!("any codec of track {mid:?}")))?;
-        let router = session.belongs.router;
         let origin = Origin {
             id: publisher,
-            router,
-            session: key,
-            mid: str0m_mid,
+            router: session.belongs.router,
+            transport: id,
+            source: Source::Session {
+                key,
+                mid: str0m_mid,
+            },
             kind: track.kind,
         };
         let place = self
@@ -326,10 +347,20 @@ impl Sfu {
         now: Instant,
     ) -> Result<Reply, Error> {
         let key = self.publisher_key(id)?;
-        let publisher = &mut self.publishers[key];
-        if publisher.paused == paused {
-            return Ok(Reply::Done);
+        if self.publishers[key].paused != paused {
+            self.set_publisher_paused(key, paused, now);
+            let object = ObjectId::Publisher(id);
+            self.tell_takers(object, || RelayMessage::Paused {
+                publisher: id,
+                paused,
+            });
+            self.emit(Event::Paused { object, paused });
         }
+        Ok(Reply::Done)
+    }
+
+    pub(crate) fn set_publisher_paused(&mut self, key: usize, paused: bool, now: Instant) {
+        let publisher = &mut self.publishers[key];
         publisher.paused = paused;
         for track in &publisher.recordings {
             self.recordings[*track].end_run();
@@ -341,11 +372,6 @@ impl Sfu {
         if recorded && !paused {
             self.want_key_frame(key, now);
         }
-        self.emit(Event::Paused {
-            object: ObjectId::Publisher(id),
-            paused,
-        });
-        Ok(Reply::Done)
     }
 
     fn pause_subscriber(

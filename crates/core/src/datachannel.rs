@@ -11,20 +11,46 @@ use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
-use crate::ids::{DataPublisherId, DataSubscriberId, TransportId};
+use crate::ids::{DataPublisherId, DataSubscriberId, ObjectId, RouterId, TransportId};
+use crate::relay::RelayMessage;
 use crate::sfu::Sfu;
 use crate::transport::webrtc::{Channel, MAX_MESSAGE, Panicked, Side, contained};
 
 /// One data channel in.
 pub(crate) struct DataPublisher {
-    pub(crate) session: usize,
+    /// Its session, unless it is relayed.
+    pub(crate) session: Option<usize>,
+    pub(crate) router: RouterId,
     pub(crate) label: String,
     /// As the client opened it.
     pub(crate) config: Option<ChannelConfig>,
     pub(crate) tapped: bool,
     pub(crate) subscribers: Vec<DataSubscriberId>,
+    /// The media threads that take it by relay.
+    pub(crate) relays: Vec<u16>,
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
+}
+
+impl DataPublisher {
+    pub(crate) const fn new(
+        session: Option<usize>,
+        router: RouterId,
+        label: String,
+        config: Option<ChannelConfig>,
+    ) -> Self {
+        Self {
+            session,
+            router,
+            label,
+            config,
+            tapped: false,
+            subscribers: Vec::new(),
+            relays: Vec::new(),
+            messages: 0,
+            bytes: 0,
+        }
+    }
 }
 
 /// One data channel out.
@@ -102,15 +128,8 @@ impl Sfu {
         }
         let config = open.and_then(|channel| session.rtc.channel(channel)?.config().cloned());
         session.publishing()?.data_publishers.push(id);
-        let publisher = DataPublisher {
-            session: session_key,
-            label,
-            config,
-            tapped: false,
-            subscribers: Vec::new(),
-            messages: 0,
-            bytes: 0,
-        };
+        let router = session.belongs.router;
+        let publisher = DataPublisher::new(Some(session_key), router, label, config);
         self.data_publishers.insert(id, publisher);
         Ok(Reply::Done)
     }
@@ -128,7 +147,7 @@ impl Sfu {
             .ok_or(Error::NotFound {
                 what: "data publisher",
             })?;
-        let router = self.sessions[publisher.session].belongs.router;
+        let router = publisher.router;
         let label = publisher.label.clone();
         if router != self.sessions[session_key].belongs.router {
             return Err(Error::NotFound {
@@ -253,7 +272,18 @@ impl Sfu {
         session.channels.insert(channel, what);
         let transport = session.belongs.transport;
         self.emit(opened(transport, &config));
-        if let Some(publisher) = id.and_then(|id| self.data_publishers.get_mut(&id)) {
+        if let Some(id) = id {
+            self.tell_takers(ObjectId::DataPublisher(id), || RelayMessage::Channel {
+                data_publisher: id,
+                config: Box::new(config.clone()),
+            });
+            self.open_data_publisher(id, config);
+        }
+    }
+
+    /// A data publisher's channel is open at its client: open those of its subscribers.
+    pub(crate) fn open_data_publisher(&mut self, id: DataPublisherId, config: ChannelConfig) {
+        if let Some(publisher) = self.data_publishers.get_mut(&id) {
             publisher.config = Some(config);
             let takers = publisher.subscribers.iter();
             let sessions: Vec<_> = takers.map(|id| self.data_subscribers[id].session).collect();
@@ -299,6 +329,7 @@ impl Sfu {
             let subscriber = self.data_publishers[&id].subscribers[index];
             self.deliver(subscriber, binary, payload);
         }
+        self.relay_message(id, binary, payload);
     }
 
     /// The channel of a data subscriber is open: send what has waited for it.

@@ -6,6 +6,7 @@ use str0m::rtp::Ssrc;
 
 use crate::event::{CloseReason, TrackKind};
 use crate::keyframe::Ask;
+use crate::publisher::Source;
 use crate::sfu::Sfu;
 use crate::timer::Reason;
 use crate::transport::webrtc::{Panicked, contained};
@@ -37,6 +38,7 @@ impl Sfu {
         let publisher = &self.publishers[publisher];
         !publisher.paused
             && (!publisher.recordings.is_empty()
+                || !publisher.relays.is_empty()
                 || publisher
                     .subscribers
                     .iter()
@@ -74,12 +76,16 @@ impl Sfu {
 
     fn send_key_frame_request(&mut self, key: usize) {
         let publisher = &mut self.publishers[key];
-        let session = &mut self.sessions[publisher.session];
+        let (session_key, mid) = match publisher.source {
+            Source::Session { key, mid } => (key, mid),
+            Source::Relayed(_) => return self.relay_key_frame_request(key),
+        };
         // Before the first packet there is no stream to ask for; the timer will try again.
         let Some(ssrc) = publisher.layers.target().map(Ssrc::from) else {
             return;
         };
-        let kind = session.key_frame_kind(publisher.mid);
+        let session = &mut self.sessions[session_key];
+        let kind = session.key_frame_kind(mid);
         let asked = contained(|| {
             let mut direct = session.rtc.direct_api();
             direct
@@ -90,8 +96,7 @@ impl Sfu {
             Ok(Some(())) => {
                 publisher.stats.key_frame_requests += 1;
                 self.counters.key_frame_requests += 1;
-                let session = publisher.session;
-                self.mark_dirty(session);
+                self.mark_dirty(session_key);
             }
             Ok(None) => {}
             Err(Panicked) => self

@@ -84,6 +84,11 @@ pub enum ObjectId {
 }
 
 impl ObjectId {
+    /// The media thread on which the object lives.
+    pub const fn thread(self) -> u16 {
+        (self.handle() >> THREAD_SHIFT) as u16
+    }
+
     /// The bare handle.
     pub const fn handle(self) -> u64 {
         match self {

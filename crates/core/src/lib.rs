@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Beside it: `negotiation` (SDP through `sdp_in` and `sdp_out`), `datachannel`,
-//! `transport/recording`, `gate` (pauses, key-frame requests) and `closing` (who closes whom).
+//! `transport/recording`, `relay` (tracks of other media threads), `gate` (pauses, key-frame requests) and `closing` (who closes whom).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -44,6 +44,7 @@ mod negotiation;
 mod packet;
 mod publisher;
 mod random;
+pub mod relay;
 mod rewrite;
 mod router;
 mod sdp_in;
@@ -57,6 +58,7 @@ mod transport;
 
 use event::Event;
 use ids::TransportId;
+use relay::RelayMessage;
 
 pub use sfu::Sfu;
 
@@ -118,6 +120,13 @@ pub enum Output {
     Transmit(Transmit),
     /// Tell Python.
     Event(Event),
+    /// Hand this to [`Sfu::relay`] of another media thread, in order.
+    Relay {
+        /// Which.
+        thread: u16,
+        /// What.
+        message: RelayMessage,
+    },
     /// Nothing more now; call `timeout` at this moment at the latest.
     Timeout(Instant),
 }

@@ -1,8 +1,9 @@
 //! One packet on its way through the fan-out: parsed once, shared by all subscribers.
 
 use std::cell::OnceCell;
+use std::time::Instant;
 
-use str0m::rtp::{ExtensionValues, RedDecoder, RtpPacket, Vp8Descriptor};
+use str0m::rtp::{ExtensionValues, RedDecoder, RtpHeader, RtpPacket, SeqNo, Vp8Descriptor};
 
 use crate::codec::Format;
 use crate::extension;
@@ -10,9 +11,31 @@ use crate::keyframe;
 use crate::rewrite::Original;
 use crate::shared::Payload;
 
+/// What of an opened RTP packet goes on; a value, so that it can cross to another media thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Rtp {
+    /// Extended by the rollover counter.
+    pub(crate) seq_no: SeqNo,
+    pub(crate) header: RtpHeader,
+    pub(crate) payload: Payload,
+    /// When it arrived.
+    pub(crate) timestamp: Instant,
+}
+
+impl From<RtpPacket> for Rtp {
+    fn from(packet: RtpPacket) -> Self {
+        Self {
+            seq_no: packet.seq_no,
+            header: packet.header,
+            payload: packet.payload,
+            timestamp: packet.timestamp,
+        }
+    }
+}
+
 /// A publisher's packet with what every subscriber needs to know about it.
 pub(crate) struct Packet<'a> {
-    pub(crate) rtp: &'a RtpPacket,
+    pub(crate) rtp: &'a Rtp,
     pub(crate) format: Format,
     pub(crate) ssrc: u32,
     pub(crate) keyframe: bool,
@@ -23,7 +46,7 @@ pub(crate) struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    pub(crate) fn new(rtp: &'a RtpPacket, format: Format) -> Self {
+    pub(crate) fn new(rtp: &'a Rtp, format: Format) -> Self {
         let vp8 = match format.spec.codec {
             str0m::format::Codec::Vp8 => Vp8Descriptor::parse(&rtp.payload).ok(),
             _ => None,

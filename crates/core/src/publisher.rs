@@ -3,22 +3,22 @@
 use std::time::Instant;
 
 use str0m::media::{Mid, Rid};
-use str0m::rtp::RtpPacket;
 
 use crate::codec::Format;
 use crate::event::{CodecInfo, TrackKind};
-use crate::ids::{PublisherId, RouterId};
+use crate::ids::{PublisherId, RouterId, TransportId};
 use crate::keyframe::{self, Throttle};
 use crate::layers::Largest;
 use crate::packet::Packet;
+use crate::relay::RelayedTrack;
 
 /// One track in.
 pub(crate) struct Publisher {
     pub(crate) id: PublisherId,
     pub(crate) router: RouterId,
-    /// Place of its session.
-    pub(crate) session: usize,
-    pub(crate) mid: Mid,
+    pub(crate) source: Source,
+    /// The transport on which it arrives, perhaps on another media thread.
+    pub(crate) transport: TransportId,
     pub(crate) kind: TrackKind,
     pub(crate) codec: CodecInfo,
     /// The first packet has come.
@@ -28,6 +28,8 @@ pub(crate) struct Publisher {
     pub(crate) throttle: Throttle,
     pub(crate) subscribers: Vec<usize>,
     pub(crate) recordings: Vec<usize>,
+    /// The media threads that take it by relay.
+    pub(crate) relays: Vec<u16>,
     /// The meaning of the last payload type seen.
     format: Option<Format>,
     pub(crate) stats: PublisherStats,
@@ -46,12 +48,20 @@ pub(crate) struct PublisherStats {
     pub(crate) last_packet: Option<Instant>,
 }
 
+/// Where a publisher's packets come from.
+pub(crate) enum Source {
+    /// An m-line of a client's session.
+    Session { key: usize, mid: Mid },
+    /// The same publisher on another media thread.
+    Relayed(RelayedTrack),
+}
+
 /// Who a new publisher is.
 pub(crate) struct Origin {
     pub(crate) id: PublisherId,
     pub(crate) router: RouterId,
-    pub(crate) session: usize,
-    pub(crate) mid: Mid,
+    pub(crate) transport: TransportId,
+    pub(crate) source: Source,
     pub(crate) kind: TrackKind,
 }
 
@@ -60,15 +70,15 @@ impl Publisher {
         let Origin {
             id,
             router,
-            session,
-            mid,
+            transport,
+            source,
             kind,
         } = origin;
         Self {
             id,
             router,
-            session,
-            mid,
+            transport,
+            source,
             kind,
             codec,
             active: false,
@@ -77,8 +87,25 @@ impl Publisher {
             throttle: Throttle::default(),
             subscribers: Vec::new(),
             recordings: Vec::new(),
+            relays: Vec::new(),
             format: None,
             stats: PublisherStats::default(),
+        }
+    }
+
+    /// Its session, unless it is relayed.
+    pub(crate) const fn session(&self) -> Option<usize> {
+        match self.source {
+            Source::Session { key, .. } => Some(key),
+            Source::Relayed(_) => None,
+        }
+    }
+
+    /// Its m-line, unless it is relayed.
+    pub(crate) const fn mid(&self) -> Option<Mid> {
+        match self.source {
+            Source::Session { mid, .. } => Some(mid),
+            Source::Relayed(_) => None,
         }
     }
 
@@ -99,7 +126,7 @@ impl Publisher {
         rid: Option<Rid>,
         now: Instant,
     ) -> bool {
-        let rtp: &RtpPacket = packet.rtp;
+        let rtp = packet.rtp;
         self.stats.packets += 1;
         self.stats.bytes += rtp.payload.len() as u64;
         self.stats.last_packet = Some(now);

@@ -5,13 +5,15 @@
 
 use std::time::Instant;
 
+use str0m::media::Rid;
 use str0m::rtp::RtpPacket;
 
-use crate::codec::{self, Format};
+use crate::codec::Format;
 use crate::command::RouterOptions;
 use crate::event::{CloseReason, Event, TrackKind};
-use crate::ids::TransportId;
-use crate::packet::{MAX_PAYLOAD, Packet};
+use crate::ids::{RouterId, TransportId};
+use crate::packet::{MAX_PAYLOAD, Packet, Rtp};
+use crate::publisher::Source;
 use crate::sfu::Sfu;
 use crate::subscriber::{self, Verdict};
 use crate::transport::webrtc::{Panicked, Side, contained};
@@ -19,6 +21,8 @@ use crate::transport::webrtc::{Panicked, Side, contained};
 /// Publishers, subscribers and fan-out of one room.
 pub(crate) struct Router {
     pub(crate) options: RouterOptions,
+    /// Its name on the thread where the room began; its own there.
+    pub(crate) home: RouterId,
     pub(crate) transports: Vec<TransportId>,
 }
 
@@ -58,8 +62,8 @@ impl Sfu {
     }
 
     /// A packet that a publish session has opened and verified.
-    pub(crate) fn handle_rtp(&mut self, session_key: usize, rtp: &RtpPacket, now: Instant) {
-        let Some((key, rid)) = self.publisher_of(session_key, rtp) else {
+    pub(crate) fn handle_rtp(&mut self, session_key: usize, rtp: RtpPacket, now: Instant) {
+        let Some((key, rid)) = self.publisher_of(session_key, &rtp) else {
             self.counters.drop_unpublished += 1;
             return;
         };
@@ -71,6 +75,20 @@ impl Sfu {
             self.counters.drop_unpublished += 1;
             return;
         };
+        let rtp = Rtp::from(rtp);
+        self.relay_packet(key, &rtp, rid, &format);
+        self.take_packet(key, &rtp, rid, format, now);
+    }
+
+    /// A publisher's packet, from its session or by relay: to all who take it here.
+    pub(crate) fn take_packet(
+        &mut self,
+        key: usize,
+        rtp: &Rtp,
+        rid: Option<Rid>,
+        format: Format,
+        now: Instant,
+    ) {
         let packet = Packet::new(rtp, format);
         let publisher = &mut self.publishers[key];
         let retarget = publisher.handle_packet(&packet, rid, now);
@@ -95,15 +113,17 @@ impl Sfu {
     fn adopt_codec(&mut self, key: usize, format: &Format) {
         let publisher = &mut self.publishers[key];
         publisher.active = true;
-        let params = self.sessions[publisher.session].rtc.codec_config().params();
-        if let Some(params) = params.iter().find(|p| *p.pt() == format.primary) {
-            publisher.codec = codec::info(params);
+        publisher.codec = format.info();
+        match &mut publisher.source {
+            Source::Session { .. } => {
+                let event = Event::PublisherActive {
+                    publisher: publisher.id,
+                    codec: publisher.codec.clone(),
+                };
+                self.emit(event);
+            }
+            Source::Relayed(track) => track.format = Some(*format), // its own thread has told
         }
-        let event = Event::PublisherActive {
-            publisher: publisher.id,
-            codec: publisher.codec.clone(),
-        };
-        self.emit(event);
         let subscribers = self.publishers[key].subscribers.clone();
         for subscriber in subscribers {
             if !self.can_take(subscriber, format) {
@@ -127,7 +147,7 @@ impl Sfu {
         &mut self,
         session_key: usize,
         rtp: &RtpPacket,
-    ) -> Option<(usize, Option<str0m::media::Rid>)> {
+    ) -> Option<(usize, Option<Rid>)> {
         let session = &mut self.sessions[session_key];
         let ssrc = rtp.header.ssrc;
         let Side::Publish(publishing) = &mut session.side else {
@@ -143,7 +163,7 @@ impl Sfu {
             .publishers
             .iter()
             .copied()
-            .find(|key| self.publishers[*key].mid == mid);
+            .find(|key| self.publishers[*key].mid() == Some(mid));
         if publishing.streams.len() >= MAX_STREAMS {
             publishing.streams.clear(); // a peer that changes its SSRCs all the time
         }
@@ -153,12 +173,28 @@ impl Sfu {
         publisher.map(|key| (key, rid))
     }
 
+    /// What a publisher sends, as far as is known: its packets' format, else its client's
+    /// preference.
+    pub(crate) fn format_in_use(&self, publisher: usize) -> Option<Format> {
+        let publisher = &self.publishers[publisher];
+        match &publisher.source {
+            Source::Session { key, .. } => {
+                let params = self.sessions[*key].rtc.codec_config().params();
+                Format::find(params, publisher.codec.payload_type)
+            }
+            Source::Relayed(track) => track.format,
+        }
+    }
+
     fn format_of(&mut self, key: usize, payload_type: u8) -> Option<Format> {
         let publisher = &mut self.publishers[key];
         if let Some(format) = publisher.format(payload_type) {
             return Some(format);
         }
-        let params = self.sessions[publisher.session].rtc.codec_config().params();
+        let params = self.sessions[publisher.session()?]
+            .rtc
+            .codec_config()
+            .params();
         let format = Format::find(params, payload_type)?;
         let is_audio = format.spec.codec.is_audio();
         if is_audio != (publisher.kind == TrackKind::Audio) {

@@ -29,6 +29,7 @@ use crate::ids::{
 };
 use crate::publisher::Publisher;
 use crate::random::Random;
+use crate::relay::Relays;
 use crate::router::Router;
 use crate::shared::Provider;
 use crate::stats::Counters;
@@ -60,6 +61,7 @@ pub struct Sfu {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) dirty: VecDeque<usize>,
     pub(crate) doomed: Vec<(TransportId, CloseReason)>,
+    pub(crate) relays: Relays,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
 }
@@ -95,6 +97,7 @@ impl Sfu {
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
             doomed: Vec::new(),
+            relays: Relays::default(),
             timers: Timers::default(),
             counters: Counters::default(),
         }
@@ -223,6 +226,7 @@ impl Sfu {
                         self.key_frame_timer(key, now);
                     }
                 }
+                Reason::Relay => self.relay_timer(timer.handle, now),
                 Reason::SenderReport => {
                     if let Some(&key) = self.recording_keys.get(&RecordingTrackId(timer.handle)) {
                         self.report(key, now);
@@ -344,7 +348,7 @@ impl Sfu {
         match event {
             RtcEvent::RtpPacket(packet) => {
                 self.hear(key, now);
-                self.handle_rtp(key, &packet, now);
+                self.handle_rtp(key, packet, now);
             }
             RtcEvent::Connected => {
                 self.set_state(key, ConnectionState::Connected, now);

@@ -38,6 +38,10 @@ pub(crate) struct Counters {
     pub(crate) plis_received: u64,
     pub(crate) nacks_received: u64,
     pub(crate) nacks_sent: u64,
+    pub(crate) relayed_in: u64,
+    pub(crate) relayed_out: u64,
+    pub(crate) relay_unclaimed: u64,
+    pub(crate) relay_timeouts: u64,
 }
 
 type Values = Vec<(&'static str, StatValue)>;
@@ -46,6 +50,7 @@ impl Sfu {
     pub(crate) fn all_counters(&self) -> Vec<(&'static str, u64)> {
         let c = &self.counters;
         let (ufrags, addresses) = self.demux.len();
+        let (relayed, relayed_data) = self.relays.held;
         vec![
             ("packets_in", c.packets_in),
             ("bytes_in", c.bytes_in),
@@ -66,11 +71,19 @@ impl Sfu {
             ("plis_received", c.plis_received),
             ("nacks_received", c.nacks_received),
             ("nacks_sent", c.nacks_sent),
+            ("relayed_in", c.relayed_in),
+            ("relayed_out", c.relayed_out),
+            ("relay_unclaimed", c.relay_unclaimed),
+            ("relay_timeouts", c.relay_timeouts),
+            ("relayed_tracks", relayed + relayed_data),
             ("routers", self.routers.len() as u64),
             ("transports", self.transports.len() as u64),
-            ("publishers", self.publishers.len() as u64),
+            ("publishers", self.publishers.len() as u64 - relayed),
             ("subscribers", self.subscribers.len() as u64),
-            ("data_publishers", self.data_publishers.len() as u64),
+            (
+                "data_publishers",
+                self.data_publishers.len() as u64 - relayed_data,
+            ),
             ("data_subscribers", self.data_subscribers.len() as u64),
             ("recording_tracks", self.recordings.len() as u64),
             ("known_ufrags", ufrags as u64),
@@ -271,7 +284,7 @@ impl Sfu {
         let place = publishing
             .publishers
             .iter()
-            .find(|p| self.publishers[**p].mid == stats.mid);
+            .find(|p| self.publishers[**p].mid() == Some(stats.mid));
         let Some(publisher) = place.and_then(|place| self.publishers.get_mut(*place)) else {
             return;
         };

@@ -17,6 +17,8 @@ pub(crate) enum Reason {
     Liveness,
     /// Ask a publisher again for a key frame.
     KeyFrame,
+    /// Another media thread has been asked for tracks; the handle counts the questions.
+    Relay,
     /// A recording track's sender report is due.
     SenderReport,
 }

@@ -9,6 +9,7 @@ use headwater_core::event::{Event, Reply};
 use headwater_core::ids::{
     HandleAllocator, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
 };
+use headwater_core::relay::RelayMessage;
 use headwater_core::{Output, Route, Sfu, SfuConfig, Socket, Transmit};
 use str0m::RtcConfig;
 use str0m::channel::ChannelConfig;
@@ -31,6 +32,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// What recording transports have sent: when, where to, what.
     pub recorded: Vec<(Instant, SocketAddr, Vec<u8>)>,
+    /// What the core has for other media threads, and for which.
+    pub relayed: Vec<(u16, RelayMessage)>,
     /// Datagrams nobody claimed.
     pub unrouted: u64,
     handles: HandleAllocator,
@@ -62,6 +65,7 @@ impl World {
             network: Network::new(seed),
             events: Vec::new(),
             recorded: Vec::new(),
+            relayed: Vec::new(),
             unrouted: 0,
             handles: HandleAllocator::default(),
             requests: 0,
@@ -334,6 +338,7 @@ impl World {
                     self.replies.push((request, result));
                 }
                 Output::Event(event) => self.events.push(event),
+                Output::Relay { thread, message } => self.relayed.push((thread, message)),
                 Output::Timeout(at) => {
                     self.sfu_timeout = at.max(self.now + Duration::from_micros(100));
                     return;

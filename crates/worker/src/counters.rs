@@ -45,6 +45,10 @@ counters! {
     datagrams_handed_over,
     /// Datagrams lost because that thread's ring was full.
     handover_full,
+    /// Letters with relayed tracks taken from sibling threads.
+    relay_letters,
+    /// Relayed packets and messages dropped because a sibling did not keep up.
+    relay_dropped,
     /// Commands executed.
     commands,
     /// Events emitted.

@@ -1,5 +1,5 @@
-//! What others put before a media thread: commands from above, datagrams and steering advice from
-//! its siblings. All bounded; the thread is woken by its [`Bell`].
+//! What others put before a media thread: commands from above; datagrams, steering advice and
+//! relayed tracks from its siblings. All bounded; the thread is woken by its [`Bell`].
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -10,6 +10,7 @@ use headwater_core::command::Command;
 use headwater_core::ids::RequestId;
 
 use crate::outbox::Outbox;
+use crate::relay::RelayRing;
 use crate::signal::Bell;
 
 /// Datagrams of one source that arrived at another thread's socket, one after the other.
@@ -54,6 +55,7 @@ pub(crate) struct Inbox {
     pub(crate) orders: ArrayQueue<Order>,
     pub(crate) datagrams: ArrayQueue<HandedOver>,
     pub(crate) advice: ArrayQueue<Advice>,
+    pub(crate) relay: RelayRing,
     pub(crate) bell: Bell,
     pub(crate) stop: AtomicBool,
     pub(crate) outbox: Outbox,
@@ -73,6 +75,7 @@ impl Inbox {
             orders: ArrayQueue::new(MAX_IN_FLIGHT),
             datagrams: ArrayQueue::new(HANDOVER_RING),
             advice: ArrayQueue::new(ADVICE_RING),
+            relay: RelayRing::new(),
             bell,
             stop: AtomicBool::new(false),
             outbox: Outbox::new(),

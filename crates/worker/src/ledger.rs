@@ -109,7 +109,9 @@ pub(crate) fn uncount(inbox: &Inbox, object: ObjectId) {
 
 fn made_by(command: &Command) -> Vec<ObjectId> {
     match command {
-        Command::CreateRouter { router, .. } => vec![ObjectId::Router(*router)],
+        Command::CreateRouter { router, .. } | Command::CreateBranch { router, .. } => {
+            vec![ObjectId::Router(*router)]
+        }
         Command::CreatePublishTransport { transport, .. }
         | Command::CreateSubscribeTransport { transport, .. }
         | Command::CreateRecordingTransport { transport, .. } => {

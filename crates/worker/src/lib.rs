@@ -23,6 +23,7 @@ mod media_thread;
 mod outbox;
 mod receive;
 mod recording;
+mod relay;
 mod send_batch;
 mod signal;
 mod steering;

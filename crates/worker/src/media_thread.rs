@@ -25,6 +25,7 @@ use crate::inbox::{Inbox, Order};
 use crate::ledger::{self, Ledger};
 use crate::outbox::Waiting;
 use crate::recording::RecordingSockets;
+use crate::relay::Relaying;
 use crate::send_batch::SendBatch;
 use crate::signal::EventSignal;
 use crate::steering::SteeringTable;
@@ -52,6 +53,7 @@ pub(crate) struct MediaThread {
     pub(crate) steering: SteeringTable,
     pub(crate) ledger: Ledger,
     pub(crate) waiting: Waiting,
+    pub(crate) relaying: Relaying,
     pub(crate) counters: Counters,
     pub(crate) published: Instant,
     /// Events were pushed in this turn.
@@ -77,6 +79,7 @@ impl MediaThread {
             steering: SteeringTable::new(now),
             ledger: Ledger::default(),
             waiting: Waiting::default(),
+            relaying: Relaying::default(),
             counters: Counters::default(),
             published: now,
             emitted: false,
@@ -120,7 +123,7 @@ impl MediaThread {
             self.deadline
                 .min(publish)
                 .saturating_duration_since(now)
-                .min(LONGEST_WAIT)
+                .min(self.relaying.patience().unwrap_or(LONGEST_WAIT))
         };
         match self.setup.poll.poll(poll_events, Some(timeout)) {
             Ok(()) => {}
@@ -139,6 +142,7 @@ impl MediaThread {
         self.inbox().bell.silence();
         self.receive();
         self.take_letters();
+        self.take_relayed();
         self.take_orders();
         let now = Instant::now();
         if now >= self.deadline {
@@ -185,13 +189,19 @@ impl MediaThread {
     pub(crate) fn drain(&mut self, now: Instant) {
         loop {
             match self.sfu.poll(now) {
-                Output::Transmit(transmit) => self.gather(&transmit),
+                Output::Transmit(transmit) => {
+                    if self.relaying.is_fresh() {
+                        self.post_relayed(); // before we seal: the sibling has as much to do
+                    }
+                    self.gather(&transmit);
+                }
                 Output::Event(event) => {
                     if matches!(event, Event::Closed { .. }) {
                         self.send_batch(); // the last packets may need a socket that closes now
                     }
                     self.emit(event);
                 }
+                Output::Relay { thread, message } => self.relaying.add(thread, message),
                 Output::Timeout(deadline) => {
                     self.deadline = deadline;
                     break;
@@ -199,6 +209,7 @@ impl MediaThread {
             }
         }
         self.send_batch();
+        self.post_relayed();
     }
 
     /// Add a datagram to the batch; what it does not continue leaves first.
@@ -262,6 +273,8 @@ impl MediaThread {
         self.batch.clear();
         self.buffers = ReceiveBuffers::new(); // one of them may have been in use
         self.recordings.clear();
+        self.relaying.reset(self.setup.index, &self.setup.inboxes);
+        self.post_relayed();
         let (objects, events) = self.ledger.end_everything();
         let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
         for object in objects {
@@ -290,11 +303,13 @@ impl MediaThread {
                     Output::Transmit(transmit) => self.gather(&transmit),
                     Output::Event(Event::Reply { request: CLOSE, .. }) => {}
                     Output::Event(event) => self.emit(event),
+                    Output::Relay { thread, message } => self.relaying.add(thread, message),
                     Output::Timeout(_) => break,
                 }
             }
             self.send_batch();
         }
+        self.post_relayed();
     }
 
     fn publish_counters(&mut self, now: Instant) {

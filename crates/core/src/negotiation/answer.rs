@@ -7,7 +7,6 @@ use str0m::change::SdpAnswer;
 use str0m::media::Mid;
 
 use super::invalid;
-use crate::codec;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
 use crate::ids::TransportId;
@@ -103,9 +102,7 @@ impl Sfu {
     /// decode what it carries.
     fn connect_line(&mut self, key: usize, place: usize, mid: Mid, intake: &Intake, now: Instant) {
         let subscriber = &self.subscribers[place];
-        let publisher = &self.publishers[subscriber.publisher];
-        let params = self.sessions[publisher.session].rtc.codec_config().params();
-        let format = codec::Format::find(params, publisher.codec.payload_type);
+        let format = self.format_in_use(subscriber.publisher);
         let session = &mut self.sessions[key];
         let wanted = intake
             .sections

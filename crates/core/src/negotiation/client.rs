@@ -118,7 +118,7 @@ impl Sfu {
             .publishers
             .iter()
             .copied()
-            .filter(|publisher| !is_active(self.publishers[*publisher].mid))
+            .filter(|publisher| !self.publishers[*publisher].mid().is_some_and(is_active))
             .collect();
         for publisher in ended {
             self.close_publisher(publisher, CloseReason::RemoteEnded, now);

@@ -177,9 +177,8 @@ impl Sfu {
     fn names(&self, subscriber: usize) -> (String, String) {
         let subscriber = &self.subscribers[subscriber];
         let publisher = &self.publishers[subscriber.publisher];
-        let transport = self.sessions[publisher.session].belongs.transport;
         (
-            format!("s{:x}", transport.0),
+            format!("s{:x}", publisher.transport.0),
             format!("t{:x}", subscriber.id.0),
         )
     }

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use str0m::media::Mid;
 
-use crate::codec;
 use crate::error::Error;
 use crate::event::{CloseReason, Reply};
 use crate::ids::{PublisherId, SubscriberId, TransportId};
@@ -108,9 +107,8 @@ impl Sfu {
         key: usize,
         publisher: usize,
     ) -> Result<(Mid, Option<Rewriter>), Error> {
+        let format = self.format_in_use(publisher);
         let publisher = &self.publishers[publisher];
-        let params = self.sessions[publisher.session].rtc.codec_config().params();
-        let format = codec::Format::find(params, publisher.codec.payload_type);
         let session = &mut self.sessions[key];
         if !session.subscribing()?.client_offers {
             return Err(Error::WrongTransport(
