@@ -23,6 +23,7 @@
 use std::net::SocketAddr;
 use std::time::{Instant, SystemTime};
 
+pub mod bandwidth;
 pub mod command;
 pub mod error;
 pub mod event;

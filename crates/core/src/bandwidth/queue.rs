@@ -1,0 +1,53 @@
+//! How long packets wait on the way: one-way delay above the least that was seen.
+//!
+//! The two clocks have an unknown offset, which cancels out. The least delay is kept over two
+//! windows of 15 s, so that a changed path or drifting clocks are forgotten.
+
+/// The queueing delay of one path.
+#[derive(Default)]
+pub(super) struct QueueDelay {
+    least: Option<i64>,
+    least_before: Option<i64>,
+    window_start: u64,
+    /// The least of the feedback that is being read.
+    now_least: Option<i64>,
+    /// us, smoothed over feedbacks.
+    delay: f64,
+}
+
+impl QueueDelay {
+    /// Notes one packet's times, us, each on its own clock.
+    pub(super) fn add(&mut self, sent: u64, arrival: u64) {
+        let transit = arrival as i64 - sent as i64;
+        self.now_least = Some(self.now_least.map_or(transit, |least| least.min(transit)));
+    }
+
+    /// A feedback was read to its end.
+    pub(super) fn finish(&mut self, now: u64) {
+        let Some(least_now) = self.now_least.take() else {
+            return;
+        };
+        if now.saturating_sub(self.window_start) > WINDOW {
+            self.window_start = now;
+            self.least_before = self.least.take();
+        }
+        let least = self.least.map_or(least_now, |least| least.min(least_now));
+        self.least = Some(least);
+        let base = self.least_before.map_or(least, |before| before.min(least));
+        let queued = (least_now - base) as f64;
+        self.delay += 0.5 * (queued - self.delay);
+    }
+
+    /// ms that packets wait now.
+    pub(super) fn millis(&self) -> f64 {
+        self.delay / 1e3
+    }
+
+    /// Forgets the path.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Length of one of the two windows, us.
+const WINDOW: u64 = 15_000_000;
