@@ -18,8 +18,8 @@ use str0m::format::Codec;
 use str0m::media::{MediaKind, Mid};
 use str0m::rtp::ExtensionValues;
 
+use crate::Link;
 use crate::descriptor;
-use crate::network::Link;
 use crate::{Peer, World};
 
 /// Datagrams at the demultiplexer and at a connected publisher, each prefixed with one length byte

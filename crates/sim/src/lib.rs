@@ -10,12 +10,15 @@
 
 mod descriptor;
 pub mod fuzz;
+pub mod lab;
+mod link;
 mod media;
 mod network;
 mod peer;
 mod world;
 
+pub use link::{Direction, Link};
 pub use media::{Vp8Descriptor, vp8_payload};
-pub use network::{Link, Network, SERVER};
-pub use peer::{Peer, Received};
+pub use network::{Network, SERVER};
+pub use peer::{Outgoing, Peer, Received};
 pub use world::World;

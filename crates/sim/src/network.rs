@@ -1,63 +1,20 @@
-//! A link emulator: delay, jitter, random and bursty loss, duplication, and a rate limit with a
-//! byte-limited queue, all from one seed.
+//! The links between clients and the server, with everything under way on them, from one seed.
+//!
+//! A client may sit behind an address translator: the server then sees its public address, and
+//! [`Network::rebind`] gives it another one, as translators do after a silence.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+
+use crate::link::{Direction, Link};
 
 /// Address of the server in every [`crate::World`].
 pub const SERVER: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
     8443,
 );
-
-/// What a link does to datagrams, in either direction.
-#[derive(Clone, Copy, Debug)]
-pub struct Link {
-    /// One-way delay.
-    pub delay: Duration,
-    /// Added to the delay, uniformly from zero; reorders when larger than the packet spacing.
-    pub jitter: Duration,
-    /// Share of datagrams lost at random, 0 to 1.
-    pub loss: f64,
-    /// Gilbert-Elliott: chance per datagram to enter the bad state, where all is lost.
-    pub burst_enter: f64,
-    /// Gilbert-Elliott: chance per datagram to leave the bad state.
-    pub burst_leave: f64,
-    /// Share of datagrams delivered twice, 0 to 1.
-    pub duplicate: f64,
-    /// Rate in bit/s; 0 is unlimited.
-    pub rate: u64,
-    /// Bytes that may wait for the rate limit; more are dropped.
-    pub queue: usize,
-}
-
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(5),
-            jitter: Duration::ZERO,
-            loss: 0.0,
-            burst_enter: 0.0,
-            burst_leave: 0.5,
-            duplicate: 0.0,
-            rate: 0,
-            queue: 256 * 1024,
-        }
-    }
-}
-
-impl Link {
-    /// A link that loses this share of datagrams at random.
-    #[must_use]
-    pub fn lossy(loss: f64) -> Self {
-        Self {
-            loss,
-            ..Self::default()
-        }
-    }
-}
 
 /// A datagram under way.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,20 +26,17 @@ pub(crate) struct Flight {
     pub(crate) contents: Vec<u8>,
 }
 
-/// State of one direction of one link.
-#[derive(Debug, Default)]
-struct Direction {
-    bad: bool,
-    busy_until: Option<Instant>,
-}
-
 /// All links; each client has one towards the server, named by the client's address.
 #[derive(Debug)]
 pub struct Network {
     random: fastrand::Rng,
     flights: BinaryHeap<Reverse<Flight>>,
     links: Vec<(SocketAddr, Link, [Direction; 2])>,
+    /// Private and public address of those behind a translator, newest last.
+    translated: Vec<(SocketAddr, SocketAddr)>,
     order: u64,
+    /// Datagrams the server sent to a public address that had been given up.
+    pub stray: u64,
     /// Datagrams the network has lost so far.
     pub lost: u64,
     /// Datagrams the network has delivered so far, duplicates included.
@@ -99,23 +53,39 @@ impl Network {
             random: fastrand::Rng::with_seed(seed),
             flights: BinaryHeap::new(),
             links: Vec::new(),
+            translated: Vec::new(),
             order: 0,
+            stray: 0,
             lost: 0,
             delivered: 0,
             wiretap: None,
         }
     }
 
-    /// Set what happens between `client` and the server from now on.
+    /// Set what happens between `client` (its private address) and the server from `now` on.
+    pub fn change_link(&mut self, now: Instant, client: SocketAddr, link: Link) {
+        let known = self.links.iter_mut().find(|entry| entry.0 == client);
+        if let Some((_, old, directions)) = known {
+            for direction in directions {
+                direction.rescale(now, old.rate, link.rate);
+            }
+            *old = link;
+        } else {
+            self.links.push((client, link, Default::default()));
+        }
+    }
+
+    /// As [`Network::change_link`], for links on which nothing waits for a rate limit.
     pub fn set_link(&mut self, client: SocketAddr, link: Link) {
-        match self
-            .links
-            .iter_mut()
-            .find(|(address, _, _)| *address == client)
-        {
+        match self.links.iter_mut().find(|entry| entry.0 == client) {
             Some(entry) => entry.1 = link,
             None => self.links.push((client, link, Default::default())),
         }
+    }
+
+    /// From now on the server sees `client` at `public`; what goes to its last address is lost.
+    pub fn rebind(&mut self, client: SocketAddr, public: SocketAddr) {
+        self.translated.push((client, public));
     }
 
     /// Put a datagram on its way, or lose it.
@@ -130,32 +100,51 @@ impl Network {
         if let Some(tap) = self.wiretap.as_mut().filter(|_| upward) {
             tap.push((source, contents.clone()));
         }
-        let client = if upward { source } else { destination };
-        if !self.links.iter().any(|(address, _, _)| *address == client) {
-            self.set_link(client, Link::default());
-        }
+        let client = if upward {
+            source
+        } else {
+            match self.private(destination) {
+                Some(client) => client,
+                None => return self.stray += 1,
+            }
+        };
         let random = &mut self.random;
-        let Some((_, link, directions)) = self
-            .links
-            .iter_mut()
-            .find(|(address, _, _)| *address == client)
-        else {
+        let Some((_, link, directions)) = known_link(&mut self.links, client) else {
             return;
         };
-        let Some(arrives) = link.carry(
-            &mut directions[usize::from(upward)],
-            random,
-            now,
-            contents.len(),
-        ) else {
+        let direction = &mut directions[usize::from(upward)];
+        let Some(arrives) = link.carry(direction, random, now, contents.len()) else {
             self.lost += 1;
             return;
         };
-        let twice = link.duplicate > 0.0 && random.f64() < link.duplicate;
-        if twice {
+        let repeated = link.repeats(random);
+        let (source, destination) = if upward {
+            (self.public(client), SERVER)
+        } else {
+            (source, client)
+        };
+        if repeated {
             self.push(arrives, source, destination, contents.clone());
         }
         self.push(arrives, source, destination, contents);
+    }
+
+    /// Where the server sees `client`.
+    fn public(&self, client: SocketAddr) -> SocketAddr {
+        let mut newest = self.translated.iter().rev();
+        newest
+            .find(|(private, _)| *private == client)
+            .map_or(client, |(_, public)| *public)
+    }
+
+    /// Whose public address this is now; `None` when it has been given up.
+    fn private(&self, public: SocketAddr) -> Option<SocketAddr> {
+        let mut newest = self.translated.iter().rev();
+        let client = match newest.find(|(_, known)| *known == public) {
+            Some((client, _)) => *client,
+            None => public,
+        };
+        (self.public(client) == public).then_some(client)
     }
 
     /// When the next datagram arrives.
@@ -192,36 +181,13 @@ impl Network {
     }
 }
 
-impl Link {
-    /// When a datagram of `size` bytes arrives; `None` when it is lost.
-    fn carry(
-        &self,
-        direction: &mut Direction,
-        random: &mut fastrand::Rng,
-        now: Instant,
-        size: usize,
-    ) -> Option<Instant> {
-        let flip = if direction.bad {
-            self.burst_leave
-        } else {
-            self.burst_enter
-        };
-        if random.f64() < flip {
-            direction.bad = !direction.bad;
-        }
-        if direction.bad && self.burst_enter > 0.0 || random.f64() < self.loss {
-            return None;
-        }
-        let mut leaves = now;
-        if self.rate > 0 {
-            let start = direction.busy_until.map_or(now, |busy| busy.max(now));
-            let waiting = start.duration_since(now).as_secs_f64() * self.rate as f64 / 8.0;
-            if waiting as usize + size > self.queue {
-                return None;
-            }
-            leaves = start + Duration::from_secs_f64(size as f64 * 8.0 / self.rate as f64);
-            direction.busy_until = Some(leaves);
-        }
-        Some(leaves + self.delay + self.jitter.mul_f64(random.f64()))
+/// A client's link, made when it has none yet.
+fn known_link(
+    links: &mut Vec<(SocketAddr, Link, [Direction; 2])>,
+    client: SocketAddr,
+) -> Option<&mut (SocketAddr, Link, [Direction; 2])> {
+    if !links.iter().any(|entry| entry.0 == client) {
+        links.push((client, Link::default(), Default::default()));
     }
+    links.iter_mut().find(|entry| entry.0 == client)
 }

@@ -39,6 +39,19 @@ pub struct Received {
     pub extensions: ExtensionValues,
 }
 
+/// What [`Peer::send_packet`] sends; the peer numbers it.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// RTP payload type.
+    pub payload_type: u8,
+    /// RTP timestamp.
+    pub timestamp: u32,
+    /// Marker bit.
+    pub marker: bool,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
 /// One outgoing track's counters.
 #[derive(Debug, Default)]
 struct Sending {
@@ -57,6 +70,8 @@ pub struct Peer {
     sending: Vec<(Mid, Option<Rid>, Sending)>,
     timeout: Instant,
     remote_ufrag: String,
+    /// The SSRC of the newest packet of each m-line.
+    newest: Vec<(Mid, u32)>,
     /// Datagrams that were due while others came in.
     outbox: VecDeque<Transmit>,
     /// All media packets, in order of arrival.
@@ -65,6 +80,8 @@ pub struct Peer {
     pub key_frame_requests: Vec<(Instant, Mid)>,
     /// The encoding that the newest of them was for.
     pub key_frame_rid: Option<Rid>,
+    /// Every encoding that one was asked for, until the camera takes them.
+    pub key_frames_wanted: Vec<Rid>,
     /// How it was asked for, PLI or FIR.
     pub key_frame_kind: Option<KeyframeRequestKind>,
     /// Data-channel messages: label and content.
@@ -98,10 +115,12 @@ impl Peer {
             sending: Vec::new(),
             timeout: now,
             remote_ufrag: String::new(),
+            newest: Vec::new(),
             outbox: VecDeque::new(),
             received: Vec::new(),
             key_frame_requests: Vec::new(),
             key_frame_rid: None,
+            key_frames_wanted: Vec::new(),
             key_frame_kind: None,
             messages: Vec::new(),
             channels: Vec::new(),
@@ -196,6 +215,61 @@ impl Peer {
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
             stream.write_rtp(write.marker(true).nackable(true));
         }
+    }
+
+    /// Offer a camera in several encodings and a microphone; returns the SDP and their mids.
+    pub fn offer_call(&mut self, rids: &[&str]) -> (String, Mid, Mid) {
+        let mut simulcast = Simulcast::new();
+        simulcast.send = rids.iter().map(|rid| SimulcastLayer::new(rid)).collect();
+        let mut api = self.rtc.sdp_api();
+        let mut add = |kind, simulcast| {
+            let stream = Some("stream".to_owned());
+            api.add_media(kind, Direction::SendOnly, stream, None, simulcast)
+        };
+        let camera = add(MediaKind::Video, Some(simulcast));
+        let microphone = add(MediaKind::Audio, None);
+        let (offer, pending) = api.apply().expect("tracks were added");
+        self.pending = Some(pending);
+        let encodings = rids.iter().map(|rid| (camera, Some(Rid::from(*rid))));
+        let states = encodings.chain([(microphone, None)]);
+        self.sending
+            .extend(states.map(|(mid, rid)| (mid, rid, Sending::default())));
+        (offer.to_sdp_string(), camera, microphone)
+    }
+
+    /// Send one packet of an encoding, or of a track that has no encodings.
+    pub fn send_packet(&mut self, now: Instant, mid: Mid, rid: Option<&str>, packet: Outgoing) {
+        let rid = rid.map(Rid::from);
+        let state = sending(&mut self.sending, mid, rid);
+        state.sequence += 1;
+        let sequence: SeqNo = state.sequence.into();
+        let payload_type = packet.payload_type.into();
+        let write = RtpWrite::new(
+            payload_type,
+            sequence,
+            packet.timestamp,
+            now,
+            packet.payload,
+        );
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
+            stream.write_rtp(write.marker(packet.marker).nackable(true));
+        }
+    }
+
+    /// Leave the network for another one, where the peer has this address.
+    pub fn move_to(&mut self, address: SocketAddr) {
+        if let Ok(old) = Candidate::host(self.address, "udp") {
+            self.rtc.direct_api().invalidate_candidate(&old);
+        }
+        self.address = address;
+        if let Ok(candidate) = Candidate::host(address, "udp") {
+            self.rtc.add_local_candidate(candidate);
+        }
+    }
+
+    /// All media packets since the last call, in order of arrival.
+    pub fn take_received(&mut self) -> Vec<Received> {
+        std::mem::take(&mut self.received)
     }
 
     /// Offer to receive one track of each kind (WHEP).
@@ -350,8 +424,8 @@ impl Peer {
     /// Ask for a key frame of what arrives at `mid`, by PLI or by FIR.
     pub fn request_key_frame_by(&mut self, mid: Mid, kind: KeyframeRequestKind) {
         // An m-line that changed hands has had several SSRCs; the newest packet tells which counts.
-        let newest = self.received.iter().rev().find(|packet| packet.mid == mid);
-        let Some(ssrc) = newest.map(|packet| packet.ssrc.into()) else {
+        let newest = self.newest.iter().find(|(known, _)| *known == mid);
+        let Some(ssrc) = newest.map(|(_, ssrc)| (*ssrc).into()) else {
             return;
         };
         if let Some(stream) = self.rtc.direct_api().stream_rx(&ssrc) {
@@ -456,6 +530,7 @@ impl Peer {
             }
             Event::KeyframeRequest(request) => {
                 self.key_frame_rid = request.rid;
+                self.key_frames_wanted.extend(request.rid);
                 self.key_frame_kind = Some(request.kind);
                 self.key_frame_requests.push((now, request.mid));
             }
@@ -467,6 +542,10 @@ impl Peer {
                     .stream_rx(&ssrc)
                     .map(|stream| stream.mid());
                 let Some(mid) = mid else { return };
+                match self.newest.iter_mut().find(|(known, _)| *known == mid) {
+                    Some(entry) => entry.1 = *ssrc,
+                    None => self.newest.push((mid, *ssrc)),
+                }
                 self.received.push(Received {
                     at: now,
                     mid,

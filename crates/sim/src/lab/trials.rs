@@ -1,0 +1,253 @@
+//! What happens to a call besides loss: a line that narrows, a subscriber that cannot follow, a
+//! silence, a new address.
+//!
+//! Each trial is a function of its seed; [`ALL`] names them. One receiver has the trouble; where a
+//! second one is there, it has none and must notice none.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use headwater_core::event::Event;
+use headwater_core::ids::ObjectId;
+
+use crate::Link;
+use crate::lab::ladder::ms;
+use crate::lab::{Bar, Call, Finding, Judge};
+
+/// A trial by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// Its name.
+    pub name: &'static str,
+    run: fn(&mut Call) -> Vec<Bar>,
+    receivers: usize,
+}
+
+impl Trial {
+    const fn new(name: &'static str, receivers: usize, run: fn(&mut Call) -> Vec<Bar>) -> Self {
+        Self {
+            name,
+            run,
+            receivers,
+        }
+    }
+
+    /// Run it.
+    #[must_use]
+    pub fn run(&self, seed: u64) -> Finding {
+        let mut call = Call::new(seed, self.receivers);
+        (0..self.receivers).for_each(|receiver| call.link(receiver, good()));
+        let bars = (self.run)(&mut call);
+        Finding {
+            trial: self.name,
+            seed,
+            bars,
+        }
+    }
+}
+
+/// All trials.
+pub const ALL: [Trial; 8] = [
+    Trial::new("step, 3 Mbit/s to 300 kbit/s", 1, step_down),
+    Trial::new("step, 300 kbit/s to 3 Mbit/s", 1, step_up),
+    Trial::new("slow subscriber, 50 kbit/s", 2, slow_subscriber),
+    Trial::new("new port, no signalling", 1, rebinding),
+    Trial::new("new address, ICE restart", 1, address_change),
+    Trial::new("outage of 5 s", 2, |call| outage(call, 5)),
+    Trial::new("outage of 30 s", 2, |call| outage(call, 30)),
+    Trial::new("outage of 120 s", 2, |call| outage(call, 120)),
+];
+
+fn good() -> Link {
+    Link::default().delayed(Duration::from_millis(45))
+}
+
+/// A line of this rate; its buffer is that of a home router.
+fn narrow(rate: u64) -> Link {
+    Link {
+        rate,
+        queue: 48 * 1024,
+        ..good()
+    }
+}
+
+fn step_down(call: &mut Call) -> Vec<Bar> {
+    call.link(0, narrow(3_000_000));
+    call.talk(SETTLE);
+    let before = layer(&call.receivers[0].judge, call.now());
+    let step = call.now();
+    call.link(0, narrow(300_000));
+    let stretch = call.talk(Duration::from_secs(20));
+    call.talk(Duration::from_secs(1));
+    let judge = &call.receivers[0].judge;
+    let lower = (0..TOP).filter_map(|layer| judge.seen(layer, stretch.clone()).next());
+    let lower = lower.min().map_or(f64::INFINITY, |at| ms(at - step));
+    let verdict = call.verdict(0, stretch.clone());
+    let settled = call.verdict(0, step + Duration::from_secs(5)..stretch.end);
+    vec![
+        Bar::at_least("layer before", before, f64::from(TOP)),
+        Bar::at_most("layer down after ms", lower, 2_000.0),
+        Bar::at_least("sound %", 100.0 * verdict.heard(), 99.0),
+        Bar::at_most("sound delay after 5 s ms", ms(settled.sound_delay), 200.0),
+        Bar::at_most("frozen % after 5 s", 100.0 * settled.frozen, 2.0),
+    ]
+}
+
+fn step_up(call: &mut Call) -> Vec<Bar> {
+    call.link(0, narrow(300_000));
+    call.talk(SETTLE);
+    call.link(0, narrow(3_000_000));
+    let stretch = call.talk(Duration::from_secs(20));
+    let judge = &call.receivers[0].judge;
+    let back = judge
+        .samples(stretch.clone(), Duration::from_secs(1))
+        .into_iter()
+        .find(|sample| sample.bitrate >= 0.8 * 3e6)
+        .map_or(f64::INFINITY, |sample| ms(sample.at - stretch.start));
+    let verdict = call.verdict(0, stretch);
+    vec![
+        Bar::at_most("80 % of capacity after ms", back, 10_000.0),
+        Bar::at_least("sound %", 100.0 * verdict.heard(), 99.0),
+    ]
+}
+
+/// One receiver's line is of no use; the other one's call is as good as alone.
+fn slow_subscriber(call: &mut Call) -> Vec<Bar> {
+    call.talk(SETTLE);
+    call.link(0, narrow(50_000));
+    let stretch = call.talk(Duration::from_secs(30));
+    call.talk(Duration::from_secs(1));
+    let slow = call.verdict(0, stretch.clone());
+    let other = call.verdict(1, stretch);
+    vec![
+        Bar::at_least("others' sound %", 100.0 * other.heard(), 100.0),
+        Bar::at_most("others' frozen %", 100.0 * other.frozen, 0.0),
+        Bar::at_most("others' picture delay ms", ms(other.picture_delay), 15.0),
+        Bar::at_most("slow one's requests", slow.key_frame_requests as f64, 60.0),
+    ]
+}
+
+/// The translator forgets the mapping: the next datagram leaves from another port.
+fn rebinding(call: &mut Call) -> Vec<Bar> {
+    call.talk(SETTLE);
+    let moment = call.now();
+    let address = call.address(0);
+    let public = SocketAddr::from(([203, 0, 113, 7], 61_000));
+    call.world.network.rebind(address, public);
+    call.talk(Duration::from_secs(15));
+    let stray = call.world.network.stray;
+    call.talk(Duration::from_secs(5));
+    let mut bars = recovery(&call.receivers[0].judge, moment, 3_000.0);
+    bars.push(Bar::at_most(
+        "datagrams to the old port",
+        (call.world.network.stray - stray) as f64,
+        0.0,
+    ));
+    bars
+}
+
+/// Another network with another address; the client notices after 800 ms and restarts ICE.
+fn address_change(call: &mut Call) -> Vec<Bar> {
+    call.talk(SETTLE);
+    let moment = call.now();
+    let old = call.address(0);
+    let down = Link {
+        down: true,
+        ..good()
+    };
+    call.world.network.change_link(call.world.now, old, down);
+    let new = SocketAddr::from(([10, 2, 0, 1], 40_000));
+    let peer = call.receivers[0].peer;
+    call.world.peers[peer].move_to(new);
+    call.link(0, good());
+    call.talk(STALL);
+    if call.restart_ice(0).is_err() {
+        return vec![Bar::at_least("transport kept", 0.0, 1.0)];
+    }
+    call.talk(Duration::from_secs(15));
+    recovery(&call.receivers[0].judge, moment, 3_000.0)
+}
+
+/// Nothing gets through for a while. Up to 30 s the call heals by itself, after longer silence it
+/// has ended, and the other one noticed nothing either way.
+fn outage(call: &mut Call, seconds: u64) -> Vec<Bar> {
+    call.talk(SETTLE);
+    let start = call.now();
+    let down = Link {
+        down: true,
+        ..good()
+    };
+    call.link(0, down);
+    call.talk(Duration::from_secs(seconds));
+    call.link(0, good());
+    let moment = call.now();
+    let healing = seconds <= 30;
+    if healing && seconds > 5 && call.restart_ice(0).is_err() {
+        return vec![Bar::at_least("transport kept", 0.0, 1.0)];
+    }
+    call.talk(Duration::from_secs(12));
+    let mut bars = if healing {
+        recovery(&call.receivers[0].judge, moment, 2_000.0)
+    } else {
+        rejoined(call)
+    };
+    let other = call.verdict(1, start..moment);
+    bars.push(Bar::at_least(
+        "other's sound %",
+        100.0 * other.heard(),
+        100.0,
+    ));
+    bars.push(Bar::at_most("other's frozen %", 100.0 * other.frozen, 0.0));
+    bars
+}
+
+/// The server has given the silent one up, once, and lets it in again.
+fn rejoined(call: &mut Call) -> Vec<Bar> {
+    let lost = ObjectId::Transport(call.receivers[0].transport);
+    let closed = call.world.take_events(|event| match event {
+        Event::Closed { object, .. } if *object == lost => Some(()),
+        _ => None,
+    });
+    call.join();
+    let newest = call.receivers.len() - 1;
+    call.talk(Duration::from_secs(2));
+    let moment = call.now();
+    call.talk(Duration::from_secs(2));
+    let mut bars = recovery(&call.receivers[newest].judge, moment, 1_000.0);
+    bars.push(Bar::at_least(
+        "transport given up",
+        closed.len() as f64,
+        1.0,
+    ));
+    bars
+}
+
+/// How long after `moment` sound and picture were back.
+fn recovery(judge: &Judge, moment: Duration, limit: f64) -> Vec<Bar> {
+    let after = |found: Option<Duration>| found.map_or(f64::INFINITY, |at| ms(at - moment));
+    vec![
+        Bar::at_most(
+            "sound back after ms",
+            after(judge.heard_again(moment)),
+            limit,
+        ),
+        Bar::at_most(
+            "picture back after ms",
+            after(judge.seen_again(moment)),
+            limit,
+        ),
+    ]
+}
+
+fn layer(judge: &Judge, now: Duration) -> f64 {
+    let last = now.saturating_sub(Duration::from_secs(1));
+    let samples = judge.samples(last..now, Duration::from_secs(1));
+    let layer = samples.last().and_then(|sample| sample.layer);
+    layer.map_or(f64::NAN, f64::from)
+}
+
+const TOP: u8 = super::ENCODINGS.len() as u8 - 1;
+/// Until bandwidth estimation and layers have found their place.
+const SETTLE: Duration = Duration::from_secs(20);
+/// What a client's stall detector takes.
+const STALL: Duration = Duration::from_millis(800);

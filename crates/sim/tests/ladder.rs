@@ -1,0 +1,91 @@
+//! Calls on good and bad links, as a person would find them. `headwater bench ladder` runs all of
+//! them with many seeds; here each has a few.
+
+use std::time::Duration;
+
+use headwater_sim::Link;
+use headwater_sim::lab::{Call, ladder, trials};
+
+fn trial(name: &str) {
+    let trial = trials::ALL.iter().find(|trial| trial.name == name);
+    let trial = trial.expect("a trial of this name");
+    for seed in 1..=2 {
+        trial.run(seed).assert();
+    }
+}
+
+fn row(name: &str) {
+    let row = ladder::ROWS.iter().find(|row| row.name == name);
+    let row = row.expect("a row of this name");
+    for seed in 1..=2 {
+        row.run(seed, Duration::from_secs(24)).assert();
+    }
+}
+
+/// On a good line everything is heard and seen, and the judge finds nothing to blame.
+#[test]
+fn a_good_line_is_perfect() {
+    let mut call = Call::new(1, 2);
+    call.talk(Duration::from_secs(5));
+    let stretch = call.talk(Duration::from_secs(10));
+    call.talk(Duration::from_secs(1));
+    for receiver in 0..2 {
+        let verdict = call.verdict(receiver, stretch.clone());
+        assert_eq!(verdict.delivered, verdict.frames);
+        assert_eq!(verdict.frames, 500);
+        assert_eq!(verdict.frozen, 0.0);
+        assert!(verdict.pictures >= 299, "{verdict:?}");
+        assert!(verdict.bitrate > 2.4e6, "{verdict:?}");
+    }
+}
+
+/// The judge sees what is bad: loss without repair is silence and freezes.
+#[test]
+fn a_broken_line_is_noticed() {
+    let mut call = Call::new(2, 1);
+    call.talk(Duration::from_secs(2));
+    let down = Link {
+        down: true,
+        ..Link::default()
+    };
+    let start = call.now();
+    call.talk(Duration::from_secs(2));
+    call.link(0, down);
+    call.talk(Duration::from_secs(1));
+    call.link(0, Link::default());
+    call.talk(Duration::from_secs(3));
+    let end = call.now();
+    call.talk(Duration::from_secs(1));
+    let verdict = call.verdict(0, start..end);
+    assert!((48..=52).contains(&(verdict.frames - verdict.delivered)));
+    assert!(verdict.silence >= Duration::from_millis(960));
+    assert!(
+        verdict.blackout >= Duration::from_millis(990),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn bursts() {
+    row("bursts, 5 x 100 ms a minute");
+}
+
+#[test]
+fn a_slow_subscriber_changes_nothing_for_others() {
+    trial("slow subscriber, 50 kbit/s");
+}
+
+#[test]
+fn a_new_address_with_an_ice_restart() {
+    trial("new address, ICE restart");
+}
+
+#[test]
+fn an_outage_of_5_seconds() {
+    trial("outage of 5 s");
+}
+
+#[test]
+fn an_outage_of_120_seconds() {
+    trial("outage of 120 s");
+}
