@@ -4,12 +4,13 @@
 //!
 //! - **A standing queue**: packets that get through waited. Then loss above 10 % cuts the rate
 //!   to a share of what arrives, and loss above 2 % stops growth.
-//! - **A trial**, where no queue is seen and more than 12 % is lost for two windows: the rate goes
+//! - **A trial**, where no queue is seen and more than 12 % is lost for three windows: the rate goes
 //!   down to what arrives, and what happens to the loss decides. It stays: it is inherent to the
 //!   line, is remembered, and the limit is lifted. It goes: something polices our rate; the
 //!   limit stays at what got through and is tried again after [`POLICED_FOR`].
 //!
-//! Inherent loss below 12 % without a queue never costs anybody picture quality.
+//! Loss below 12 % without a queue never costs anybody picture quality: up to 10 % it is taken
+//! for inherent at once.
 
 /// The loss-based limit, and what it was learnt from.
 #[derive(Default)]
@@ -119,6 +120,9 @@ impl Loss {
         self.smoothed += 0.3 * (loss - self.smoothed);
         if loss < self.inherent {
             self.inherent += 0.3 * (loss - self.inherent);
+        } else if around.queue < NO_QUEUE && self.trial.is_none() && self.policed.is_none() {
+            let learnt = self.inherent + 0.15 * (loss - self.inherent);
+            self.inherent = self.inherent.max(learnt.min(CUT_LOSS));
         }
         match self.trial {
             Some(trial) => self.judge_trial(now, window.start, loss, trial, around),
@@ -132,7 +136,7 @@ impl Loss {
         let is_high = !queued && excess > TRIAL_LOSS;
         self.high_windows = if is_high { self.high_windows + 1 } else { 0 };
         let now_at = self.limit.unwrap_or(f64::INFINITY).min(around.estimate);
-        if self.high_windows >= 2 {
+        if self.high_windows >= HIGH_WINDOWS {
             self.high_windows = 0;
             let target = around.throughput * 0.9;
             self.limit = Some(target.min(now_at));
@@ -191,9 +195,13 @@ const LONG_WINDOW: u64 = 1_500_000;
 const FEW_PACKETS: u32 = 8;
 /// Packets that wait this long (ms) at the least stand in a queue.
 const STANDING_QUEUE: f64 = 30.0;
+/// Packets that wait less than this (ms) stand in none.
+const NO_QUEUE: f64 = 10.0;
 const HOLD_LOSS: f64 = 0.02;
 const CUT_LOSS: f64 = 0.10;
 const TRIAL_LOSS: f64 = 0.12;
+/// A burst of loss touches two windows; more is a state of the line.
+const HIGH_WINDOWS: u8 = 3;
 /// A trial that the sender does not follow ends after this time, us.
 const TRIAL_PATIENCE: u64 = 3_000_000;
 /// For how long a policed rate is not tried again, us.

@@ -353,7 +353,11 @@ impl Estimator {
         };
         let seen = Observed {
             usage,
-            throughput: self.throughput.rate(),
+            // What the line loses anyway was carried as far as the bottleneck.
+            throughput: self
+                .throughput
+                .rate()
+                .map(|rate| rate / (1.0 - self.loss.inherent().min(0.3))),
             rtt: self.rtt,
             is_app_limited,
         };
@@ -366,7 +370,7 @@ impl Estimator {
         {
             self.accept_probe(now, rate);
         }
-        if let Some(throughput) = seen.throughput {
+        if let Some(throughput) = self.throughput.rate() {
             let around = Around {
                 estimate: self.rate.estimate(),
                 throughput,
@@ -523,3 +527,5 @@ const LEAST_DRAIN: f64 = 0.5;
 const PROBE_QUEUE: f64 = 50.0;
 /// Hearing nothing for this long cuts the rate, and again after the same time, us.
 const SILENCE: u64 = 1_000_000;
+
+const _: () = assert!(size_of::<Estimator>() <= 2 * 1024);

@@ -13,6 +13,8 @@ pub(super) struct Probing {
     not_before: u64,
     pause: u64,
     step: f64,
+    /// Larger while media fills probes with packets too few to tell.
+    least_bytes: f64,
     pub(super) sent: u32,
     pub(super) succeeded: u32,
 }
@@ -66,6 +68,7 @@ impl Probing {
             not_before: 0,
             pause: MIN_PAUSE,
             step: FIRST_STEP,
+            least_bytes: MIN_BYTES,
             sent: 0,
             succeeded: 0,
         }
@@ -78,7 +81,7 @@ impl Probing {
         }
         let aim = (wish.wanted * HEADROOM).min(wish.estimate * self.step);
         let rate = aim.min(wish.max).max(wish.estimate * MIN_STEP);
-        let bytes = (rate / 8.0 * PROBE_TIME).max(MIN_BYTES) as u32;
+        let bytes = (rate / 8.0 * PROBE_TIME).max(self.least_bytes) as u32;
         let id = self.next_id;
         self.next_id = if id == u8::MAX { 1 } else { id + 1 };
         self.active = Some(Active::new(id, rate, bytes, now));
@@ -120,10 +123,14 @@ impl Probing {
         let (aim, result) = (active.rate, active.result());
         self.active = None;
         match result {
-            Some(rate) if rate >= aim * GOOD => {
+            Some(rate) if rate >= aim * GOOD && rate >= estimate * MIN_STEP => {
                 self.succeeded += 1;
                 self.pause = MIN_PAUSE;
                 self.step = NEXT_STEP;
+                self.not_before = now;
+            }
+            None if complete && self.least_bytes < MAX_LEAST_BYTES => {
+                self.least_bytes *= 1.6;
                 self.not_before = now;
             }
             _ => self.fail(now),
@@ -223,7 +230,8 @@ const MIN_STEP: f64 = 1.05;
 const HEADROOM: f64 = 1.25;
 /// A probe lasts this long, s, and is at least so long in bytes.
 const PROBE_TIME: f64 = 0.02;
-const MIN_BYTES: f64 = 1_300.0;
+const MIN_BYTES: f64 = 1_900.0;
+const MAX_LEAST_BYTES: f64 = 6_000.0;
 const MIN_PACKETS: u32 = 4;
 /// Share of a probe that must be settled before it is judged, and share of its rate that is good.
 const COMPLETE: f64 = 0.9;

@@ -141,3 +141,6 @@ const MIN_ENTRIES: usize = 64;
 const MAX_ENTRIES: usize = 2048;
 /// A packet of which nobody spoke for this long tells nothing any more, us.
 const WORTH_KEEPING: u64 = 2_000_000;
+
+// A transport's share of memory is promised to the operator.
+const _: () = assert!(size_of::<Entry>() * MAX_ENTRIES <= 16 * 1024);
