@@ -22,6 +22,10 @@ use crate::Link;
 use crate::descriptor;
 use crate::{Peer, World};
 
+mod wire;
+
+pub use wire::{rtcp, srtp};
+
 /// Datagrams at the demultiplexer and at a connected publisher, each prefixed with one length byte
 /// (times 8) and one byte whose low bit says: from the peer's verified address or from a stranger's.
 pub fn datagrams(data: &[u8]) {

@@ -12,11 +12,13 @@ use headwater_sim::fuzz;
 /// Its name, which is its corpus's too, and what takes its inputs.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 6] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
     ("payloads", fuzz::payloads),
+    ("rtcp", fuzz::rtcp),
+    ("srtp", fuzz::srtp),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
