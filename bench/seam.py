@@ -124,7 +124,9 @@ def measure() -> list[Result]:
     """Run everything on a Worker of one media thread."""
 
     def open_worker() -> native.Worker:
-        return native.Worker(threads=1, port=0, addresses=["127.0.0.1"], announce=[], announce_only=False)
+        return native.Worker(
+            threads=1, port=0, addresses=["127.0.0.1"], announce=[], announce_only=False, tcp=[]
+        )
 
     async def in_loop() -> list[Result]:
         client = Client(open_worker())

@@ -28,6 +28,7 @@ from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
 from headwater.media.worker import Worker
 from headwater.meetings.rooms import RoomOptions, RoomsService
+from headwater.servers.acceptor import Acceptor
 from headwater.servers.http import HEAD_BYTES, PatientProtocol
 from headwater.servers.tls import Certificate, load_certificate
 from headwater.servers.whip import WhipCors, WhipListener
@@ -93,7 +94,7 @@ class Node:
                     key=self.settings.tls_key,
                     addresses=self.addresses,
                 )
-            self._server = _Server(self._server_config())
+            self._server = _Server(self._server_config(), self.worker)
             self._serving = asyncio.create_task(self._server.serve(sockets), name="http")
             await self._until_listening()
         except BaseException:
@@ -181,6 +182,7 @@ class Node:
                     port=port,
                     announce=self.settings.announce,
                     announce_only=self.settings.announce_only,
+                    tcp=[sock.getsockname()[0] for sock in sockets],
                     allow_several=self._allow_several,
                 )
                 return sockets, await worker.open()
@@ -271,7 +273,29 @@ def build_parts(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn in our loop; signals are the business of the command, not of the library."""
+    """uvicorn in our loop, behind our acceptor; signals are the business of the command."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self._worker = worker
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve what the acceptor finds to be HTTP, WebSocket or TLS."""
+        config = self.config
+        await self.lifespan.startup()
+
+        def serve() -> asyncio.Protocol:
+            return PatientProtocol(config, self.server_state, self.lifespan.state)
+
+        acceptor = Acceptor(
+            sockets or [],
+            serve=serve,
+            tls=config.ssl,
+            adopt=self._worker.adopt_connection,
+            backlog=config.backlog,
+        )
+        self.servers = [acceptor]  # type: ignore[list-item]  # what uvicorn does with it, it can do
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -17,7 +17,7 @@ DEADLINE = 10.0
 
 def open_worker(threads: int = 1, port: int = 0) -> native.Worker:
     """Open a Worker on every address of this machine."""
-    return native.Worker(threads=threads, port=port, addresses=[], announce=[], announce_only=False)
+    return native.Worker(threads=threads, port=port, addresses=[], announce=[], announce_only=False, tcp=[])
 
 
 @pytest.fixture(params=[1, 4], ids=["1-thread", "4-threads"])

@@ -117,12 +117,12 @@ def test_misuse_is_refused_at_once(worker: native.Worker) -> None:
 
 def test_a_worker_that_cannot_be_is_refused() -> None:
     """Settings that make no sense raise ConfigurationError, and nothing stays open."""
-    settings = {"threads": 1, "port": 0, "addresses": [], "announce": [], "announce_only": False}
+    settings = {"threads": 1, "port": 0, "addresses": [], "announce": [], "announce_only": False, "tcp": []}
     for wrong in ({"threads": 0}, {"addresses": ["nonsense"]}, {"announce": ["1.2.3"]}):
         with pytest.raises(errors.ConfigurationError):
             native.Worker(**(settings | wrong))  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigurationError, match="no address"):
-        native.Worker(threads=1, port=0, addresses=["10.0.0.1"], announce=[], announce_only=True)
+        native.Worker(threads=1, port=0, addresses=["10.0.0.1"], announce=[], announce_only=True, tcp=[])
 
 
 def test_a_taken_port_is_said_to_be_taken() -> None:

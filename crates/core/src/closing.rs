@@ -101,6 +101,9 @@ impl Sfu {
         for address in session.addresses.drain(..) {
             self.demux.forget(address, key);
         }
+        for connection in session.paths.take_tcp() {
+            self.hang_up(connection);
+        }
         let router = session.belongs.router;
         // Dropping a session that has panicked may panic once more.
         let _ = contained(|| drop(session));

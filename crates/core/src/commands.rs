@@ -249,6 +249,7 @@ impl Sfu {
             certificate: &self.certificate,
             crypto: &self.crypto,
             candidates: &self.config.candidates,
+            tcp_candidates: &self.config.tcp_candidates,
             codecs: &router.options.codecs,
             options,
         };

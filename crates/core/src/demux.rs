@@ -4,20 +4,23 @@
 //! second map only after a session has verified the integrity of a STUN check from it, so the
 //! port neither answers nor remembers strangers. STUN is always looked up by ufrag, because a
 //! ufrag is proof of intent and an address may have moved on to a new session.
+//! A TCP connection belongs to the session whose check it brought first.
 //! A ufrag of another media thread is recognised by its prefix alone.
 
 use std::net::SocketAddr;
 
 use rustc_hash::FxHashMap;
 
+use crate::ids::TcpId;
 use crate::{Route, SessionKey};
 
-/// The two maps of one media thread.
+/// The maps of one media thread.
 #[derive(Default)]
 pub(crate) struct Demux {
     thread: u16,
     ufrags: FxHashMap<Box<str>, usize>,
     addresses: FxHashMap<SocketAddr, usize>,
+    connections: FxHashMap<TcpId, usize>,
 }
 
 impl Demux {
@@ -71,10 +74,40 @@ impl Demux {
         }
     }
 
-    /// Ufrags and addresses known, for leak tests.
-    pub(crate) fn len(&self) -> (usize, usize) {
-        (self.ufrags.len(), self.addresses.len())
+    /// Whose check this frame of an unknown TCP connection is.
+    pub(crate) fn by_ufrag(&self, contents: &[u8]) -> Option<usize> {
+        if !is_stun(contents) {
+            return None;
+        }
+        self.ufrags.get(local_ufrag(contents)?).copied()
     }
+
+    pub(crate) fn by_connection(&self, connection: TcpId) -> Option<usize> {
+        self.connections.get(&connection).copied()
+    }
+
+    pub(crate) fn connect(&mut self, connection: TcpId, key: usize) {
+        self.connections.insert(connection, key);
+    }
+
+    pub(crate) fn disconnect(&mut self, connection: TcpId) -> Option<usize> {
+        self.connections.remove(&connection)
+    }
+
+    /// Ufrags, addresses and TCP connections known, for leak tests.
+    pub(crate) fn len(&self) -> (usize, usize, usize) {
+        (
+            self.ufrags.len(),
+            self.addresses.len(),
+            self.connections.len(),
+        )
+    }
+}
+
+/// The media thread that a STUN check's ufrag names. Says nothing about whether it is genuine.
+pub fn thread_of_check(contents: &[u8]) -> Option<u16> {
+    let is_check = is_stun(contents) && contents.get(4..8) == Some(&MAGIC_COOKIE);
+    thread_of(local_ufrag(contents).filter(|_| is_check)?)
 }
 
 /// RFC 7983: a first byte of 0 to 3 is STUN.
@@ -110,5 +143,7 @@ fn thread_of(ufrag: &str) -> Option<u16> {
 }
 
 const STUN_HEADER: usize = 20;
+/// RFC 8489 section 5.
+const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const ATTRIBUTE_USERNAME: u16 = 0x0006;
 const MAX_ATTRIBUTES: usize = 16;

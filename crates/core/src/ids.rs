@@ -64,6 +64,11 @@ handle!(
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct RequestId(pub u64);
 
+/// One TCP connection that carries a session's datagrams (RFC 4571 frames). The worker numbers
+/// them and never uses a number twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TcpId(pub u64);
+
 /// Any object that can close, for [`crate::event::Event::Closed`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum ObjectId {

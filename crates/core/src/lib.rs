@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! route            demux       whose is it? (ufrag, else verified source address)
-//! receive          sfu         integrity, replay; str0m opens it   (transport/webrtc)
+//! receive          sfu         integrity, replay; str0m opens it   (transport/webrtc, tcp)
 //!                  publisher   which encoding, is it a key frame?  (layers, keyframe)
 //!                  router      for each subscriber:
 //!                  subscriber    gate, codec, numbers               (codec, rewrite)
@@ -55,14 +55,17 @@ mod sfu;
 mod shared;
 mod stats;
 mod subscriber;
+mod tcp;
 mod timer;
 mod transport;
 
 use event::Event;
-use ids::TransportId;
+use ids::{TcpId, TransportId};
 use relay::RelayMessage;
 
+pub use demux::thread_of_check;
 pub use sfu::Sfu;
+pub use tcp::Verdict;
 
 /// What the core needs from outside: it has no clock, no randomness and no addresses of its own.
 #[derive(Clone, Debug)]
@@ -71,6 +74,8 @@ pub struct SfuConfig {
     pub thread: u16,
     /// Host candidates to advertise.
     pub candidates: Vec<SocketAddr>,
+    /// Of these, the ones on whose port we also listen for TCP (RFC 6544, passive).
+    pub tcp_candidates: Vec<SocketAddr>,
     /// Seed of everything that must be unguessable (ICE credentials, SSRCs).
     pub seed: [u8; 32],
     /// The same moment on the monotonic and on the wall clock, for RTCP sender reports.
@@ -110,6 +115,8 @@ pub struct Transmit {
 pub enum Socket {
     /// The one UDP port.
     Media,
+    /// A TCP connection; each datagram is one frame (RFC 4571).
+    Tcp(TcpId),
     /// A recording transport's own socket; opened by the worker at `CreateRecordingTransport`,
     /// closed when the transport's `Closed` event passes.
     Recording(TransportId),
@@ -120,6 +127,8 @@ pub enum Socket {
 pub enum Output {
     /// Send this. Consecutive datagrams of one session come out together.
     Transmit(Transmit),
+    /// Close this TCP connection when what was sent on it has left.
+    HangUp(TcpId),
     /// Tell Python.
     Event(Event),
     /// Hand this to [`Sfu::relay`] of another media thread, in order.

@@ -36,9 +36,10 @@ use crate::stats::Counters;
 use crate::subscriber::Subscriber;
 use crate::timer::{Reason, Timers};
 use crate::transport::Transport;
+use crate::transport::path::{Check, Path};
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack};
 use crate::transport::webrtc::{Panicked, Session, Side, contained};
-use crate::{Output, Route, SessionKey, SfuConfig};
+use crate::{Output, Route, SessionKey, SfuConfig, Socket};
 
 /// One media thread's SFU. The crate documentation tells how to drive it.
 pub struct Sfu {
@@ -120,15 +121,37 @@ impl Sfu {
         contents: &[u8],
     ) -> bool {
         let SessionKey(key) = key;
-        if !self.sessions.contains(key) {
-            return false;
-        }
-        let is_check = is_stun(contents);
-        if is_check && !self.is_genuine(key, source, contents) {
-            return false;
+        let way = Path {
+            socket: Socket::Media,
+            source: destination,
+            destination: source,
+        };
+        self.sessions.contains(key) && self.take_in(now, key, way, contents)
+    }
+
+    /// A datagram of a session, by whichever way it came.
+    pub(crate) fn take_in(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
+        let (source, destination) = (way.destination, way.source);
+        let mut check = None;
+        if is_stun(contents) {
+            check = self.genuine(key, source, contents);
+            if check.is_none() {
+                return false;
+            }
         }
         let local = Session::candidate_for(destination, &self.config.candidates);
-        if !self.hand_in(now, key, source, local, contents) {
+        if let (Some(_), Socket::Tcp(connection)) = (check, way.socket) {
+            self.adopt(key, source, connection);
+        }
+        if !self.hand_in(
+            now,
+            key,
+            Path {
+                source: local,
+                ..way
+            },
+            contents,
+        ) {
             return false;
         }
         let session = &mut self.sessions[key];
@@ -136,12 +159,16 @@ impl Sfu {
         session.stats.bytes_in += contents.len() as u64;
         self.counters.packets_in += 1;
         self.counters.bytes_in += contents.len() as u64;
-        if is_check {
+        session.paths.hear(now, way.socket, source);
+        if let Some(check) = check {
             // Only a verified check may say from which of our addresses the peer wants answers.
             if local != destination {
                 session.alias = Some((local, destination));
             }
-            self.learn(key, source);
+            self.counters.path_changes += u64::from(session.paths.check(now, way, check));
+            if way.socket == Socket::Media {
+                self.learn(key, source);
+            }
             self.hear(key, now);
         }
         // str0m holds one RTP packet at a time: drain before the next datagram comes.
@@ -151,30 +178,27 @@ impl Sfu {
     }
 
     /// Is this check the peer's own: valid integrity, and not somebody's recording of one?
-    fn is_genuine(&mut self, key: usize, source: SocketAddr, contents: &[u8]) -> bool {
-        if !self.verifies(key, contents) {
+    fn genuine(&mut self, key: usize, source: SocketAddr, contents: &[u8]) -> Option<Check> {
+        let Some(check) = self.verify(key, contents) else {
             self.counters.drop_integrity += 1;
-            return false;
-        }
+            return None;
+        };
         let session = &mut self.sessions[key];
         let is_replay = transaction(contents).is_none_or(|id| session.is_replay(id, source));
         self.counters.drop_replay += u64::from(is_replay);
-        !is_replay
+        (!is_replay).then_some(check)
     }
 
     /// Gives a datagram to a session's str0m; false when it does not belong there.
-    fn hand_in(
-        &mut self,
-        now: Instant,
-        key: usize,
-        source: SocketAddr,
-        local: SocketAddr,
-        contents: &[u8],
-    ) -> bool {
+    fn hand_in(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
+        let protocol = match way.socket {
+            Socket::Tcp(_) => Protocol::Tcp,
+            Socket::Media | Socket::Recording(_) => Protocol::Udp,
+        };
         let session = &mut self.sessions[key];
         let session_id = session.belongs.transport;
         let taken = contained(|| {
-            let receive = Receive::new(Protocol::Udp, source, local, contents).ok()?;
+            let receive = Receive::new(protocol, way.destination, way.source, contents).ok()?;
             let input = Input::Receive(now, receive);
             session
                 .rtc
@@ -314,7 +338,8 @@ impl Sfu {
             loop {
                 match session.rtc.poll_output() {
                     Ok(RtcOutput::Transmit(transmit)) => {
-                        outputs.push_back(Output::Transmit(session.outgoing(transmit, counters)));
+                        let transmit = session.outgoing(transmit, counters);
+                        outputs.extend(transmit.map(Output::Transmit));
                     }
                     other => return other,
                 }
@@ -373,19 +398,22 @@ impl Sfu {
 
     /// A STUN message is ours when its integrity holds under our password. `accepts()` alone
     /// would take anything from the nominated address.
-    fn verifies(&self, key: usize, contents: &[u8]) -> bool {
+    fn verify(&self, key: usize, contents: &[u8]) -> Option<Check> {
         let session = &self.sessions[key];
         let hmac = self.crypto.sha1_hmac_provider;
         contained(|| {
             let message = StunMessage::parse(contents).ok()?;
             let (local, _) = message.split_username()?;
             let password = session.password(local)?;
-            Some(
-                message.is_binding_request()
-                    && message.verify(password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts)),
-            )
+            let verified = message.is_binding_request()
+                && message.verify(password.as_bytes(), |key, parts| hmac.sha1_hmac(key, parts));
+            verified.then(|| Check {
+                priority: message.prio().unwrap_or_default(),
+                nominates: message.use_candidate(),
+            })
         })
-        .is_ok_and(|verified| verified == Some(true))
+        .ok()
+        .flatten()
     }
 
     fn learn(&mut self, key: usize, source: SocketAddr) {
@@ -541,7 +569,7 @@ impl Sfu {
         });
         for transmit in farewell.ok().flatten().unwrap_or_default() {
             let transmit = self.sessions[key].outgoing(transmit, &mut self.counters);
-            self.outputs.push_back(Output::Transmit(transmit));
+            self.outputs.extend(transmit.map(Output::Transmit));
         }
     }
 

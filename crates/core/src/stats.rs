@@ -28,10 +28,12 @@ pub(crate) struct Counters {
     pub(crate) drop_replay: u64,
     pub(crate) drop_unaccepted: u64,
     pub(crate) drop_unpublished: u64,
+    pub(crate) drop_no_path: u64,
     pub(crate) drop_oversized: u64,
     pub(crate) drop_gated: u64,
     pub(crate) drop_messages: u64,
     pub(crate) drop_channels: u64,
+    pub(crate) path_changes: u64,
     pub(crate) session_errors: u64,
     pub(crate) panics: u64,
     pub(crate) key_frame_requests: u64,
@@ -49,7 +51,7 @@ type Values = Vec<(&'static str, StatValue)>;
 impl Sfu {
     pub(crate) fn all_counters(&self) -> Vec<(&'static str, u64)> {
         let c = &self.counters;
-        let (ufrags, addresses) = self.demux.len();
+        let (ufrags, addresses, connections) = self.demux.len();
         let (relayed, relayed_data) = self.relays.held;
         vec![
             ("packets_in", c.packets_in),
@@ -61,6 +63,7 @@ impl Sfu {
             ("drop_replay", c.drop_replay),
             ("drop_unaccepted", c.drop_unaccepted),
             ("drop_unpublished", c.drop_unpublished),
+            ("drop_no_path", c.drop_no_path),
             ("drop_oversized", c.drop_oversized),
             ("drop_gated", c.drop_gated),
             ("drop_messages", c.drop_messages),
@@ -88,6 +91,8 @@ impl Sfu {
             ("recording_tracks", self.recordings.len() as u64),
             ("known_ufrags", ufrags as u64),
             ("known_addresses", addresses as u64),
+            ("known_connections", connections as u64),
+            ("path_changes", c.path_changes),
         ]
     }
 

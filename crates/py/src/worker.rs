@@ -1,6 +1,6 @@
 //! The one class with behaviour: commands go down, events come up.
 
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use headwater_core::command::{Command, RouterOptions};
 use headwater_core::ids::{
@@ -8,6 +8,7 @@ use headwater_core::ids::{
     TransportId,
 };
 use headwater_worker::WorkerConfig;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -32,7 +33,7 @@ impl Worker {
 #[pymethods]
 impl Worker {
     #[new]
-    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only))]
+    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only, tcp))]
     fn new(
         py: Python<'_>,
         threads: u16,
@@ -40,6 +41,7 @@ impl Worker {
         addresses: Vec<String>,
         announce: Vec<String>,
         announce_only: bool,
+        tcp: Vec<String>,
     ) -> PyResult<Self> {
         let config = WorkerConfig {
             threads,
@@ -47,6 +49,7 @@ impl Worker {
             addresses: convert::addresses(&addresses)?,
             announce: convert::addresses(&announce)?,
             announce_only,
+            tcp: convert::addresses(&tcp)?,
         };
         let inner = py
             .detach(|| headwater_worker::Worker::open(&config))
@@ -95,6 +98,15 @@ impl Worker {
 
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.inner.close());
+    }
+
+    fn adopt_tcp(&self, descriptor: RawFd, check: &[u8]) -> PyResult<bool> {
+        if descriptor < 0 {
+            return Err(PyValueError::new_err("not a descriptor"));
+        }
+        // SAFETY: the caller gives up the descriptor (`socket.detach()`); nobody else closes it.
+        let connection = unsafe { OwnedFd::from_raw_fd(descriptor) };
+        Ok(self.inner.adopt(connection, check).is_ok())
     }
 
     fn allocate_router(&self) -> PyResult<u64> {

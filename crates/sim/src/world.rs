@@ -52,6 +52,7 @@ impl World {
         let config = SfuConfig {
             thread: 0,
             candidates: vec![SERVER],
+            tcp_candidates: vec![SERVER],
             seed: bytes,
             epoch: (
                 now,
@@ -334,6 +335,7 @@ impl World {
                     self.network
                         .send(self.now, SERVER, transmit.destination, contents);
                 }
+                Output::HangUp(_) => {}
                 Output::Event(Event::Reply { request, result }) => {
                     self.replies.push((request, result));
                 }

@@ -39,6 +39,12 @@ counters! {
     send_errors,
     /// Runs that the kernel refused to segment and that left one by one.
     gso_refused,
+    /// TCP connections taken over.
+    tcp_opened,
+    /// TCP connections closed because they were nobody's, or brought what a peer does not.
+    tcp_refused,
+    /// Datagrams dropped because a TCP connection did not take them fast enough.
+    tcp_dropped,
     /// Datagrams nobody knew.
     datagrams_unknown,
     /// Datagrams handed over to the thread that owns their session.

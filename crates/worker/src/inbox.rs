@@ -2,6 +2,7 @@
 //! relayed tracks from its siblings. All bounded; the thread is woken by its [`Bell`].
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 
@@ -56,6 +57,8 @@ pub(crate) struct Inbox {
     pub(crate) datagrams: ArrayQueue<HandedOver>,
     pub(crate) advice: ArrayQueue<Advice>,
     pub(crate) relay: RelayRing,
+    /// Accepted TCP connections that begin with a STUN check.
+    pub(crate) connections: ArrayQueue<OwnedFd>,
     pub(crate) bell: Bell,
     pub(crate) stop: AtomicBool,
     pub(crate) outbox: Outbox,
@@ -76,6 +79,7 @@ impl Inbox {
             datagrams: ArrayQueue::new(HANDOVER_RING),
             advice: ArrayQueue::new(ADVICE_RING),
             relay: RelayRing::new(),
+            connections: ArrayQueue::new(CONNECTION_RING),
             bell,
             stop: AtomicBool::new(false),
             outbox: Outbox::new(),
@@ -92,3 +96,4 @@ pub(crate) const MAX_IN_FLIGHT: usize = 8_192;
 /// Letters of one datagram to 64 KB; a burst of 9 is about 11 KB.
 const HANDOVER_RING: usize = 1_024;
 const ADVICE_RING: usize = 1_024;
+const CONNECTION_RING: usize = 256;

@@ -28,6 +28,18 @@ pub(crate) fn advertised(config: &WorkerConfig, ipv6: bool) -> io::Result<Vec<Ip
     Ok(addresses)
 }
 
+/// Whether a TCP connection to this advertised address reaches our acceptor. Addresses that are only
+/// announced are a NAT's outside: what they lead to is assumed to listen.
+pub(crate) fn listens(config: &WorkerConfig, address: IpAddr) -> bool {
+    config.tcp.iter().any(|bound| {
+        let whole_family = bound.is_unspecified() && bound.is_ipv4() == address.is_ipv4();
+        let outside = config.announce.contains(&address)
+            && bound.is_ipv4() == address.is_ipv4()
+            && !bound.is_loopback();
+        *bound == address || whole_family || outside
+    })
+}
+
 /// Every address of every interface that a peer could reach; loopback last.
 fn all_local() -> io::Result<Vec<IpAddr>> {
     let mut addresses: Vec<IpAddr> = if_addrs::get_if_addrs()?

@@ -27,7 +27,8 @@ mod relay;
 mod send_batch;
 mod signal;
 mod steering;
+mod tcp;
 mod udp;
 mod worker;
 
-pub use worker::{OpenError, SendError, Worker, WorkerConfig};
+pub use worker::{AdoptError, OpenError, SendError, Worker, WorkerConfig};

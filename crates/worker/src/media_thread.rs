@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use headwater_core::command::Command;
 use headwater_core::event::Event;
-use headwater_core::ids::RequestId;
+use headwater_core::ids::{RequestId, TcpId};
 use headwater_core::{Output, Sfu, SfuConfig, Socket, Transmit};
 use mio::{Events, Interest, Poll, Token};
 
@@ -29,6 +29,7 @@ use crate::relay::Relaying;
 use crate::send_batch::SendBatch;
 use crate::signal::EventSignal;
 use crate::steering::SteeringTable;
+use crate::tcp::TcpConnections;
 use crate::udp::{ReceiveBuffers, UdpPort};
 
 /// What a media thread starts with.
@@ -37,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) poll: Poll,
     pub(crate) ports: Vec<UdpPort>,
     pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) tcp_candidates: Vec<SocketAddr>,
     pub(crate) inboxes: Arc<[Inbox]>,
     pub(crate) signal: Arc<EventSignal>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct MediaThread {
     pub(crate) buffers: ReceiveBuffers,
     pub(crate) batch: SendBatch,
     pub(crate) recordings: RecordingSockets,
+    pub(crate) tcp: TcpConnections,
     pub(crate) steering: SteeringTable,
     pub(crate) ledger: Ledger,
     pub(crate) waiting: Waiting,
@@ -76,6 +79,7 @@ impl MediaThread {
             buffers: ReceiveBuffers::new(),
             batch: SendBatch::new(),
             recordings: RecordingSockets::default(),
+            tcp: TcpConnections::new(),
             steering: SteeringTable::new(now),
             ledger: Ledger::default(),
             waiting: Waiting::default(),
@@ -115,7 +119,7 @@ impl MediaThread {
 
     fn wait(&mut self, poll_events: &mut Events) {
         let now = Instant::now();
-        let work_left = self.setup.ports.iter().any(|port| port.readable);
+        let work_left = self.setup.ports.iter().any(|port| port.readable) || self.tcp.has_work();
         let timeout = if work_left {
             Duration::ZERO
         } else {
@@ -131,8 +135,10 @@ impl MediaThread {
             Err(error) => tracing::error!(%error, "cannot poll"),
         }
         for event in poll_events.iter() {
-            if let Some(port) = self.setup.ports.get_mut(event.token().0) {
-                port.readable = true;
+            match self.setup.ports.get_mut(event.token().0) {
+                Some(port) => port.readable = true,
+                None if event.token() == WAKER => {}
+                None => self.tcp.ready(event, &mut self.counters),
             }
         }
     }
@@ -141,6 +147,8 @@ impl MediaThread {
         self.counters.turns += 1;
         self.inbox().bell.silence();
         self.receive();
+        self.take_connections();
+        self.receive_tcp();
         self.take_letters();
         self.take_relayed();
         self.take_orders();
@@ -195,6 +203,7 @@ impl MediaThread {
                     }
                     self.gather(&transmit);
                 }
+                Output::HangUp(connection) => self.hang_up(connection),
                 Output::Event(event) => {
                     if matches!(event, Event::Closed { .. }) {
                         self.send_batch(); // the last packets may need a socket that closes now
@@ -220,11 +229,23 @@ impl MediaThread {
         }
     }
 
+    fn hang_up(&mut self, connection: TcpId) {
+        self.send_batch(); // the last words may be in it
+        self.tcp.hang_up(connection, &mut self.counters);
+    }
+
     fn send_batch(&mut self) {
         let Some((socket, run)) = self.batch.run() else {
             return;
         };
         let port = match socket {
+            Socket::Tcp(connection) => {
+                let (contents, segment) = (run.contents, run.segment);
+                self.tcp
+                    .send(connection, contents, segment, &mut self.counters);
+                self.batch.clear();
+                return;
+            }
             Socket::Media => {
                 let family = usize::from(run.destination.is_ipv6());
                 self.setup.ports.get_mut(family)
@@ -275,6 +296,7 @@ impl MediaThread {
         self.recordings.clear();
         self.relaying.reset(self.setup.index, &self.setup.inboxes);
         self.post_relayed();
+        self.tcp.clear();
         let (objects, events) = self.ledger.end_everything();
         let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
         for object in objects {
@@ -301,6 +323,7 @@ impl MediaThread {
             loop {
                 match self.sfu.poll(now) {
                     Output::Transmit(transmit) => self.gather(&transmit),
+                    Output::HangUp(connection) => self.hang_up(connection),
                     Output::Event(Event::Reply { request: CLOSE, .. }) => {}
                     Output::Event(event) => self.emit(event),
                     Output::Relay { thread, message } => self.relaying.add(thread, message),
@@ -316,6 +339,7 @@ impl MediaThread {
         self.published = now;
         let mut values: Vec<_> = self.counters.values().collect();
         values.push(("steered_sources", self.steering.len() as u64));
+        values.push(("tcp_connections", self.tcp.len() as u64));
         let (objects, commands) = self.ledger.len();
         values.push(("objects", objects as u64));
         values.push(("open_commands", commands as u64));
@@ -332,6 +356,7 @@ fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
     Ok(Sfu::new(SfuConfig {
         thread: setup.index,
         candidates: setup.candidates.clone(),
+        tcp_candidates: setup.tcp_candidates.clone(),
         seed,
         epoch: (Instant::now(), SystemTime::now()),
     }))

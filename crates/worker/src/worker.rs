@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::RawFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -36,6 +36,9 @@ pub struct WorkerConfig {
     pub announce: Vec<IpAddr>,
     /// Keep private addresses out of the candidates.
     pub announce_only: bool,
+    /// Addresses on which somebody accepts TCP on this port for us ([`Worker::adopt`]); an
+    /// unspecified one stands for all of its family. Announced as ICE-TCP candidates.
+    pub tcp: Vec<IpAddr>,
 }
 
 impl Default for WorkerConfig {
@@ -46,6 +49,7 @@ impl Default for WorkerConfig {
             addresses: Vec::new(),
             announce: Vec::new(),
             announce_only: false,
+            tcp: Vec::new(),
         }
     }
 }
@@ -83,6 +87,21 @@ pub enum SendError {
     /// Too many commands wait for their replies to be drained.
     #[error("{0} commands wait for a reply; drain events first")]
     Busy(usize),
+}
+
+/// Why a TCP connection was not taken over. It is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// The Worker is closed.
+    #[error("the Worker is closed")]
+    Closed,
+    /// What it begins with is not a STUN check for one of our media threads.
+    #[error("not a STUN check of ours")]
+    Stranger,
+    /// The media thread has too many new connections already.
+    #[error("too many new connections")]
+    Busy,
 }
 
 /// Owns the media threads and their sockets.
@@ -132,7 +151,12 @@ impl Worker {
             .iter()
             .map(|ip| SocketAddr::new(*ip, port))
             .collect();
-        let running = Running::start(ports, &candidates)?;
+        let tcp_candidates: Vec<_> = candidates
+            .iter()
+            .filter(|candidate| interfaces::listens(config, candidate.ip()))
+            .copied()
+            .collect();
+        let running = Running::start(ports, &candidates, &tcp_candidates)?;
         Ok(Self {
             port,
             threads: config.threads,
@@ -201,6 +225,22 @@ impl Worker {
         Ok(request)
     }
 
+    /// Take over an accepted TCP connection. `check` is the first frame that lies in it unread
+    /// (a STUN check without its length); the ufrag in it names the media thread.
+    pub fn adopt(&self, connection: OwnedFd, check: &[u8]) -> Result<(), AdoptError> {
+        let running = lock(&self.running);
+        let inboxes = &running.as_ref().ok_or(AdoptError::Closed)?.inboxes;
+        let thread = headwater_core::thread_of_check(check).ok_or(AdoptError::Stranger)?;
+        let inbox = inboxes.get(usize::from(thread));
+        let inbox = inbox.ok_or(AdoptError::Stranger)?;
+        inbox
+            .connections
+            .push(connection)
+            .map_err(|_| AdoptError::Busy)?;
+        inbox.bell.ring();
+        Ok(())
+    }
+
     /// Readable when events wait. Closed, and so invalid, after [`Worker::close`].
     pub fn event_fd(&self) -> Result<RawFd, SendError> {
         lock(&self.running)
@@ -248,7 +288,11 @@ impl Drop for Worker {
 }
 
 impl Running {
-    fn start(ports: Vec<Vec<UdpPort>>, candidates: &[SocketAddr]) -> Result<Self, OpenError> {
+    fn start(
+        ports: Vec<Vec<UdpPort>>,
+        candidates: &[SocketAddr],
+        tcp_candidates: &[SocketAddr],
+    ) -> Result<Self, OpenError> {
         let mut polls = Vec::new();
         let mut inboxes = Vec::new();
         for _ in &ports {
@@ -267,12 +311,12 @@ impl Running {
         for ((index, poll), ports) in (0_u16..).zip(polls).zip(ports) {
             let inboxes = Arc::clone(&running.inboxes);
             let signal = Arc::clone(&running.signal);
-            let candidates = candidates.to_vec();
             let setup = Setup {
                 index,
                 poll,
                 ports,
-                candidates,
+                candidates: candidates.to_vec(),
+                tcp_candidates: tcp_candidates.to_vec(),
                 inboxes,
                 signal,
             };

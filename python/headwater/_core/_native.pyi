@@ -212,13 +212,15 @@ class Worker:
         addresses: Sequence[str],
         announce: Sequence[str],
         announce_only: bool,
+        tcp: Sequence[str],
     ) -> Self:
         """Bind UDP `port` (0 picks one) on every thread and start them.
 
         `addresses` are local addresses to advertise; empty means every interface address
         (link-local skipped) and loopback. `announce` adds addresses in front of a NAT;
         `announce_only` keeps private ones out of the candidates. Raises PortInUse, ConfigurationError
-        (an address or a thread count that cannot be), or OSError.
+        (an address or a thread count that cannot be), or OSError. `tcp` are the addresses where
+        somebody accepts TCP on the same port for `adopt_tcp`.
         """
     @property
     def port(self) -> int: ...
@@ -237,6 +239,12 @@ class Worker:
         """
     def close(self) -> None:
         """Join every media thread and close every descriptor. The second time does nothing."""
+
+    def adopt_tcp(self, descriptor: int, check: bytes) -> bool:
+        """Take ownership of a connected TCP socket whose unread first frame holds this STUN check.
+
+        False, and the descriptor closed, when no media thread takes it.
+        """
 
     def allocate_router(self) -> int:
         """A handle on the least loaded media thread."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import warnings
 from collections.abc import Sequence
 from types import TracebackType
@@ -48,6 +49,7 @@ class Worker:
         addresses: Sequence[str] = (),
         announce: Sequence[str] = (),
         announce_only: bool = False,
+        tcp: Sequence[str] = (),
         allow_several: bool = False,
     ) -> None:
         """Note the settings; nothing starts before `open` or ``async with``.
@@ -59,6 +61,9 @@ class Worker:
                 (link-local skipped) and loopback.
             announce: Further addresses to advertise, as seen from outside a NAT.
             announce_only: Advertise ``announce`` without the private addresses.
+            tcp: Local addresses on which you accept TCP on the same port number and hand connections
+                that begin with a framed STUN check to `adopt_connection`; the unspecified address
+                stands for all of its family. They are advertised for clients without UDP (RFC 6544).
             allow_several: Permit other open Workers in this process.
         """
         self._threads = threads
@@ -66,6 +71,7 @@ class Worker:
         self._addresses = tuple(addresses)
         self._announce = tuple(announce)
         self._announce_only = announce_only
+        self._tcp = tuple(tcp)
         self._allow_several = allow_several
         self._seam: Seam | None = None
         self._routers: dict[Router, None] = {}
@@ -103,6 +109,18 @@ class Worker:
     def counters(self) -> dict[str, int]:
         """Return the counters of all media threads, summed, as they published them within the last second."""
         return self._core.counters()
+
+    def adopt_connection(self, connection: socket.socket, check: bytes) -> bool:
+        """Give an accepted TCP connection to the media thread that its first frame names.
+
+        Args:
+            connection: Nothing has been read from it. It is taken away from its owner in any case.
+            check: The first frame that waits in it, a STUN check, without its length (RFC 4571).
+
+        Returns:
+            False when it is nobody's; it is closed then.
+        """
+        return self._core.adopt_tcp(connection.detach(), check)
 
     async def get_stats(self) -> Statistics:
         """Return `counters` with the number of threads and the port."""
@@ -186,6 +204,7 @@ class Worker:
             addresses=self._addresses,
             announce=self._announce,
             announce_only=self._announce_only,
+            tcp=self._tcp,
         )
 
     @property

@@ -163,6 +163,12 @@ class FakeCore:
                 os.eventfd_read(self._descriptor)
         return batch
 
+    def adopt_tcp(self, descriptor: int, check: bytes) -> bool:
+        """Close the connection: nobody connects over a simulated core."""
+        os.close(descriptor)
+        self.commands.append("adopt_tcp")
+        return False
+
     def close(self) -> None:
         """Close the eventfd."""
         if not self._closed:

@@ -42,6 +42,7 @@ impl Sfu {
         for old in session.credentials.drain(..) {
             self.demux.remove_ufrag(&old.ufrag);
         }
+        session.paths.restart();
         self.demux.add_ufrag(&credentials.ufrag, key);
         session.credentials.push(credentials);
     }

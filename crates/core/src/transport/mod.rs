@@ -2,6 +2,7 @@
 
 use crate::ids::{RouterId, TransportId};
 
+pub(crate) mod path;
 pub(crate) mod recording;
 pub(crate) mod webrtc;
 

@@ -17,12 +17,14 @@ use str0m::change::SdpPendingOffer;
 use str0m::channel::ChannelId;
 use str0m::config::DtlsCert;
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Rid};
+use str0m::net::{Protocol, TcpType};
 use str0m::rtp::Ssrc;
 use str0m::stats::PeerStats;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 
 use crate::codec;
 use crate::command::{CodecKind, DtlsVersion, TransportOptions};
+use crate::demux::is_stun;
 use crate::error::Error;
 use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
@@ -31,6 +33,7 @@ use crate::rewrite::Rewriter;
 use crate::shared::Provider;
 use crate::stats::Counters;
 use crate::transport::Belongs;
+use crate::transport::path::{Path, Paths};
 use crate::{Socket, Transmit};
 
 /// One WebRTC connection.
@@ -59,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) addresses: VecDeque<SocketAddr>,
     /// The newest checks: transaction id and where it came from first.
     checks: VecDeque<([u8; 12], SocketAddr)>,
+    /// Where its datagrams go.
+    pub(crate) paths: Paths,
     /// A candidate address that stands for a local address which is not a candidate (NAT).
     pub(crate) alias: Option<(SocketAddr, SocketAddr)>,
     pub(crate) channels: FxHashMap<ChannelId, Channel>,
@@ -180,6 +185,7 @@ pub(crate) struct Recipe<'a> {
     pub(crate) certificate: &'a DtlsCert,
     pub(crate) crypto: &'a Provider,
     pub(crate) candidates: &'a [SocketAddr],
+    pub(crate) tcp_candidates: &'a [SocketAddr],
     pub(crate) codecs: &'a [CodecKind],
     pub(crate) options: TransportOptions,
 }
@@ -214,6 +220,15 @@ impl Session {
                 .map_err(|e| Error::InvalidCandidate(e.to_string()))?;
             rtc.add_local_candidate(candidate);
         }
+        for address in recipe.tcp_candidates {
+            let candidate = Candidate::builder()
+                .tcp()
+                .host(*address)
+                .tcptype(TcpType::Passive)
+                .build()
+                .map_err(|e| Error::InvalidCandidate(e.to_string()))?;
+            rtc.add_local_candidate(candidate);
+        }
         Ok(Self {
             belongs,
             options: recipe.options,
@@ -229,6 +244,7 @@ impl Session {
             credentials: vec![credentials],
             addresses: VecDeque::new(),
             checks: VecDeque::new(),
+            paths: Paths::default(),
             alias: None,
             channels: FxHashMap::default(),
             srtp_profile: None,
@@ -236,27 +252,50 @@ impl Session {
         })
     }
 
-    /// A datagram of this session as the worker takes it, counted.
+    /// A datagram of this session as the worker takes it, counted. None: there is no way to go.
     pub(crate) fn outgoing(
         &mut self,
         transmit: str0m::net::Transmit,
         counters: &mut Counters,
-    ) -> Transmit {
-        let source = match self.alias {
-            Some((candidate, local)) if candidate == transmit.source => local,
-            _ => transmit.source,
+    ) -> Option<Transmit> {
+        let path = if is_stun(&transmit.contents) {
+            self.way_back(&transmit)
+        } else {
+            self.paths.current()
+        };
+        let Some(path) = path else {
+            counters.drop_no_path += 1;
+            return None;
         };
         let contents = Vec::from(transmit.contents);
         self.stats.packets_out += 1;
         self.stats.bytes_out += contents.len() as u64;
         counters.packets_out += 1;
         counters.bytes_out += contents.len() as u64;
-        Transmit {
-            socket: Socket::Media,
-            source: Some(source),
-            destination: transmit.destination,
+        Some(Transmit {
+            socket: path.socket,
+            source: Some(path.source),
+            destination: path.destination,
             contents,
-        }
+        })
+    }
+
+    /// An answer to a check goes back the way the check came.
+    fn way_back(&self, transmit: &str0m::net::Transmit) -> Option<Path> {
+        let source = match self.alias {
+            Some((candidate, local)) if candidate == transmit.source => local,
+            _ => transmit.source,
+        };
+        let destination = transmit.destination;
+        let socket = match transmit.proto {
+            Protocol::Tcp => Socket::Tcp(self.paths.tcp_to(destination)?),
+            _ => Socket::Media,
+        };
+        Some(Path {
+            socket,
+            source,
+            destination,
+        })
     }
 
     /// DTLS is up and media can flow.
