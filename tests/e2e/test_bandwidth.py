@@ -20,7 +20,9 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session"
 async def test_feedback_lets_a_sender_ramp_up(server: Server, alice_browser: Browser) -> None:
     """Chromium's estimate passes 1 Mbit/s, and the encoder may use that, within 10 s."""
     meeting = await server.new_meeting()
-    page = await join(alice_browser, server, meeting, name="ada", number=0x42, tone=500)
+    page = await join(
+        alice_browser, server, meeting, name="ada", number=0x42, tone=500, width=1280, height=720
+    )
     await expect_rows(
         page,
         "candidate-pair",

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { defaultEncodings, preferCodec } from "./codecs";
+import { describe, expect, it, vi } from "vitest";
+import { applyRedundancy, preferCodec } from "./codecs";
 
 const capabilities = ["video/VP8", "video/rtx", "video/VP9", "video/VP9", "video/AV1", "video/red"].map((mimeType, index) => ({
   mimeType,
@@ -16,12 +16,20 @@ describe("preferCodec", () => {
   });
 });
 
-describe("defaultEncodings", () => {
-  it("bounds every source of a call to one layer", () => {
-    for (const source of ["camera", "microphone", "screen", "screen_audio"]) {
-      const [encoding, ...more] = defaultEncodings(source);
-      expect(encoding?.maxBitrate).toBeGreaterThan(0);
-      expect(more).toEqual([]);
+describe("applyRedundancy", () => {
+  it("puts RED before Opus where the browser has it, and touches nothing where not", () => {
+    for (const [mimeTypes, expected] of [
+      [["audio/opus", "audio/red", "audio/PCMU"], ["audio/red", "audio/opus", "audio/PCMU"]],
+      [["audio/opus", "audio/PCMU"], undefined],
+    ] as const) {
+      vi.stubGlobal("RTCRtpSender", { getCapabilities: () => ({ codecs: mimeTypes.map((mimeType) => ({ mimeType })) }) });
+      let preferred: readonly string[] | undefined;
+      const setCodecPreferences = (codecs: readonly { readonly mimeType: string }[]): void => {
+        preferred = codecs.map(({ mimeType }) => mimeType);
+      };
+      applyRedundancy({ setCodecPreferences } as unknown as RTCRtpTransceiver);
+      expect(preferred).toEqual(expected);
+      vi.unstubAllGlobals();
     }
   });
 });

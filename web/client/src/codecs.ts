@@ -25,13 +25,19 @@ export function applyCodecPreference(transceiver: RTCRtpTransceiver, preferred: 
   transceiver.setCodecPreferences(preferCodec(codecs, preferred));
 }
 
-/** A call's own encoding parameters per source: enough for a good picture, bounded for the network. */
-export function defaultEncodings(source: string): RTCRtpEncodingParameters[] {
+/**
+ * Sound with redundancy first: each packet carries the one before it again, so that a single loss is
+ * not heard (RFC 2198). Browsers without it, and servers, fall back to plain Opus.
+ */
+export function applyRedundancy(transceiver: RTCRtpTransceiver): void {
+  if (!("setCodecPreferences" in transceiver)) return;
+  const codecs = RTCRtpSender.getCapabilities("audio")?.codecs ?? [];
+  if (codecs.some(isRed)) transceiver.setCodecPreferences([...codecs.filter(isRed), ...codecs.filter((codec) => !isRed(codec))]);
+}
+
+/** How sound is sent; pictures are planned by `planEncodings`. */
+export function soundEncodings(source: string): RTCRtpEncodingParameters[] {
   switch (source) {
-    case "screen":
-      return [{ maxBitrate: 2_500_000, maxFramerate: 15, priority: "medium" }];
-    case "camera":
-      return [{ maxBitrate: 1_500_000, maxFramerate: 30 }];
     case "microphone":
       return [{ maxBitrate: 48_000, priority: "high" }];
     case "screen_audio":
@@ -39,4 +45,8 @@ export function defaultEncodings(source: string): RTCRtpEncodingParameters[] {
     default:
       return [{}];
   }
+}
+
+function isRed({ mimeType }: CodecCapability): boolean {
+  return mimeType.toLowerCase() === "audio/red";
 }

@@ -123,6 +123,11 @@ export class IceWatch {
   }
 }
 
+/** Bytes that a connection has received so far, by anything but connectivity checks. */
+export async function readReceived(pc: RTCPeerConnection): Promise<number> {
+  return (await readSample(pc)).bytes;
+}
+
 async function readSample(pc: RTCPeerConnection): Promise<Sample> {
   let bytes = 0;
   let answers = 0;

@@ -63,18 +63,20 @@ function mediaFailure(error: unknown, device: Device): MediaError {
   return error instanceof MediaError ? error : mediaError(error, device);
 }
 
-/** Lets the person choose a screen, window or tab; with its sound where the browser offers it. */
-export async function openScreen(): Promise<{ readonly video: MediaStreamTrack; readonly audio: MediaStreamTrack | null }> {
+/**
+ * Lets the person choose a screen, window or tab; with its sound where the browser offers it. Text
+ * (`detail`) wants sharp edges more than smooth motion, a film or game (`motion`) the other way round.
+ */
+export async function openScreen(content: "detail" | "motion" = "detail"): Promise<{ readonly video: MediaStreamTrack; readonly audio: MediaStreamTrack | null }> {
   if (!canShareScreen()) throw new MediaError("screen_unavailable");
   try {
     const stream = await navigator.mediaDevices.getDisplayMedia({
-      video: { frameRate: { ideal: 15, max: 30 } },
+      video: { frameRate: { ideal: content === "motion" ? 30 : 15, max: 30 } },
       audio: true,
     });
     const [video] = stream.getVideoTracks();
     if (!video) throw new MediaError("screen_unavailable");
-    // Text wants sharp edges more than smooth motion.
-    if ("contentHint" in video) video.contentHint = "detail";
+    if ("contentHint" in video) video.contentHint = content;
     return { video, audio: stream.getAudioTracks()[0] ?? null };
   } catch (error) {
     throw mediaFailure(error, "screen");

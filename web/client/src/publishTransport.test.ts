@@ -171,4 +171,43 @@ describe("PublishTransport", () => {
     expect(await waiting).toBeInstanceOf(HeadwaterError);
     await expect(transport.publish(fakeTrack("video"))).rejects.toMatchObject({ code: "closed" });
   });
+
+  it("sends the encodings that are wanted, also when that was said before the answer", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    const wanted = (...active: string[]) => ({
+      encodings: ["low", "mid", "high"].map((rid) => ({ rid, active: active.includes(rid) })),
+      max: null,
+    });
+    const sent = (): unknown[] =>
+      FakePeerConnection.latest.transceivers[0]?.sender.getParameters().encodings.flatMap((each) => (each["active"] ? [each["rid"]] : [])) ?? [];
+    transport.setWanted("pub-0-1", wanted("low"));
+    await transport.publish(fakeTrack("video", { width: 1280, height: 720 }), { source: "camera" });
+    expect(sent()).toEqual(["low"]);
+    transport.setWanted("pub-0-1", wanted("low", "high"));
+    await settle();
+    expect(sent()).toEqual(["low", "high"]);
+    transport.reset();
+    expect(sent()).toEqual(["low", "mid", "high"]);
+  });
+
+  it("plans anew for a camera of another size", async () => {
+    const transport = new PublishTransport(new FakeServer());
+    const publisher = await transport.publish(fakeTrack("video", { width: 640, height: 360 }), { source: "camera" });
+    const scales = (): unknown[] =>
+      FakePeerConnection.latest.transceivers[0]?.sender.getParameters().encodings.map((each) => each["active"] && each["scaleResolutionDownBy"]) ?? [];
+    expect(scales()).toEqual([2, 1, false]);
+    await publisher.replaceTrack(fakeTrack("video", { width: 1920, height: 1080 }));
+    expect(scales()).toEqual([3, 1.5, 1]);
+  });
+
+  it("tells what gives way first and hints the encoder, unless the caller did", async () => {
+    const server = new FakeServer();
+    const transport = new PublishTransport(server);
+    const [text, film] = [fakeTrack("video"), fakeTrack("video")];
+    await transport.publish(text, { source: "screen" });
+    await transport.publish(film, { source: "screen", content: "motion" });
+    expect(server.offers.at(-1)?.tracks.map(({ content }) => content)).toEqual(["detail", "motion"]);
+    expect([text.contentHint, film.contentHint]).toEqual(["detail", "motion"]);
+  });
 });

@@ -10,8 +10,9 @@
  * a hundred times does not make a hundred m-lines.
  */
 
-import { applyCodecPreference, defaultEncodings } from "./codecs";
+import { applyCodecPreference, applyRedundancy, soundEncodings } from "./codecs";
 import { DataPublisher, type DataPublisherOptions } from "./dataChannel";
+import { type Encoding, planEncodings, restrict, type Size, type Wanted } from "./encodings";
 import { ConnectionError, HeadwaterError, StateError } from "./errors";
 import { Emitter } from "./events";
 import type { OfferedTrack, PublishedTrack } from "./generated/signaling";
@@ -34,7 +35,13 @@ export type PublishSignaling = {
   mute(publisherId: string, muted: boolean): Promise<void>;
 };
 
-type Slot = { readonly transceiver: RTCRtpTransceiver; readonly shape: string; publisher: Publisher | null };
+type Slot = {
+  readonly transceiver: RTCRtpTransceiver;
+  readonly shape: string;
+  /** The sender's parameters are read, changed and written back: one change at a time. */
+  readonly changes: SerialQueue;
+  publisher: Publisher | null;
+};
 
 export class PublishTransport extends Emitter<PublishTransportEvents> {
   readonly #signaling: PublishSignaling;
@@ -44,6 +51,8 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
   #pc: RTCPeerConnection;
   #watch: IceWatch;
   #slots: Slot[] = [];
+  /** By publisher id; may be told before the answer that names the publisher has been applied. */
+  readonly #wanted = new Map<string, Wanted>();
   #restartIce = false;
   #closed = false;
   #wake: (() => void)[] = [];
@@ -128,6 +137,13 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
     if (this.#publishers.size + this.#dataPublishers.size > 0) void this.#negotiateQuietly();
   }
 
+  /** Sends only what somebody watches. */
+  setWanted(publisherId: string, wanted: Wanted): void {
+    this.#wanted.set(publisherId, wanted);
+    const publisher = [...this.#publishers].find(({ id }) => id === publisherId);
+    if (publisher) void this.#applyEncodings(publisher);
+  }
+
   addCandidate(candidate: RTCIceCandidateInit): void {
     // A candidate for a description that was replaced meanwhile is of no use, and no error.
     this.#pc.addIceCandidate(candidate).catch(() => undefined);
@@ -154,6 +170,7 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
     },
     replaceTrack: async (publisher: Publisher, track: MediaStreamTrack | null): Promise<void> => {
       await this.#slotOf(publisher)?.transceiver.sender.replaceTrack(track);
+      if (track) await this.#applyEncodings(publisher); // it may be of another size
     },
     unpublish: async (publisher: Publisher): Promise<void> => {
       this.#publishers.delete(publisher);
@@ -182,28 +199,48 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
     this.#pc.onicecandidate = this.#pc.onconnectionstatechange = null;
     this.#pc.close();
     this.#slots = [];
+    this.#wanted.clear();
     this.#restartIce = false;
   }
 
   #attach(publisher: Publisher): void {
-    const { encodings = defaultEncodings(publisher.source), preferredCodec } = publisher.options;
-    const shape = JSON.stringify([publisher.kind, encodings, preferredCodec]);
+    const encodings = encodingsOf(publisher);
+    const { preferredCodec } = publisher.options;
+    const shape = JSON.stringify([publisher.kind, encodings.map(({ rid }) => rid), preferredCodec, publisher.source === "microphone"]);
     const free = this.#slots.find((slot) => slot.publisher === null && slot.shape === shape);
     if (free) {
       free.publisher = publisher;
       free.transceiver.direction = "sendonly";
       void free.transceiver.sender.replaceTrack(publisher.track);
+      void this.#applyEncodings(publisher);
       return;
     }
-    const transceiver = this.#pc.addTransceiver(publisher.track ?? publisher.kind, {
-      direction: "sendonly",
-      sendEncodings: [...encodings],
-    });
+    const transceiver = addSender(this.#pc, publisher.track ?? publisher.kind, encodings);
     if (preferredCodec && publisher.kind === "video") applyCodecPreference(transceiver, preferredCodec);
-    this.#slots.push({ transceiver, shape, publisher });
+    if (publisher.source === "microphone") applyRedundancy(transceiver);
+    this.#slots.push({ transceiver, shape, changes: new SerialQueue(), publisher });
+  }
+
+  /** Brings what the sender does in line with the captured size and with who watches. */
+  async #applyEncodings(publisher: Publisher): Promise<void> {
+    const slot = this.#slotOf(publisher);
+    await slot?.changes.run(async () => {
+      if (slot.publisher !== publisher) return;
+      const wanted = publisher.id ? (this.#wanted.get(publisher.id) ?? null) : null;
+      const plan = restrict(encodingsOf(publisher), wanted);
+      const { sender } = slot.transceiver;
+      const parameters = sender.getParameters();
+      parameters.encodings = parameters.encodings.map((encoding, index) => ({
+        ...encoding,
+        ...(encoding.rid ? plan.find(({ rid }) => rid === encoding.rid) : plan[index]),
+      }));
+      // A browser that refuses goes on as it did: too much is sent, nothing is broken.
+      await sender.setParameters(parameters).catch(() => undefined);
+    });
   }
 
   #detach(publisher: Publisher): void {
+    if (publisher.id) this.#wanted.delete(publisher.id);
     publisher.bind(null);
     const slot = this.#slotOf(publisher);
     if (!slot) return;
@@ -251,7 +288,7 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
 
   #offeredTracks(): OfferedTrack[] {
     return this.#slots.flatMap(({ transceiver: { mid }, publisher }) =>
-      mid !== null && publisher ? [{ mid, source: publisher.source, muted: publisher.muted }] : [],
+      mid !== null && publisher ? [describe(mid, publisher)] : [],
     );
   }
 
@@ -260,6 +297,7 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
       const publisher = this.#slots.find((slot) => slot.transceiver.mid === mid)?.publisher;
       if (!publisher) continue;
       publisher.bind(id, mid);
+      if (this.#wanted.has(id)) await this.#applyEncodings(publisher);
       // Muted or unmuted while the offer was under way: the server has the old state.
       const muted = offered.find((track) => track.mid === mid)?.muted;
       if (muted !== undefined && muted !== publisher.muted) {
@@ -289,6 +327,32 @@ export class PublishTransport extends Emitter<PublishTransportEvents> {
 
   #assertOpen(): void {
     if (this.#closed) throw new StateError("closed");
+  }
+}
+
+function describe(mid: string, { source, muted, content }: Publisher): OfferedTrack {
+  return { mid, source, muted, ...(content === "camera" ? {} : { content }) };
+}
+
+function encodingsOf(publisher: Publisher): readonly Encoding[] {
+  const { options, source, content, kind, track } = publisher;
+  if (options.encodings) return options.encodings;
+  if (kind === "audio") return soundEncodings(source);
+  return planEncodings({ source, content, codec: options.preferredCodec, size: sizeOf(track) });
+}
+
+function sizeOf(track: MediaStreamTrack | null): Size | null {
+  const { width, height } = track?.getSettings() ?? {};
+  return width && height ? { width, height } : null;
+}
+
+/** With the layers asked for where the browser knows them, else without. */
+function addSender(pc: RTCPeerConnection, track: MediaStreamTrack | string, encodings: readonly Encoding[]): RTCRtpTransceiver {
+  const add = (sendEncodings: Encoding[]): RTCRtpTransceiver => pc.addTransceiver(track, { direction: "sendonly", sendEncodings });
+  try {
+    return add(encodings.map((encoding) => ({ ...encoding })));
+  } catch {
+    return add(encodings.map(({ rid, maxBitrate }) => ({ ...(rid ? { rid } : {}), ...(maxBitrate ? { maxBitrate } : {}) })));
   }
 }
 

@@ -3,18 +3,22 @@
  * new id on the server, its track and its muted state stay.
  */
 
-import type { TrackInfo } from "./generated/signaling";
+import type { OfferedTrack, TrackInfo } from "./generated/signaling";
 
 export type Source = NonNullable<TrackInfo["source"]>;
 export type Codec = "vp8" | "vp9" | "av1" | "h264";
+/** What is given up first on a thin line: `detail` (text) keeps resolution, `motion` the frame rate. */
+export type Content = NonNullable<OfferedTrack["content"]>;
 
 export type PublishOptions = {
   readonly source?: Source;
-  /** Layers and bitrates as for `addTransceiver`; a single layer when absent. */
+  /** As for `addTransceiver`; chosen by source, codec and captured size when absent. */
   readonly encodings?: readonly RTCRtpEncodingParameters[];
   /** Put first among what is offered; the others stay as a fallback. */
   readonly preferredCodec?: Codec;
   readonly muted?: boolean;
+  /** `detail` for a screen and `camera` for all else when absent. */
+  readonly content?: Content;
 };
 
 /** What a Publisher needs of its transport. */
@@ -27,6 +31,7 @@ export type PublisherHost = {
 export class Publisher {
   readonly kind: "audio" | "video";
   readonly source: Source;
+  readonly content: Content;
   readonly options: PublishOptions;
   readonly #host: PublisherHost;
   #track: MediaStreamTrack | null;
@@ -41,7 +46,9 @@ export class Publisher {
     this.#muted = options.muted ?? false;
     this.kind = track.kind === "audio" ? "audio" : "video";
     this.source = options.source ?? "unknown";
+    this.content = options.content ?? (this.source === "screen" ? "detail" : "camera");
     this.options = options;
+    this.#hint();
   }
 
   /** The server's id, or `null` while it is not (or not yet again) published. */
@@ -80,6 +87,7 @@ export class Publisher {
   async replaceTrack(track: MediaStreamTrack | null): Promise<void> {
     this.#track = track;
     if (track) track.enabled = !this.#muted;
+    this.#hint();
     await this.#host.replaceTrack(this, track);
   }
 
@@ -94,6 +102,13 @@ export class Publisher {
   bind(id: string | null, mid: string | null = null): void {
     this.#id = id;
     this.#mid = mid;
+  }
+
+  /** Tells the encoder; a hint that the caller gave the track stays. */
+  #hint(): void {
+    const track = this.#track;
+    if (this.kind === "audio" || this.content === "camera" || !track || !("contentHint" in track)) return;
+    track.contentHint ||= this.content;
   }
 
   async #setMuted(muted: boolean): Promise<void> {

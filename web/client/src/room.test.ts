@@ -86,6 +86,123 @@ describe("Room.join", () => {
   });
 });
 
+describe("Layers", () => {
+  async function receiving() {
+    const { meeting, room } = await joined();
+    const track = { publisher_id: "p", participant_id: "ada", kind: "video" as const, mid: "0" };
+    meeting.socket.receive({ type: "offer", sdp: "video", tracks: [track] });
+    await settle();
+    const subscriber = room.subscribers.get("p");
+    if (!subscriber) throw new Error("nothing was subscribed");
+    return { meeting, room, subscriber };
+  }
+
+  it("tells which layer comes through, and why", async () => {
+    const { meeting, room, subscriber } = await receiving();
+    const heard: unknown[] = [];
+    room.on("layerChanged", (change) => heard.push(change));
+    const [low, high] = [{ spatial: 0, temporal: 1 }, { spatial: 2, temporal: 2 }];
+    meeting.socket.receive({ type: "layer_changed", publisher_id: "p", to: high, reason: "start" });
+    meeting.socket.receive({ type: "layer_changed", publisher_id: "p", from: high, to: low, reason: "bandwidth", estimate: 300_000 });
+    meeting.socket.receive({ type: "layer_changed", publisher_id: "gone", to: low, reason: "start" });
+    expect(heard).toEqual([
+      { subscriber, from: null, to: high, reason: "start", estimate: null },
+      { subscriber, from: high, to: low, reason: "bandwidth", estimate: 300_000 },
+    ]);
+    expect(subscriber.current).toEqual(low);
+  });
+
+  it("asks for layers and for the reasons in the server's terms", async () => {
+    const { meeting, subscriber } = await receiving();
+    void subscriber.setLayers({ spatial: 1, maxFps: 15, priority: 200 });
+    await settle();
+    expect(meeting.socket.last("set_layers")).toMatchObject({ publisher_id: "p", spatial: 1, max_fps: 15, priority: 200 });
+    const asked = subscriber.why();
+    const decision = { ago_ms: 40, to: { spatial: 0, temporal: 0 }, reason: "bandwidth" as const };
+    meeting.socket.receive({ type: "why", id: meeting.socket.last("why").id!, publisher_id: "p", estimate: 9, decisions: [decision] });
+    const { decisions, estimate, target } = await asked;
+    expect([estimate, target]).toEqual([9, null]);
+    expect(decisions).toEqual([{ agoMs: 40, from: null, to: { spatial: 0, temporal: 0 }, reason: "bandwidth", estimate: null }]);
+  });
+
+  it("tells who speaks and how connections work", async () => {
+    const { meeting, room } = await joined();
+    const heard: unknown[] = [];
+    room.on("activeSpeaker", (speaker) => heard.push(speaker));
+    room.on("quality", (quality) => heard.push(quality));
+    meeting.socket.receive({ type: "active_speaker", publisher_id: "p", participant_id: "ada" });
+    meeting.socket.receive({ type: "active_speaker" });
+    meeting.socket.receive({ type: "quality", participant_id: "me", score: 40 });
+    expect(heard).toEqual([
+      { publisherId: "p", participantId: "ada" },
+      { publisherId: null, participantId: null },
+      { participantId: "me", score: 40 },
+    ]);
+  });
+});
+
+describe("Stalls", () => {
+  /** In a call with a heartbeat, which then stops. */
+  async function silent() {
+    const { meeting, room } = await joined();
+    await publishing(meeting, room);
+    const [, receivingPc] = FakePeerConnection.instances;
+    const channel = { label: "headwater-heartbeat", readyState: "open", send: () => undefined, onmessage: (): void => undefined };
+    receivingPc?.ondatachannel?.({ channel });
+    channel.onmessage();
+    return { meeting, room, channel };
+  }
+
+  async function publishing(meeting: FakeMeeting, room: Room): Promise<void> {
+    const published = room.publish(fakeTrack("audio"), { source: "microphone" });
+    await settle();
+    const tracks = [{ mid: "0", publisher_id: "own" }];
+    meeting.socket.receive({ type: "answer", sdp: "answer", id: meeting.socket.last("offer").id!, tracks });
+    await published;
+  }
+
+  it("asks the server, then restarts both paths, then comes back by a new socket to the same place", async () => {
+    const { meeting, room } = await silent();
+    const flowing: boolean[] = [];
+    room.on("flowing", (change) => flowing.push(change.flowing));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([meeting.socket.count("ping"), meeting.socket.count("restart_ice")]).toEqual([1, 0]);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(meeting.socket.count("restart_ice")).toBe(1);
+    expect(FakePeerConnection.instances[0]?.iceRestarts.at(-1)).toBe(true);
+    expect(meeting.sockets).toHaveLength(1);
+    meeting.reply = () => ({ resumed: true });
+    await vi.advanceTimersByTimeAsync(1_800);
+    expect(meeting.sockets).toHaveLength(2);
+    expect(meeting.socket.last("join")).toMatchObject({ resume: "n.1", restart: false });
+    expect(meeting.socket.count("restart_ice")).toBe(1);
+    expect([room.state, room.participantId]).toEqual(["connected", "me"]);
+    expect(FakePeerConnection.instances).toHaveLength(2);
+  });
+
+  it("begins with new connections when no path is found, and does nothing more when one is", async () => {
+    const { meeting, channel, room } = await silent();
+    meeting.reply = () => ({ resumed: true });
+    await vi.advanceTimersByTimeAsync(8_500);
+    expect(meeting.sockets).toHaveLength(3);
+    expect(meeting.socket.last("join")).toMatchObject({ restart: true });
+    expect(FakePeerConnection.instances).toHaveLength(4);
+    channel.onmessage();
+    expect(room.state).toBe("connected");
+  });
+
+  it("goes on as if nothing had happened when the first beat comes", async () => {
+    const { meeting, room, channel } = await silent();
+    await vi.advanceTimersByTimeAsync(1_100);
+    for (let beat = 0; beat < 40; beat += 1) {
+      channel.onmessage();
+      await vi.advanceTimersByTimeAsync(250);
+      meeting.socket.receive({ type: "pong" });
+    }
+    expect([meeting.sockets.length, meeting.socket.count("restart_ice"), room.state]).toEqual([1, 0, "connected"]);
+  });
+});
+
 describe("Room events", () => {
   it("follows people and their tracks", async () => {
     const { meeting, room } = await joined();

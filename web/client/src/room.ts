@@ -15,10 +15,12 @@ import type { DataPublisher, DataPublisherOptions, DataSubscriber } from "./data
 import { byeError, ConnectionError, type HeadwaterError, toError } from "./errors";
 import { Emitter } from "./events";
 import type { Joined, ServerMessage } from "./generated/signaling";
+import { type LayerChange, toExplanation, toLayerChange, toSetLayers } from "./layers";
 import { type Participant, type RemoteTrack, toParticipant, toRemoteTrack, withoutTrack, withTrack } from "./participant";
 import type { Publisher, PublishOptions } from "./publisher";
 import { PublishTransport, type PublishSignaling } from "./publishTransport";
 import type { Signaling } from "./signaling";
+import type { StallLevel } from "./stallWatch";
 import { StatsSampler, type TransportStats } from "./stats";
 import type { Subscriber } from "./subscriber";
 import { SubscribeTransport, type SubscribeSignaling } from "./subscribeTransport";
@@ -41,6 +43,14 @@ export type RoomEvents = {
   readonly subscribed: Subscriber;
   readonly unsubscribed: Subscriber;
   readonly data: DataSubscriber;
+  /** Another layer of a track comes through, or none. */
+  readonly layerChanged: LayerChange & { readonly subscriber: Subscriber };
+  /** Who speaks; `null` when nobody does. */
+  readonly activeSpeaker: { readonly publisherId: string | null; readonly participantId: string | null };
+  /** How well somebody's connection works, oneself included: 0 (nothing gets through) to 100. */
+  readonly quality: { readonly participantId: string; readonly score: number };
+  /** Nothing comes, for how long, in steps: see {@link StallLevel}. */
+  readonly stall: StallLevel;
   /** Media gets through (true), does not at present (false), per direction. */
   readonly flowing: { readonly direction: "send" | "receive"; readonly flowing: boolean };
   /** Both directions were tried again and again: the network lets no media through. */
@@ -211,6 +221,21 @@ export class Room extends Emitter<RoomEvents> {
         if (message.transport === "publish") this.publishTransport.reset(this.#rtcConfiguration());
         else this.subscribeTransport.reset(this.#rtcConfiguration());
         break;
+      case "layer_changed": {
+        const change = toLayerChange(message);
+        const subscriber = this.subscribeTransport.setLayer(message.publisher_id, change);
+        if (subscriber) this.emit("layerChanged", { ...change, subscriber });
+        break;
+      }
+      case "layers_wanted":
+        this.publishTransport.setWanted(message.publisher_id, { encodings: message.encodings ?? [], max: message.max ?? null });
+        break;
+      case "active_speaker":
+        this.emit("activeSpeaker", { publisherId: message.publisher_id ?? null, participantId: message.participant_id ?? null });
+        break;
+      case "quality":
+        this.emit("quality", { participantId: message.participant_id, score: message.score });
+        break;
       case "token":
         this.#token = message.token;
         break;
@@ -326,6 +351,7 @@ export class Room extends Emitter<RoomEvents> {
     this.#setState("connected");
     if (resumed) {
       this.publishTransport.resume();
+      this.subscribeTransport.resume();
     } else {
       this.subscribeTransport.reset(this.#rtcConfiguration());
       this.publishTransport.reset(this.#rtcConfiguration());
@@ -374,6 +400,7 @@ export class Room extends Emitter<RoomEvents> {
     receiving.on("unsubscribed", (subscriber) => this.emit("unsubscribed", subscriber));
     receiving.on("data", (data) => this.emit("data", data));
     receiving.on("flowing", (flowing) => this.#onFlowing("receive", flowing));
+    receiving.on("stall", (level) => this.#onStall(level));
     sending.on("flowing", (flowing) => this.#onFlowing("send", flowing));
     sending.on("failed", () => this.#onMediaFailed());
     receiving.on("failed", () => this.#onMediaFailed());
@@ -386,6 +413,34 @@ export class Room extends Emitter<RoomEvents> {
     // Is it media alone, or the whole server? The socket's answer decides.
     else this.#signaling.probe();
     this.emit("flowing", { direction, flowing });
+  }
+
+  /** The ladder out of a silence: ask, find new paths, come back by a new socket, begin anew. */
+  #onStall(level: StallLevel): void {
+    this.emit("stall", level);
+    if (this.#state !== "connected") return;
+    switch (level) {
+      case "stalled":
+        this.#signaling.probe();
+        break;
+      case "restart":
+        this.#restartPaths();
+        break;
+      case "rejoin":
+        this.#signaling.close();
+        break;
+      case "replace":
+        this.#onMediaFailed();
+        break;
+      case "flowing":
+        break;
+    }
+  }
+
+  #restartPaths(): void {
+    // What cannot be asked for now is taken care of by the reconnection.
+    void this.publishTransport.restartIce().catch(() => undefined);
+    void this.subscribeTransport.restartIce().catch(() => undefined);
   }
 
   /** ICE restarts did not help: new transports for both directions, by a join of the same place. */
@@ -422,6 +477,10 @@ export class Room extends Emitter<RoomEvents> {
       restartIce: async () => {
         await this.#signaling.request({ type: "restart_ice" }, "pong");
       },
+      setLayers: async (publisherId, wish) => {
+        await this.#signaling.request(toSetLayers(publisherId, wish), "pong");
+      },
+      why: async (publisherId) => toExplanation(await this.#signaling.request({ type: "why", publisher_id: publisherId }, "why")),
       setPaused: async (publisherId, paused) => {
         await this.#signaling.request({ type: "set_subscription", publisher_id: publisherId, paused }, "pong");
       },

@@ -14,6 +14,8 @@ function makeSignaling() {
     restartIce: vi.fn(() => Promise.resolve()),
     setPaused: vi.fn(() => Promise.resolve()),
     requestKeyFrame: vi.fn(() => Promise.resolve()),
+    setLayers: vi.fn(() => Promise.resolve()),
+    why: vi.fn(() => Promise.reject(new Error("not asked here"))),
   } satisfies SubscribeSignaling;
 }
 
@@ -118,5 +120,44 @@ describe("SubscribeTransport", () => {
     transport.on("error", failed);
     await transport.handleOffer({ sdp: "broken", tracks: [] });
     expect(failed).toHaveBeenCalledOnce();
+  });
+
+  it("asks again for what was asked for when the connection is replaced", async () => {
+    const signaling = makeSignaling();
+    const transport = new SubscribeTransport(signaling);
+    await transport.handleOffer({ sdp: "video", tracks: [info("a", "0")] });
+    await transport.subscribers.get("a")?.setSize(640, 360);
+    await transport.subscribers.get("a")?.pause();
+    signaling.setLayers.mockClear();
+    signaling.setPaused.mockClear();
+    transport.reset();
+    await transport.handleOffer({ sdp: "video", tracks: [info("a", "0"), info("b", "0")] });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(transport.subscribers.get("a")?.paused).toBe(true);
+    expect(signaling.setPaused.mock.calls).toEqual([["a", true]]);
+    expect(signaling.setLayers.mock.calls).toEqual([["a", { width: 640, height: 360 }]]);
+  });
+
+  it("lets an explicit wish count more than the size of the place", async () => {
+    const signaling = makeSignaling();
+    const transport = new SubscribeTransport(signaling);
+    await transport.handleOffer({ sdp: "video", tracks: [info("a", "0")] });
+    const subscriber = transport.subscribers.get("a");
+    await subscriber?.setLayers({ spatial: 0 });
+    await subscriber?.setSize(1280, 720);
+    await subscriber?.setLayers(null);
+    expect(signaling.setLayers.mock.calls).toEqual([["a", { spatial: 0 }], ["a", { width: 1280, height: 720 }]]);
+  });
+
+  it("keeps the heartbeat to itself, and asks for it", () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const labels: string[] = [];
+    transport.on("data", ({ label }) => labels.push(label));
+    const sent: string[] = [];
+    const channel = { label: "headwater-heartbeat", readyState: "open", send: (text: string) => sent.push(text), onmessage: null };
+    FakePeerConnection.latest.ondatachannel?.({ channel });
+    FakePeerConnection.latest.ondatachannel?.({ channel: { label: "chat", readyState: "open" } });
+    expect(labels).toEqual(["chat"]);
+    expect(sent).toEqual(["1"]);
   });
 });

@@ -10,9 +10,11 @@ import { DataSubscriber } from "./dataChannel";
 import { ConnectionError } from "./errors";
 import { Emitter } from "./events";
 import type { ServerOffer, TrackInfo } from "./generated/signaling";
-import { IceWatch } from "./iceWatch";
+import { IceWatch, readReceived } from "./iceWatch";
+import type { LayerChange } from "./layers";
 import { SerialQueue } from "./serial";
-import { Subscriber, type SubscriberHost } from "./subscriber";
+import { heartbeatLabel, type StallLevel, StallWatch } from "./stallWatch";
+import { Subscriber, type SubscriberHost, type SubscriberState } from "./subscriber";
 
 export type SubscribeTransportEvents = {
   readonly subscribed: Subscriber;
@@ -20,6 +22,8 @@ export type SubscribeTransportEvents = {
   readonly data: DataSubscriber;
   readonly connectionState: RTCPeerConnectionState;
   readonly flowing: boolean;
+  /** How long nothing came, in steps; only from a server with a heartbeat. */
+  readonly stall: StallLevel;
   /** ICE restarts were of no use; the owner should start over. */
   readonly failed: undefined;
   /** An offer of the server could not be applied. */
@@ -37,6 +41,10 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
   readonly #signaling: SubscribeSignaling;
   readonly #queue = new SerialQueue();
   readonly #subscribers = new Map<string, Subscriber>();
+  /** What was asked for of tracks whose connection was replaced. */
+  readonly #remembered = new Map<string, SubscriberState>();
+  readonly #stall: StallWatch;
+  #flowing = false;
   #pc: RTCPeerConnection;
   #watch: IceWatch;
   #closed = false;
@@ -44,6 +52,7 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
   constructor(signaling: SubscribeSignaling, configuration: RTCConfiguration = {}) {
     super();
     this.#signaling = signaling;
+    this.#stall = new StallWatch({ received: () => readReceived(this.#pc), onLevel: (level) => this.#onStall(level) });
     [this.#pc, this.#watch] = this.#open(configuration);
   }
 
@@ -77,10 +86,18 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
 
   /** The track ended; the offer without it may follow later. */
   removeTrack(publisherId: string): void {
+    this.#remembered.delete(publisherId);
     const subscriber = this.#subscribers.get(publisherId);
     if (!subscriber) return;
     this.#subscribers.delete(publisherId);
     this.emit("unsubscribed", subscriber);
+  }
+
+  /** The signalling connection is back and the server still holds this transport. */
+  resume(): void {
+    if (this.#stall.level === "flowing") return;
+    this.#stall.retry();
+    void this.restartIce().catch(() => undefined);
   }
 
   /** Asks the server for an offer with a new path. */
@@ -98,6 +115,13 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
     if (this.#closed) return;
     this.#shut();
     [this.#pc, this.#watch] = this.#open(configuration);
+  }
+
+  /** Another layer of a track comes through now. */
+  setLayer(publisherId: string, change: LayerChange): Subscriber | null {
+    const subscriber = this.#subscribers.get(publisherId) ?? null;
+    subscriber?.setCurrent(change.to);
+    return subscriber;
   }
 
   addCandidate(candidate: RTCIceCandidateInit): void {
@@ -120,20 +144,48 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
     const pc = new RTCPeerConnection(configuration);
     pc.onicecandidate = ({ candidate }) => this.#signaling.candidate(candidate?.toJSON() ?? null);
     pc.onconnectionstatechange = () => this.emit("connectionState", pc.connectionState);
-    pc.ondatachannel = ({ channel }) => this.emit("data", new DataSubscriber(channel));
+    pc.ondatachannel = ({ channel }) => {
+      if (channel.label === heartbeatLabel) this.#listenTo(channel);
+      else this.emit("data", new DataSubscriber(channel));
+    };
     const watch = new IceWatch(pc, {
       restart: () => void this.restartIce().catch(() => undefined),
       failed: () => this.emit("failed", undefined),
-      flowing: (flowing) => this.emit("flowing", flowing),
+      flowing: (flowing) => this.#setFlowing(flowing),
     });
     return [pc, watch];
   }
 
+  /** The server beats only for those who ask. */
+  #listenTo(channel: RTCDataChannel): void {
+    const ask = (): void => channel.send("1");
+    channel.onmessage = () => this.#stall.beat();
+    if (channel.readyState === "open") ask();
+    else channel.onopen = ask;
+  }
+
+  #onStall(level: StallLevel): void {
+    if (level === "flowing") this.#setFlowing(true);
+    else if (level !== "stalled") this.#setFlowing(false);
+    this.emit("stall", level);
+  }
+
+  #setFlowing(flowing: boolean): void {
+    if (flowing === this.#flowing) return;
+    this.#flowing = flowing;
+    this.emit("flowing", flowing);
+  }
+
   #shut(): void {
     this.#watch.close();
+    this.#stall.stop();
     this.#pc.onicecandidate = this.#pc.onconnectionstatechange = this.#pc.ondatachannel = null;
     this.#pc.close();
-    for (const publisherId of [...this.#subscribers.keys()]) this.removeTrack(publisherId);
+    const states = [...this.#subscribers].map(([publisherId, { state }]) => [publisherId, state] as const);
+    for (const [publisherId, state] of states) {
+      this.removeTrack(publisherId);
+      this.#remembered.set(publisherId, state);
+    }
   }
 
   #assign(pc: RTCPeerConnection, tracks: readonly TrackInfo[]): void {
@@ -145,6 +197,9 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
       if (!transceiver) continue;
       const subscriber = new Subscriber(this.#signaling, info, mid, transceiver.receiver);
       this.#subscribers.set(info.publisher_id, subscriber);
+      const state = this.#remembered.get(info.publisher_id);
+      this.#remembered.delete(info.publisher_id);
+      if (state) subscriber.restore(state);
       this.emit("subscribed", subscriber);
     }
   }

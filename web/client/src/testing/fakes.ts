@@ -56,13 +56,24 @@ export class FakeSocket {
   }
 }
 
+type Parameters = { encodings: Readonly<Record<string, unknown>>[] };
+
+type FakeSender = {
+  track: unknown;
+  replaceTrack(track: unknown): Promise<void>;
+  getParameters(): Parameters;
+  setParameters(parameters: Parameters): Promise<void>;
+};
+
 type Transceiver = {
   mid: string | null;
   direction: RTCRtpTransceiverDirection;
   readonly kind: string;
-  readonly sender: { track: unknown; replaceTrack(track: unknown): Promise<void> };
+  readonly sender: FakeSender;
   readonly receiver: { readonly track: unknown; getSynchronizationSources(): [] };
 };
+
+type TransceiverInit = { direction: RTCRtpTransceiverDirection; sendEncodings?: Parameters["encodings"] };
 
 export class FakePeerConnection {
   /** All that were made, oldest first. */
@@ -74,6 +85,7 @@ export class FakePeerConnection {
   signalingState: RTCSignalingState = "stable";
   localDescription: { readonly type: string; readonly sdp: string } | null = null;
   received = { bytes: 0, answers: 0 };
+  ondatachannel: ((event: { readonly channel: object }) => void) | null = null;
   readonly #listeners = new Map<string, Set<() => void>>();
   #offers = 0;
 
@@ -87,9 +99,9 @@ export class FakePeerConnection {
     return latest;
   }
 
-  addTransceiver(track: { readonly kind: string } | string, init: { direction: RTCRtpTransceiverDirection }): Transceiver {
+  addTransceiver(track: { readonly kind: string } | string, init: TransceiverInit): Transceiver {
     const kind = typeof track === "string" ? track : track.kind;
-    const transceiver = makeTransceiver(kind, init.direction, track);
+    const transceiver = makeTransceiver(kind, init.direction, track, init.sendEncodings);
     this.transceivers.push(transceiver);
     return transceiver;
   }
@@ -170,11 +182,22 @@ export class FakePeerConnection {
   }
 }
 
-function makeTransceiver(kind: string, direction: RTCRtpTransceiverDirection, track: unknown): Transceiver {
-  const sender: Transceiver["sender"] = {
+function makeTransceiver(
+  kind: string,
+  direction: RTCRtpTransceiverDirection,
+  track: unknown,
+  encodings: Parameters["encodings"] = [{}],
+): Transceiver {
+  let parameters: Parameters = { encodings };
+  const sender: FakeSender = {
     track,
     replaceTrack: (next) => {
       sender.track = next;
+      return Promise.resolve();
+    },
+    getParameters: () => structuredClone(parameters),
+    setParameters: (next) => {
+      parameters = next;
       return Promise.resolve();
     },
   };
@@ -187,8 +210,8 @@ function makeTransceiver(kind: string, direction: RTCRtpTransceiverDirection, tr
   };
 }
 
-export function fakeTrack(kind: "audio" | "video"): MediaStreamTrack {
-  return { kind, enabled: true, stop: () => undefined } as unknown as MediaStreamTrack;
+export function fakeTrack(kind: "audio" | "video", settings: MediaTrackSettings = {}): MediaStreamTrack {
+  return { kind, enabled: true, contentHint: "", stop: () => undefined, getSettings: () => settings } as unknown as MediaStreamTrack;
 }
 
 /** Lets everything that waits on already settled promises run. */
