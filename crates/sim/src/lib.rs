@@ -15,6 +15,7 @@ mod link;
 mod media;
 mod network;
 mod peer;
+mod viewer;
 mod world;
 
 pub use link::{Direction, Link};

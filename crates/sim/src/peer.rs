@@ -15,6 +15,8 @@ use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::media::{Vp8Descriptor, vp8_payload};
+use crate::network::SERVER;
+use crate::viewer::{self, Viewer};
 
 /// One RTP packet that a peer received.
 #[derive(Clone, Debug)]
@@ -64,6 +66,8 @@ struct Sending {
 /// A WebRTC client.
 pub struct Peer {
     rtc: Rtc,
+    /// Its media half when that is not str0m's.
+    viewer: Option<Viewer>,
     /// Its address in the virtual network.
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
@@ -110,6 +114,7 @@ impl Peer {
         }
         Self {
             rtc,
+            viewer: None,
             address,
             pending: None,
             sending: Vec::new(),
@@ -127,6 +132,19 @@ impl Peer {
             connected: false,
             datagrams_in: 0,
         }
+    }
+
+    /// A client that receives as browsers do (see `viewer`) and sends no media.
+    #[must_use]
+    pub fn viewer(
+        address: SocketAddr,
+        now: Instant,
+        configure: impl FnOnce(RtcConfig) -> RtcConfig,
+    ) -> Self {
+        let keyed = |config| configure(config).set_crypto_provider(viewer::provider());
+        let mut peer = Self::new(address, now, keyed);
+        peer.viewer = Some(Viewer::new(now));
+        peer
     }
 
     /// Offer to send these tracks (kind and track id) and data channels; returns the SDP and the mids.
@@ -319,6 +337,9 @@ impl Peer {
 
     /// Answer the server's offer.
     pub fn answer(&mut self, sdp: &str) -> String {
+        if let Some(viewer) = &mut self.viewer {
+            viewer.learn(sdp);
+        }
         let offer = SdpOffer::from_sdp_string(sdp).expect("the server's offer parses");
         self.rtc
             .sdp_api()
@@ -423,6 +444,9 @@ impl Peer {
 
     /// Ask for a key frame of what arrives at `mid`, by PLI or by FIR.
     pub fn request_key_frame_by(&mut self, mid: Mid, kind: KeyframeRequestKind) {
+        if let Some(viewer) = &mut self.viewer {
+            return viewer.request_key_frame(mid);
+        }
         // An m-line that changed hands has had several SSRCs; the newest packet tells which counts.
         let newest = self.newest.iter().find(|(known, _)| *known == mid);
         let Some(ssrc) = newest.map(|(_, ssrc)| (*ssrc).into()) else {
@@ -472,6 +496,10 @@ impl Peer {
     /// Hand over a datagram.
     pub fn receive(&mut self, now: Instant, source: SocketAddr, contents: &[u8]) {
         self.datagrams_in += 1;
+        if let Some(viewer) = self.viewer.as_mut().filter(|_| Viewer::takes(contents)) {
+            self.received.extend(viewer.receive(now, contents));
+            return;
+        }
         let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
             return;
         };
@@ -491,6 +519,15 @@ impl Peer {
         }
         let mut transmits = std::mem::take(&mut self.outbox);
         transmits.extend(self.drain(now));
+        if let Some(viewer) = &mut self.viewer {
+            let datagrams = viewer.drive(now).into_iter();
+            transmits.extend(datagrams.map(|contents| Transmit {
+                proto: Protocol::Udp,
+                source: self.address,
+                destination: SERVER,
+                contents: contents.into(),
+            }));
+        }
         transmits
     }
 
@@ -501,6 +538,8 @@ impl Peer {
                 Ok(Output::Transmit(transmit)) => transmits.push_back(transmit),
                 Ok(Output::Event(event)) => self.note(now, event),
                 Ok(Output::Timeout(at)) => {
+                    // The keys are this peer's only until another one is polled.
+                    self.viewer.iter_mut().for_each(Viewer::listen);
                     self.timeout = at.max(now + Duration::from_micros(100));
                     return transmits;
                 }
@@ -514,8 +553,9 @@ impl Peer {
 
     /// When this peer wants to be driven next.
     #[must_use]
-    pub const fn next_timeout(&self) -> Instant {
-        self.timeout
+    pub fn next_timeout(&self) -> Instant {
+        let viewer = self.viewer.as_ref().and_then(Viewer::next_timeout);
+        viewer.map_or(self.timeout, |at| at.min(self.timeout))
     }
 
     fn note(&mut self, now: Instant, event: Event) {

@@ -87,11 +87,21 @@ impl World {
 
     /// Add a client with settings of its own.
     pub fn add_peer_with(&mut self, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
-        let index = self.peers.len();
-        let [high, low] = (index as u16).to_be_bytes();
-        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 40_000);
-        self.peers.push(Peer::new(address, self.now, configure));
-        index
+        let peer = Peer::new(self.next_address(), self.now, configure);
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    /// Add a client that watches as browsers do, with settings of its own.
+    pub fn add_viewer(&mut self, configure: impl FnOnce(RtcConfig) -> RtcConfig) -> usize {
+        let peer = Peer::viewer(self.next_address(), self.now, configure);
+        self.peers.push(peer);
+        self.peers.len() - 1
+    }
+
+    fn next_address(&self) -> SocketAddr {
+        let [high, low] = (self.peers.len() as u16).to_be_bytes();
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 40_000)
     }
 
     /// Run a command; it must be answered at once.

@@ -104,7 +104,7 @@ impl Call {
     pub fn join(&mut self) {
         let world = &mut self.world;
         let transport = world.create_subscribe_transport(self.router);
-        let peer = world.add_peer_with(codecs);
+        let peer = world.add_viewer(codecs);
         let subscribers = world.subscribe_more(peer, transport, &self.publishers);
         let up = |world: &World| world.peers[peer].connected;
         assert!(world.run_until(CONNECT, up), "a receiver connects");

@@ -275,10 +275,10 @@ const SOUND_BUFFER: Buffer = Buffer {
     longest: Duration::from_millis(500),
 };
 /// A late picture is shown when it comes: only one that is later than a freeze's threshold hurts,
-/// but then for some ten pictures' time.
+/// but then for some ten pictures' time, and more than a silence does.
 const PICTURE_BUFFER: Buffer = Buffer {
     grace: Duration::from_millis(150),
-    late: Duration::from_millis(200),
+    late: Duration::from_millis(500),
     quantile: 0.0,
     shortest: Duration::from_millis(10),
     longest: Duration::from_millis(500),
