@@ -117,6 +117,18 @@ impl Line {
     }
 }
 
+/// When a feedback comes (ms), and what it says of which packets.
+type Report = (f64, Vec<(u64, Option<f64>)>);
+
+/// Where virtual time begins.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an origin only; it never advances by itself"
+)]
+pub(crate) fn origin() -> Instant {
+    Instant::now()
+}
+
 /// One sender and its receiver.
 pub(crate) struct Flow {
     pub(crate) estimator: Estimator,
@@ -137,7 +149,7 @@ pub(crate) struct Flow {
     last_arrival: f64,
     next_report: f64,
     /// Feedback under way: when it comes, and what it says.
-    feedback: VecDeque<(f64, Vec<(u64, Option<f64>)>)>,
+    feedback: VecDeque<Report>,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
     pub(crate) probe_bytes: u64,
@@ -150,7 +162,7 @@ impl Flow {
     pub(crate) fn new(limits: Limits, wanted: f64) -> Self {
         Self {
             estimator: Estimator::new(limits),
-            origin: Instant::now(),
+            origin: origin(),
             wanted,
             ceiling: f64::INFINITY,
             next_sequence: 0,
@@ -206,7 +218,7 @@ impl Flow {
         self.next_frame += FRAME;
         self.budget += rate * FRAME / 8e3;
         while self.budget > 0.0 {
-            let bytes = self.budget.min(1200.0).max(100.0);
+            let bytes = self.budget.clamp(100.0, 1200.0);
             self.backlog.push_back(bytes as u32);
             self.budget -= bytes;
         }

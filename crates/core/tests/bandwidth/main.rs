@@ -5,7 +5,7 @@ mod line;
 use std::time::{Duration, Instant};
 
 use headwater_core::bandwidth::{Estimator, LimitedBy, Limits, Received, Sent};
-use line::{Conditions, Dice, Flow, Line, run};
+use line::{Conditions, Dice, Flow, Line, origin, run};
 
 /// More than any of the lines carries.
 const WANTED: f64 = 20e6;
@@ -222,7 +222,7 @@ fn silence_lowers_the_rate_and_it_comes_back() {
 /// Without transport-wide feedback a REMB is believed, and loss reports lower it.
 #[test]
 fn falls_back_to_remb_and_reports() {
-    let start = Instant::now();
+    let start = origin();
     let mut estimator = Estimator::new(Limits::default());
     estimator.on_remb(start, 1_500_000);
     assert_eq!(estimator.estimate(), 1_500_000);
@@ -251,7 +251,7 @@ fn any_feedback_keeps_the_limits() {
             max: 1 + dice.next() % 20_000_000,
         };
         let mut estimator = Estimator::new(limits);
-        let mut now = Instant::now();
+        let mut now = origin();
         let mut sequence = 0;
         for step in 0..400 {
             abuse(&mut estimator, &mut dice, &mut now, &mut sequence);
