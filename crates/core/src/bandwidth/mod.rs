@@ -146,6 +146,9 @@ pub struct Estimator {
     fallback: Fallback,
     sending: SendRate,
     wanted: f64,
+    allocated: f64,
+    is_feedback_expected: bool,
+    first_feedback: Option<u64>,
     /// us: round trip, last feedback, last packet sent, end of draining.
     rtt: u64,
     last_feedback: Option<u64>,
@@ -176,9 +179,12 @@ impl Estimator {
             rate: Rate::new(initial),
             loss: Loss::default(),
             probing: Probing::new(),
-            fallback: Fallback::new(initial),
+            fallback: Fallback::default(),
+            is_feedback_expected: true,
+            first_feedback: None,
             sending: SendRate::default(),
             wanted: 0.0,
+            allocated: 0.0,
             rtt: 100_000,
             last_feedback: None,
             last_sent: 0,
@@ -228,6 +234,7 @@ impl Estimator {
         };
         self.rtt = smooth(self.rtt, now.saturating_sub(newest), self.last_feedback);
         self.last_feedback = Some(now);
+        self.first_feedback.get_or_insert(now);
         self.queue.finish(now);
         self.decide(now, limited);
     }
@@ -247,7 +254,9 @@ impl Estimator {
         }
         let lost = f64::from(fraction_lost);
         if lost.is_finite() {
-            self.fallback.on_report(now, lost.max(0.0), self.rtt);
+            let sending = self.allocated.max(self.limits.min as f64);
+            self.fallback
+                .on_report(now, lost.max(0.0), self.rtt, sending);
         }
         self.settle_estimate(now);
     }
@@ -255,6 +264,26 @@ impl Estimator {
     /// What the allocator would send if it could, and what it decided to send, bit/s.
     pub fn set_demand(&mut self, wanted: u64, sending: u64) {
         self.wanted = wanted.max(sending) as f64;
+        self.allocated = sending as f64;
+    }
+
+    /// Whether the peer has agreed to transport-wide feedback (it has until told otherwise).
+    /// Without it REMB and reception reports decide, and nothing does before they come.
+    pub fn expect_feedback(&mut self, now: Instant, expected: bool) {
+        if self.is_feedback_expected != expected {
+            self.is_feedback_expected = expected;
+            let now = self.micros(now);
+            self.settle_estimate(now);
+        }
+    }
+
+    /// The estimate has been measured; before, it is a guess.
+    pub fn is_measured(&self, now: Instant) -> bool {
+        let Some(first) = self.first_feedback else {
+            return self.fallback.is_known();
+        };
+        let now = self.origin.map_or(0, |origin| micros(origin, now));
+        now > first + LEARNING || self.rate.was_cut() || self.loss.limit().is_some()
     }
 
     /// Another address of the peer or of ours: what was learnt of delays and loss is forgotten.
@@ -410,7 +439,8 @@ impl Estimator {
     fn settle_estimate(&mut self, now: u64) {
         let (min, max) = (self.limits.min as f64, self.limits.max as f64);
         let max = max.max(min);
-        if self.last_feedback.is_none() {
+        let guess = self.is_feedback_expected && !self.fallback.is_known();
+        if self.last_feedback.is_none() && !guess {
             self.estimate = self.fallback.estimate(now, min, max);
             self.limited_by = LimitedBy::Peer;
             return;
@@ -474,8 +504,13 @@ impl Estimator {
 
     fn micros(&mut self, now: Instant) -> u64 {
         let origin = *self.origin.get_or_insert(now);
-        now.saturating_duration_since(origin).as_micros() as u64 + 1
+        micros(origin, now)
     }
+}
+
+/// Time since the origin, us; never 0.
+fn micros(origin: Instant, now: Instant) -> u64 {
+    now.saturating_duration_since(origin).as_micros() as u64 + 1
 }
 
 /// The rate that leaves, over half-second windows.
@@ -513,6 +548,8 @@ fn smooth(before: u64, sample: u64, known: Option<u64>) -> u64 {
 const PACING_FACTOR: f64 = 2.5;
 /// Sending less than this share of the estimate is being limited by the application.
 const APP_LIMITED: f64 = 0.65;
+/// After this time of feedback the estimate is no guess any more, us.
+const LEARNING: u64 = 3_000_000;
 /// Length of a window of the sending rate, us.
 const SEND_WINDOW: u64 = 300_000;
 /// Queues (ms) above which a cut starts draining, and below which draining is over.

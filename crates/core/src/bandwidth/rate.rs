@@ -62,6 +62,11 @@ impl Rate {
         self.phase
     }
 
+    /// It has met the line's limit once.
+    pub(super) fn was_cut(&self) -> bool {
+        self.last_cut.is_some()
+    }
+
     /// Takes a feedback in. True when the rate was cut.
     pub(super) fn update(&mut self, now: u64, seen: Observed) -> bool {
         let cut = match (seen.usage, self.phase) {
@@ -142,6 +147,11 @@ impl Rate {
             return;
         };
         self.capacity.outgrow(throughput);
+        let rested = self.last_cut.is_none_or(|at| now > at + CUT_FRESH);
+        if rested && self.probed.is_none_or(|(until, _)| now >= until) {
+            // What arrives without a queue is carried, whatever was believed.
+            self.estimate = self.estimate.max(throughput * CARRIED);
+        }
         let ceiling = 1.5 * throughput + 10_000.0;
         if seen.is_app_limited || self.estimate >= ceiling {
             return;
@@ -205,6 +215,9 @@ const BETA: f64 = 0.85;
 const GROWTH: f64 = 1.08;
 /// Size of a packet for additive growth, bits.
 const PACKET_BITS: f64 = 1200.0 * 8.0;
+/// How much of what arrives is taken for granted, and how long after a cut it is not, us.
+const CARRIED: f64 = 0.95;
+const CUT_FRESH: u64 = 1_000_000;
 /// For how long a probe's rate is believed more than what arrives, beside a round trip, us.
 const PROBE_FRESH: u64 = 400_000;
 /// Weight of a new sample in the capacity.

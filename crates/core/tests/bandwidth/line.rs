@@ -137,6 +137,8 @@ pub(crate) struct Flow {
     pub(crate) wanted: f64,
     /// Sends no more than this, whatever the estimate (a layer's rate), bit/s.
     pub(crate) ceiling: f64,
+    /// Sends no less, bit/s.
+    pub(crate) floor: f64,
     next_sequence: u64,
     budget: f64,
     next_frame: f64,
@@ -165,6 +167,7 @@ impl Flow {
             origin: origin(),
             wanted,
             ceiling: f64::INFINITY,
+            floor: 0.0,
             next_sequence: 0,
             budget: 0.0,
             next_frame: 0.0,
@@ -210,7 +213,8 @@ impl Flow {
     fn frame(&mut self, now: f64) {
         let rate = (self.estimator.estimate() as f64)
             .min(self.wanted)
-            .min(self.ceiling);
+            .min(self.ceiling)
+            .max(self.floor);
         self.estimator.set_demand(self.wanted as u64, rate as u64);
         if now < self.next_frame {
             return;

@@ -175,6 +175,17 @@ fn probes_when_more_is_wanted() {
     assert!(probes * 20 < sent, "{probes} of {sent} bytes are padding");
 }
 
+/// A picture that is sent although the estimate was a lower guess teaches the estimate.
+#[test]
+fn learns_from_what_arrives() {
+    let mut line = Line::new(Conditions::rate(BASE), 5);
+    let mut flow = Flow::new(Limits::default(), 2.5e6);
+    flow.floor = 2.5e6;
+    run(&mut [&mut flow], &mut line, 0.0, 2e3);
+    let estimate = flow.estimator.estimate() as f64;
+    assert!(estimate > 2.0e6, "{estimate}");
+}
+
 /// Nobody wants more: nothing is asked.
 #[test]
 fn does_not_probe_for_nothing() {
@@ -224,7 +235,11 @@ fn silence_lowers_the_rate_and_it_comes_back() {
 fn falls_back_to_remb_and_reports() {
     let start = origin();
     let mut estimator = Estimator::new(Limits::default());
+    estimator.expect_feedback(start, false);
+    assert!(estimator.estimate() > 10_000_000, "nobody has complained");
+    assert!(!estimator.is_measured(start));
     estimator.on_remb(start, 1_500_000);
+    assert!(estimator.is_measured(start));
     assert_eq!(estimator.estimate(), 1_500_000);
     let at = |s: u64| start + Duration::from_secs(s);
     estimator.on_loss_report(at(1), 0.2, Duration::from_millis(80));
