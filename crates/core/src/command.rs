@@ -60,7 +60,7 @@ impl Default for TransportOptions {
         Self {
             dtls: DtlsVersion::default(),
             disconnected_timeout: Duration::from_secs(8),
-            failed_timeout: Duration::from_secs(30),
+            failed_timeout: Duration::from_secs(45),
         }
     }
 }

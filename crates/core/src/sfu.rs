@@ -436,7 +436,10 @@ impl Sfu {
         let session = &mut self.sessions[key];
         session.heard = now;
         match session.state {
-            ConnectionState::New => self.set_state(key, ConnectionState::Connecting, now),
+            ConnectionState::New => {
+                session.approached = Some(now);
+                self.set_state(key, ConnectionState::Connecting, now);
+            }
             ConnectionState::Disconnected => self.set_state(key, ConnectionState::Connected, now),
             _ => {}
         }
@@ -456,8 +459,8 @@ impl Sfu {
     pub(crate) fn watch(&mut self, key: usize, now: Instant) {
         let session = &self.sessions[key];
         let at = match session.state {
-            ConnectionState::New | ConnectionState::Connecting => match session.exchanged {
-                Some(exchanged) => exchanged.max(session.heard) + session.options.failed_timeout,
+            ConnectionState::New | ConnectionState::Connecting => match session.coming_since() {
+                Some(since) => since + session.options.failed_timeout,
                 None => return,
             },
             ConnectionState::Connected => session.heard + session.options.disconnected_timeout,
@@ -482,11 +485,9 @@ impl Sfu {
         match session.state {
             ConnectionState::New | ConnectionState::Connecting => {
                 let waited = session
-                    .exchanged
+                    .coming_since()
                     .map(|at| now.saturating_duration_since(at));
-                if waited.is_some_and(|waited| waited >= options.failed_timeout)
-                    && silent >= options.failed_timeout
-                {
+                if waited.is_some_and(|waited| waited >= options.failed_timeout) {
                     self.set_state(key, ConnectionState::Failed, now);
                     self.doomed.push((transport, CloseReason::ConnectionFailed));
                     return;

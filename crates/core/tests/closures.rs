@@ -245,7 +245,7 @@ fn vanished_client() {
     room.world
         .network
         .set_link(address, headwater_sim::Link::lossy(1.0));
-    room.world.run(Duration::from_secs(31));
+    room.world.run(Duration::from_secs(46));
     assert_eq!(
         states(&mut room),
         [ConnectionState::Disconnected, ConnectionState::Failed]
@@ -256,7 +256,7 @@ fn vanished_client() {
     );
 }
 
-/// A transport's own timeouts take the place of 8 s and 30 s.
+/// A transport's own timeouts take the place of 8 s and 45 s.
 #[test]
 fn timeouts_of_a_transport() {
     let mut room = Room::new(40);
@@ -315,7 +315,7 @@ fn vanished_publisher() {
     room.world
         .network
         .set_link(address, headwater_sim::Link::lossy(1.0));
-    room.world.run(Duration::from_secs(29));
+    room.world.run(Duration::from_secs(44));
     assert_eq!(room.closed(), []);
     room.world.run(Duration::from_secs(7));
     assert_eq!(

@@ -141,7 +141,7 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 30.0))]
+    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0))]
     fn create_publish_transport(
         &self,
         router: u64,
@@ -162,7 +162,7 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 30.0))]
+    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0))]
     fn create_subscribe_transport(
         &self,
         router: u64,

@@ -41,6 +41,8 @@ pub struct Network {
     pub lost: u64,
     /// Datagrams the network has delivered so far, duplicates included.
     pub delivered: u64,
+    /// Bytes of the largest datagram that the server has sent.
+    pub largest: usize,
     /// When present, gets a copy of every datagram towards the server.
     pub wiretap: Option<Vec<(SocketAddr, Vec<u8>)>>,
 }
@@ -58,6 +60,7 @@ impl Network {
             stray: 0,
             lost: 0,
             delivered: 0,
+            largest: 0,
             wiretap: None,
         }
     }
@@ -103,6 +106,7 @@ impl Network {
         let client = if upward {
             source
         } else {
+            self.largest = self.largest.max(contents.len());
             match self.private(destination) {
                 Some(client) => client,
                 None => return self.stray += 1,

@@ -10,7 +10,7 @@ use str0m::format::Codec;
 use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
 };
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -68,6 +68,8 @@ pub struct Peer {
     rtc: Rtc,
     /// Its media half when that is not str0m's.
     viewer: Option<Viewer>,
+    /// How its datagrams travel.
+    protocol: Protocol,
     /// Its address in the virtual network.
     pub address: SocketAddr,
     pending: Option<SdpPendingOffer>,
@@ -115,6 +117,7 @@ impl Peer {
         Self {
             rtc,
             viewer: None,
+            protocol: Protocol::Udp,
             address,
             pending: None,
             sending: Vec::new(),
@@ -144,6 +147,20 @@ impl Peer {
         let keyed = |config| configure(config).set_crypto_provider(viewer::provider());
         let mut peer = Self::new(address, now, keyed);
         peer.viewer = Some(Viewer::new(now));
+        peer
+    }
+
+    /// A client whose network lets no UDP out.
+    #[must_use]
+    pub fn by_tcp(address: SocketAddr, now: Instant) -> Self {
+        let mut peer = Self::new(address, now, |config| config);
+        let candidate = Candidate::host(address, "udp").expect("an address of a host");
+        peer.rtc.direct_api().invalidate_candidate(&candidate);
+        let candidate = Candidate::builder().tcp().host(address);
+        let candidate = candidate.tcptype(TcpType::Active).build();
+        peer.rtc
+            .add_local_candidate(candidate.expect("an address of a host"));
+        peer.protocol = Protocol::Tcp;
         peer
     }
 
@@ -500,7 +517,7 @@ impl Peer {
             self.received.extend(viewer.receive(now, contents));
             return;
         }
-        let Ok(receive) = Receive::new(Protocol::Udp, source, self.address, contents) else {
+        let Ok(receive) = Receive::new(self.protocol, source, self.address, contents) else {
             return;
         };
         let input = Input::Receive(now, receive);

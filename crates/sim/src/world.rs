@@ -7,10 +7,10 @@ use headwater_core::command::{CodecKind, Command, RouterOptions, TransportOption
 use headwater_core::error::Error;
 use headwater_core::event::{Event, Reply};
 use headwater_core::ids::{
-    HandleAllocator, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
+    HandleAllocator, PublisherId, RequestId, RouterId, SubscriberId, TcpId, TransportId,
 };
 use headwater_core::relay::RelayMessage;
-use headwater_core::{Output, Route, Sfu, SfuConfig, Socket, Transmit};
+use headwater_core::{Output, Route, Sfu, SfuConfig, Socket, Transmit, Verdict};
 use str0m::RtcConfig;
 use str0m::channel::ChannelConfig;
 use str0m::media::{MediaKind, Mid};
@@ -34,6 +34,10 @@ pub struct World {
     pub recorded: Vec<(Instant, SocketAddr, Vec<u8>)>,
     /// What the core has for other media threads, and for which.
     pub relayed: Vec<(u16, RelayMessage)>,
+    /// Addresses of clients that use TCP, and their connections.
+    pub tcp: Vec<(SocketAddr, TcpId)>,
+    /// Connections that the core has hung up or refused.
+    pub hung_up: Vec<TcpId>,
     /// Datagrams nobody claimed.
     pub unrouted: u64,
     handles: HandleAllocator,
@@ -66,6 +70,8 @@ impl World {
             network: Network::new(seed),
             events: Vec::new(),
             recorded: Vec::new(),
+            tcp: Vec::new(),
+            hung_up: Vec::new(),
             relayed: Vec::new(),
             unrouted: 0,
             handles: HandleAllocator::default(),
@@ -102,6 +108,15 @@ impl World {
     fn next_address(&self) -> SocketAddr {
         let [high, low] = (self.peers.len() as u16).to_be_bytes();
         SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 1, high, low)), 40_000)
+    }
+
+    /// Add a client whose datagrams are frames of this TCP connection.
+    pub fn add_tcp_peer(&mut self, connection: TcpId) -> usize {
+        let index = self.add_peer();
+        let address = self.peers[index].address;
+        self.peers[index] = Peer::by_tcp(address, self.now);
+        self.tcp.push((address, connection));
+        index
     }
 
     /// Run a command; it must be answered at once.
@@ -294,6 +309,9 @@ impl World {
 
     /// Hand a datagram to the core as if it had arrived; returns whether a session took it.
     pub fn inject(&mut self, source: SocketAddr, contents: &[u8]) -> bool {
+        if let Some(&(_, connection)) = self.tcp.iter().find(|(peer, _)| *peer == source) {
+            return self.inject_frame(connection, source, contents);
+        }
         let taken = match self.sfu.route(source, contents) {
             Route::Session(key) => self.sfu.receive(self.now, key, source, SERVER, contents),
             Route::Thread(_) | Route::Unknown => false,
@@ -301,6 +319,19 @@ impl World {
         self.unrouted += u64::from(!taken);
         self.drain_sfu();
         taken
+    }
+
+    /// Hand the core a frame of a TCP connection; false when the core refuses the connection.
+    pub fn inject_frame(&mut self, connection: TcpId, source: SocketAddr, frame: &[u8]) -> bool {
+        let verdict = self
+            .sfu
+            .receive_tcp(self.now, connection, source, SERVER, frame);
+        if verdict == Verdict::Refuse {
+            self.sfu.disconnected(connection);
+            self.hung_up.push(connection);
+        }
+        self.drain_sfu();
+        verdict == Verdict::Keep
     }
 
     /// Deliver all that is due now.
@@ -332,7 +363,7 @@ impl World {
     fn drain_sfu(&mut self) {
         loop {
             match self.sfu.poll(self.now) {
-                Output::Transmit(transmit) if transmit.socket != Socket::Media => {
+                Output::Transmit(transmit) if matches!(transmit.socket, Socket::Recording(_)) => {
                     let Transmit {
                         destination,
                         contents,
@@ -345,7 +376,7 @@ impl World {
                     self.network
                         .send(self.now, SERVER, transmit.destination, contents);
                 }
-                Output::HangUp(_) => {}
+                Output::HangUp(connection) => self.hung_up.push(connection),
                 Output::Event(Event::Reply { request, result }) => {
                     self.replies.push((request, result));
                 }

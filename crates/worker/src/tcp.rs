@@ -401,7 +401,7 @@ const SLICES: usize = 32;
 /// What the kernel may hold: the most that is under way at 10 Mbit/s and 100 ms.
 const SEND_BUFFER: usize = 128 * 1024;
 /// Data unacknowledged for so long ends the connection; as long as a silent session lives.
-const GIVE_UP_MS: u32 = 30_000;
+const GIVE_UP_MS: u32 = 45_000;
 
 #[cfg(test)]
 mod tests {

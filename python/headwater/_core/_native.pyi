@@ -260,7 +260,7 @@ class Worker:
         *,
         dtls: str,
         disconnected_timeout: float = 8.0,
-        failed_timeout: float = 30.0,
+        failed_timeout: float = 45.0,
     ) -> int: ...
     def create_subscribe_transport(
         self,
@@ -269,7 +269,7 @@ class Worker:
         *,
         dtls: str,
         disconnected_timeout: float = 8.0,
-        failed_timeout: float = 30.0,
+        failed_timeout: float = 45.0,
     ) -> int: ...
     def create_recording_transport(self, router: int, transport: int, address: str, port: int) -> int: ...
     def close_transport(self, transport: int) -> int: ...

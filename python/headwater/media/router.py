@@ -99,7 +99,7 @@ class Router(MediaObject):
         return publisher
 
     async def create_publish_transport(
-        self, *, dtls: DtlsVersion = "1.2", disconnected_timeout: float = 8.0, failed_timeout: float = 30.0
+        self, *, dtls: DtlsVersion = "1.2", disconnected_timeout: float = 8.0, failed_timeout: float = 45.0
     ) -> PublishTransport:
         """Make a transport on which a client sends: the client offers, the server answers.
 
@@ -128,7 +128,7 @@ class Router(MediaObject):
         dtls: DtlsVersion = "1.2",
         negotiation_timeout: float = 10.0,
         disconnected_timeout: float = 8.0,
-        failed_timeout: float = 30.0,
+        failed_timeout: float = 45.0,
     ) -> SubscribeTransport:
         """Make a transport on which a client receives: the server offers, the client answers.
 

@@ -28,7 +28,7 @@ async def test_timeouts_reach_the_core(
     monkeypatch.setattr(type(worker.core), f"_do_{name}", spy)
     await getattr(router, name)()
     await getattr(router, name)(disconnected_timeout=3, failed_timeout=4.5)
-    assert [(s["disconnected_timeout"], s["failed_timeout"]) for s in seen] == [(8.0, 30.0), (3.0, 4.5)]
+    assert [(s["disconnected_timeout"], s["failed_timeout"]) for s in seen] == [(8.0, 45.0), (3.0, 4.5)]
     assert all(type(value) is float for s in seen for key, value in s.items() if key != "dtls")
 
 

@@ -53,6 +53,8 @@ pub(crate) struct Session {
     pub(crate) state: ConnectionState,
     /// Last verified sign of the peer.
     pub(crate) heard: Instant,
+    /// When its first verified check came: from then on the handshake has so much time.
+    pub(crate) approached: Option<Instant>,
     /// When the first SDP exchange was complete.
     pub(crate) exchanged: Option<Instant>,
     /// Local credentials by which this session can be found: in force, and of an open ICE
@@ -240,6 +242,7 @@ impl Session {
             watched: None,
             state: ConnectionState::New,
             heard: now,
+            approached: None,
             exchanged: None,
             credentials: vec![credentials],
             addresses: VecDeque::new(),
@@ -296,6 +299,13 @@ impl Session {
             source,
             destination,
         })
+    }
+
+    /// Since when it has been up to the peer to connect: the SDP is exchanged, or its checks come.
+    /// Checks alone buy no more time, or who never starts DTLS would stay for ever.
+    pub(crate) fn coming_since(&self) -> Option<Instant> {
+        self.exchanged
+            .map(|exchanged| self.approached.map_or(exchanged, |at| at.max(exchanged)))
     }
 
     /// DTLS is up and media can flow.
