@@ -6,7 +6,7 @@ ifeq ($(strip $(PYTHON)),)
 $(error Python 3.11 or newer is missing. Remedy: sudo apt-get install python3 python3-venv)
 endif
 
-.PHONY: run test check format develop wheel lock bootstrap
+.PHONY: run test check format develop wheel lock bootstrap hostile
 .DEFAULT_GOAL := run
 
 run:        ## install and build what is missing, then serve on this machine
@@ -25,3 +25,5 @@ lock:       ## renew the lock files
 	@exec $(PYTHON) scripts/lock.py
 bootstrap:  ## install what the tests need, run nothing
 	@exec $(PYTHON) scripts/bootstrap.py
+hostile:    ## ten million hostile datagrams and minutes of fuzzing against this build
+	@exec $(PYTHON) scripts/hostile.py

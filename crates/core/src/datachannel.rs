@@ -245,15 +245,15 @@ impl Sfu {
             self.send_waiting(id);
             return;
         }
-        let Side::Publish(publishing) = &session.side else {
-            session.channels.entry(channel).or_insert(Channel::Internal);
-            return;
-        };
-        if session.channels.len() >= MAX_CHANNELS {
+        if session.channels.len() >= MAX_CHANNELS && !session.channels.contains_key(&channel) {
             session.rtc.direct_api().close_data_channel(channel);
             self.counters.drop_channels += 1;
             return;
         }
+        let Side::Publish(publishing) = &session.side else {
+            session.channels.entry(channel).or_insert(Channel::Internal);
+            return;
+        };
         let id = publishing.data_publishers.iter().copied().find(|id| {
             self.data_publishers[id].label == label && self.data_publishers[id].config.is_none()
         });

@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 mod descriptor;
+mod forger;
 pub mod fuzz;
 pub mod lab;
 mod link;

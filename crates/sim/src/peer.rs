@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use headwater_core::srtp::Sealer;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId};
 use str0m::format::Codec;
@@ -14,6 +15,7 @@ use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
+use crate::forger;
 use crate::media::{Vp8Descriptor, vp8_payload};
 use crate::network::SERVER;
 use crate::viewer::{self, Viewer};
@@ -96,6 +98,8 @@ pub struct Peer {
     pub channels: Vec<(ChannelId, String)>,
     /// Whether ICE and DTLS are up.
     pub connected: bool,
+    /// Seals RTCP with this peer's key, from sources that the honest part of it does not use.
+    forging: Option<Sealer>,
     /// Datagrams this peer has been handed, as they were (for replay by fuzz seeds).
     pub datagrams_in: u64,
 }
@@ -109,7 +113,10 @@ impl Peer {
         now: Instant,
         configure: impl FnOnce(RtcConfig) -> RtcConfig,
     ) -> Self {
-        let config = Rtc::builder().set_rtp_mode(true).set_stats_interval(None);
+        let config = Rtc::builder()
+            .set_crypto_provider(forger::provider())
+            .set_rtp_mode(true)
+            .set_stats_interval(None);
         let mut rtc = configure(config).build(now);
         if let Ok(candidate) = Candidate::host(address, "udp") {
             rtc.add_local_candidate(candidate);
@@ -133,6 +140,7 @@ impl Peer {
             messages: Vec::new(),
             channels: Vec::new(),
             connected: false,
+            forging: None,
             datagrams_in: 0,
         }
     }
@@ -548,10 +556,26 @@ impl Peer {
         transmits
     }
 
+    /// A compound RTCP packet as a sealed datagram of this peer, whatever it says. Its sender must not
+    /// be a source of this peer's own, or the server takes the one's packets for replays of the other's.
+    pub fn forge_rtcp(&mut self, packet: &[u8]) -> Vec<u8> {
+        let sealer = self.forging.as_mut().expect("the handshake is over");
+        let mut datagram = packet.to_vec();
+        datagram.resize(packet.len() + sealer.profile().rtcp_overhead(), 0);
+        sealer
+            .seal_rtcp(packet.len(), &mut datagram)
+            .expect("the packet has a header");
+        datagram
+    }
+
     fn drain(&mut self, now: Instant) -> VecDeque<Transmit> {
         let mut transmits = VecDeque::new();
         while self.rtc.is_alive() {
-            match self.rtc.poll_output() {
+            let output = self.rtc.poll_output();
+            if let Some(sealer) = forger::take_sealer() {
+                self.forging = Some(sealer);
+            }
+            match output {
                 Ok(Output::Transmit(transmit)) => transmits.push_back(transmit),
                 Ok(Output::Event(event)) => self.note(now, event),
                 Ok(Output::Timeout(at)) => {

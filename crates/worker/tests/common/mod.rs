@@ -209,7 +209,7 @@ impl Call {
         std::thread::yield_now();
     }
 
-    pub(crate) fn run_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn run_until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(20);
         while !done(self) {
             assert!(
