@@ -11,6 +11,8 @@ use crate::ids::{
     TransportId,
 };
 
+use crate::layer::{Content, Preferences};
+
 /// The DTLS version a transport's server side negotiates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtlsVersion {
@@ -175,6 +177,16 @@ pub enum Command {
     SetSubscriberPaused {
         subscriber: SubscriberId,
         paused: bool,
+    },
+    /// What this subscriber wishes to get; replaces all it wished before. -> `Done`
+    SetPreferences {
+        subscriber: SubscriberId,
+        preferences: Preferences,
+    },
+    /// What this publisher shows, for those who do not say what to give up first. -> `Done`
+    SetPublisherContent {
+        publisher: PublisherId,
+        content: Content,
     },
     /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
     CloseSubscriber { subscriber: SubscriberId },

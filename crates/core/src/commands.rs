@@ -123,7 +123,7 @@ impl Sfu {
             }
             Command::RequestKeyFrame { publisher } => {
                 let key = self.publisher_key(publisher)?;
-                self.want_key_frame(key, now);
+                self.want_key_frames(key, now);
                 Ok(Reply::Done)
             }
             Command::ClosePublisher { publisher } => {
@@ -139,6 +139,20 @@ impl Sfu {
             } => self.attach(transport, subscriber, publisher, now),
             Command::SetSubscriberPaused { subscriber, paused } => {
                 self.pause_subscriber(subscriber, paused, now)
+            }
+            Command::SetPreferences {
+                subscriber,
+                preferences,
+            } => {
+                let key = self.subscriber_key(subscriber)?;
+                self.subscribers[key].selector.set_preferences(preferences);
+                self.refresh_selection(key, now);
+                Ok(Reply::Done)
+            }
+            Command::SetPublisherContent { publisher, content } => {
+                let key = self.publisher_key(publisher)?;
+                self.publishers[key].content = content;
+                Ok(Reply::Done)
             }
             Command::CloseSubscriber { subscriber } => {
                 let key = self.subscriber_key(subscriber)?;
@@ -327,6 +341,7 @@ impl Sfu {
                 mid: str0m_mid,
             },
             kind: track.kind,
+            rids: track.rids,
         };
         let place = self
             .publishers
@@ -371,7 +386,7 @@ impl Sfu {
             self.refresh_gate(subscriber, now);
         }
         if recorded && !paused {
-            self.want_key_frame(key, now);
+            self.want_key_frames(key, now);
         }
     }
 
@@ -417,7 +432,7 @@ impl Sfu {
         self.publishers[publisher_key].recordings.push(key);
         self.timers
             .arm(now + REPORT_INTERVAL, Reason::SenderReport, id.0);
-        self.want_key_frame(publisher_key, now);
+        self.want_key_frames(publisher_key, now);
         Ok(Reply::Done)
     }
 

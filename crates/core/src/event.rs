@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::ids::{DataPublisherId, ObjectId, PublisherId, RequestId, SubscriberId, TransportId};
+use crate::layer::{Layer, LayerReason};
 
 /// Audio or video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +178,19 @@ pub enum Event {
         object: ObjectId,
         /// True when it forwards nothing.
         paused: bool,
+    },
+    /// Another layer passes to a subscriber.
+    LayerChanged {
+        /// Which subscriber.
+        subscriber: SubscriberId,
+        /// What passed before; none at the start and after a pause.
+        from: Option<Layer>,
+        /// What passes now; none for want of bandwidth.
+        to: Option<Layer>,
+        /// Why.
+        reason: LayerReason,
+        /// What its line is believed to carry, in bit/s.
+        estimate: Option<u64>,
     },
     /// A client opened a data channel on a publish transport.
     DataChannelOpened {

@@ -40,6 +40,18 @@ pub(crate) fn forwarded(from: &ExtensionValues) -> ExtensionValues {
     }
 }
 
+/// Gives the dependency descriptor another frame number.
+pub(crate) fn renumber(values: &mut ExtensionValues, number: u16) {
+    let Some(DependencyDescriptor(bytes)) = values.user_values.get() else {
+        return;
+    };
+    let mut bytes = bytes.clone();
+    if let Some(place) = bytes.get_mut(1..3) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+    values.user_values.set(DependencyDescriptor(bytes));
+}
+
 /// The bytes of a dependency descriptor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DependencyDescriptor(pub(crate) Box<[u8]>);

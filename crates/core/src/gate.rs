@@ -6,6 +6,7 @@ use str0m::rtp::Ssrc;
 
 use crate::event::{CloseReason, TrackKind};
 use crate::keyframe::Ask;
+use crate::layers::Selector;
 use crate::publisher::Source;
 use crate::sfu::Sfu;
 use crate::timer::Reason;
@@ -27,9 +28,24 @@ impl Sfu {
             return;
         }
         subscriber.set_open(open);
-        let publisher_key = subscriber.publisher;
         if open {
-            self.want_key_frame(publisher_key, now);
+            self.refresh_selection(key, now);
+        }
+    }
+
+    /// Lets a subscriber choose anew after what it wishes, or may have, has changed.
+    pub(crate) fn refresh_selection(&mut self, key: usize, now: Instant) {
+        let subscriber = &mut self.subscribers[key];
+        let place = subscriber.publisher;
+        subscriber
+            .selector
+            .update(&self.publishers[place].encodings);
+        let change = subscriber.take_layer_change();
+        if let Some(encoding) = subscriber.selector.awaited().filter(|_| subscriber.open) {
+            self.want_key_frame(place, encoding, now);
+        }
+        if let Some(event) = change {
+            self.emit(event);
         }
     }
 
@@ -45,43 +61,69 @@ impl Sfu {
                     .any(|key| self.subscribers[*key].open))
     }
 
-    /// Someone needs a key frame of this publisher. Coalesced; does nothing for audio.
-    pub(crate) fn want_key_frame(&mut self, publisher: usize, now: Instant) {
+    /// Someone needs a key frame of this encoding. Coalesced; does nothing for audio.
+    pub(crate) fn want_key_frame(&mut self, publisher: usize, encoding: u8, now: Instant) {
         if self.publishers[publisher].kind == TrackKind::Video {
-            let ask = self.publishers[publisher].throttle.want(now);
-            self.follow(publisher, ask);
+            let ask = self.publishers[publisher].throttle(encoding).want(now);
+            self.follow(publisher, encoding, ask);
         }
     }
 
-    /// The timer of a publisher's key-frame throttle has fired.
+    /// Someone needs a key frame of whatever they get.
+    pub(crate) fn want_key_frames(&mut self, publisher: usize, now: Instant) {
+        let taken = &self.publishers[publisher];
+        let subscribers = taken
+            .subscribers
+            .iter()
+            .map(|key| &self.subscribers[*key].selector);
+        let recordings = taken
+            .recordings
+            .iter()
+            .map(|key| &self.recordings[*key].selector);
+        let mut encodings: Vec<u8> = subscribers
+            .chain(recordings)
+            .filter_map(Selector::encoding)
+            .collect();
+        encodings.extend(taken.encodings.largest());
+        encodings.sort_unstable();
+        encodings.dedup();
+        for encoding in encodings {
+            self.want_key_frame(publisher, encoding, now);
+        }
+    }
+
+    /// The timer of one of a publisher's key-frame throttles has fired.
     pub(crate) fn key_frame_timer(&mut self, publisher: usize, now: Instant) {
-        if !self.is_awaited(publisher) {
-            self.publishers[publisher].throttle.satisfied();
+        let is_awaited = self.is_awaited(publisher);
+        for encoding in 0..self.publishers[publisher].throttles.len() as u8 {
+            let throttle = self.publishers[publisher].throttle(encoding);
+            if !is_awaited {
+                throttle.satisfied();
+            }
+            let ask = throttle.fire(now);
+            self.follow(publisher, encoding, ask);
         }
-        let ask = self.publishers[publisher].throttle.fire(now);
-        self.follow(publisher, ask);
     }
 
-    fn follow(&mut self, publisher: usize, ask: Ask) {
+    fn follow(&mut self, publisher: usize, encoding: u8, ask: Ask) {
         let handle = self.publishers[publisher].id.0;
         match ask {
             Ask::Now(again) => {
                 self.timers.arm(again, Reason::KeyFrame, handle);
-                self.send_key_frame_request(publisher);
+                self.send_key_frame_request(publisher, encoding);
             }
             Ask::At(at) => self.timers.arm(at, Reason::KeyFrame, handle),
             Ask::Nothing => {}
         }
     }
 
-    fn send_key_frame_request(&mut self, key: usize) {
+    fn send_key_frame_request(&mut self, key: usize, encoding: u8) {
         let publisher = &mut self.publishers[key];
         let (session_key, mid) = match publisher.source {
             Source::Session { key, mid } => (key, mid),
-            Source::Relayed(_) => return self.relay_key_frame_request(key),
+            Source::Relayed(_) => return self.relay_key_frame_request(key, encoding),
         };
-        // Before the first packet there is no stream to ask for; the timer will try again.
-        let Some(ssrc) = publisher.layers.target().map(Ssrc::from) else {
+        let Some(ssrc) = publisher.encodings.ssrc(encoding).map(Ssrc::from) else {
             return;
         };
         let session = &mut self.sessions[session_key];

@@ -3,47 +3,18 @@
 use std::time::{Duration, Instant};
 
 use str0m::format::Codec;
-use str0m::rtp::Vp8Descriptor;
+
+use crate::layers::{Facts, Head};
 
 /// Whether decoding can start at this packet. Audio always can.
-pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8], vp8: Option<&Vp8Descriptor>) -> bool {
+pub(crate) fn starts_keyframe(codec: Codec, payload: &[u8], facts: &Facts) -> bool {
     match codec {
-        Codec::Vp8 => vp8.is_some_and(|descriptor| descriptor.starts_keyframe(payload)),
+        Codec::Vp8 => matches!(facts.head, Head::Vp8(head) if head.starts_key),
         Codec::Vp9 => vp9(payload),
         Codec::Av1 => av1(payload),
         Codec::H264 => h264(payload),
         _ => true,
     }
-}
-
-/// Width times height of a VP8 key frame (RFC 6386 section 9.1).
-pub(crate) fn vp8_pixels(payload: &[u8], descriptor: &Vp8Descriptor) -> Option<u32> {
-    if !descriptor.starts_keyframe(payload) {
-        return None;
-    }
-    let frame = payload.get(vp8_descriptor_len(payload)?..)?;
-    let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = frame else {
-        return None;
-    };
-    let width = u32::from(u16::from_le_bytes([*w0, *w1]) & 0x3fff);
-    let height = u32::from(u16::from_le_bytes([*h0, *h1]) & 0x3fff);
-    Some(width * height)
-}
-
-/// RFC 7741 section 4.2: one byte, and more for each field that the extension byte announces.
-fn vp8_descriptor_len(payload: &[u8]) -> Option<usize> {
-    if payload.first()? & 0x80 == 0 {
-        return Some(1);
-    }
-    let extension = payload.get(1)?;
-    let picture_id = match extension & 0x80 {
-        0 => 0,
-        _ if payload.get(2)? & 0x80 != 0 => 2,
-        _ => 1,
-    };
-    let tl0 = usize::from(extension & 0x40 != 0);
-    let tid_or_key = usize::from(extension & 0x30 != 0);
-    Some(2 + picture_id + tl0 + tid_or_key)
 }
 
 /// RFC 9628 section 4.2: begins a frame, is not inter-predicted, lowest spatial layer.
@@ -105,11 +76,12 @@ fn h264(payload: &[u8]) -> bool {
 }
 
 /// Coalesces requests: at most one per [`INTERVAL`], repeated until a key frame comes.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Throttle {
     wanted: bool,
     last: Option<Instant>,
-    armed: bool,
+    /// When to look again.
+    due: Option<Instant>,
 }
 
 /// What the owner of a throttle must do.
@@ -127,23 +99,25 @@ impl Throttle {
     /// Someone wants a key frame.
     pub(crate) fn want(&mut self, now: Instant) -> Ask {
         self.wanted = true;
-        if self.armed {
+        if self.due.is_some() {
             return Ask::Nothing;
         }
-        self.armed = true;
-        match self
-            .last
-            .map(|last| last + INTERVAL)
-            .filter(|next| *next > now)
-        {
-            Some(next) => Ask::At(next),
+        let next = self.last.map(|last| last + INTERVAL);
+        match next.filter(|next| *next > now) {
+            Some(next) => {
+                self.due = Some(next);
+                Ask::At(next)
+            }
             None => self.send(now),
         }
     }
 
-    /// The timer fired.
+    /// A timer fired, perhaps that of another throttle.
     pub(crate) fn fire(&mut self, now: Instant) -> Ask {
-        self.armed = self.wanted;
+        if self.due.is_none_or(|due| due > now) {
+            return Ask::Nothing;
+        }
+        self.due = None;
         if self.wanted {
             self.send(now)
         } else {
@@ -158,6 +132,7 @@ impl Throttle {
 
     fn send(&mut self, now: Instant) -> Ask {
         self.last = Some(now);
+        self.due = Some(now + INTERVAL);
         Ask::Now(now + INTERVAL)
     }
 }

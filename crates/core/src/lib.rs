@@ -28,6 +28,7 @@ pub mod command;
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod layer;
 pub mod rtcp;
 pub mod srtp;
 

@@ -3,12 +3,13 @@
 use std::cell::OnceCell;
 use std::time::Instant;
 
-use str0m::rtp::{ExtensionValues, RedDecoder, RtpHeader, RtpPacket, SeqNo, Vp8Descriptor};
+use str0m::rtp::{ExtensionValues, RedDecoder, RtpHeader, RtpPacket, SeqNo};
 
 use crate::codec::Format;
 use crate::extension;
 use crate::keyframe;
-use crate::rewrite::Original;
+use crate::layers::Facts;
+use crate::rewrite::{Original, Report};
 use crate::shared::Payload;
 
 /// What of an opened RTP packet goes on; a value, so that it can cross to another media thread.
@@ -20,6 +21,8 @@ pub(crate) struct Rtp {
     pub(crate) payload: Payload,
     /// When it arrived.
     pub(crate) timestamp: Instant,
+    /// What its source last said of its clock.
+    pub(crate) report: Option<Report>,
 }
 
 impl From<RtpPacket> for Rtp {
@@ -29,6 +32,10 @@ impl From<RtpPacket> for Rtp {
             header: packet.header,
             payload: packet.payload,
             timestamp: packet.timestamp,
+            report: packet.last_sender_info.map(|info| Report {
+                wall: info.ntp_time,
+                timestamp: info.rtp_time.numer() as u32,
+            }),
         }
     }
 }
@@ -39,36 +46,24 @@ pub(crate) struct Packet<'a> {
     pub(crate) format: Format,
     pub(crate) ssrc: u32,
     pub(crate) keyframe: bool,
-    pub(crate) vp8: Option<Vp8Descriptor>,
+    /// What it says of its frame.
+    pub(crate) facts: Facts,
     pub(crate) extensions: ExtensionValues,
     /// The codec's own payload when `rtp` is RED; made when the first subscriber needs it.
     primary: OnceCell<Option<Payload>>,
 }
 
 impl<'a> Packet<'a> {
-    pub(crate) fn new(rtp: &'a Rtp, format: Format) -> Self {
-        let vp8 = match format.spec.codec {
-            str0m::format::Codec::Vp8 => Vp8Descriptor::parse(&rtp.payload).ok(),
-            _ => None,
-        };
+    pub(crate) fn new(rtp: &'a Rtp, format: Format, facts: Facts) -> Self {
         Self {
             ssrc: *rtp.header.ssrc,
-            keyframe: keyframe::starts_keyframe(format.spec.codec, &rtp.payload, vp8.as_ref()),
+            keyframe: keyframe::starts_keyframe(format.spec.codec, &rtp.payload, &facts),
             extensions: extension::forwarded(&rtp.header.ext_vals),
             primary: OnceCell::new(),
             rtp,
             format,
-            vp8,
+            facts,
         }
-    }
-
-    /// Whether the packet passes for someone who has `current` and wants `target`, and if so
-    /// whether it starts a new run: a switch happens at a key frame of the target.
-    pub(crate) fn admit(&self, current: Option<u32>, target: Option<u32>) -> Option<bool> {
-        if current == Some(self.ssrc) {
-            return Some(false);
-        }
-        (target == Some(self.ssrc) && self.keyframe).then_some(true)
     }
 
     /// The numbers as the publisher sent them.
@@ -79,7 +74,10 @@ impl<'a> Packet<'a> {
             timestamp: self.rtp.header.timestamp,
             clock_rate: self.format.spec.clock_rate.get(),
             arrival: self.rtp.timestamp,
-            vp8: self.vp8.as_ref(),
+            report: self.rtp.report,
+            head: self.facts.head,
+            number: self.facts.number,
+            payload: &self.rtp.payload,
         }
     }
 

@@ -6,10 +6,12 @@ use str0m::media::{Mid, Rid};
 
 use crate::codec::Format;
 use crate::event::{CodecInfo, TrackKind};
+use crate::extension::DependencyDescriptor;
 use crate::ids::{PublisherId, RouterId, TransportId};
-use crate::keyframe::{self, Throttle};
-use crate::layers::Largest;
-use crate::packet::Packet;
+use crate::keyframe::Throttle;
+use crate::layer::Content;
+use crate::layers::{Arrival, Encodings, Facts};
+use crate::packet::{Packet, Rtp};
 use crate::relay::RelayedTrack;
 
 /// One track in.
@@ -24,8 +26,11 @@ pub(crate) struct Publisher {
     /// The first packet has come.
     pub(crate) active: bool,
     pub(crate) paused: bool,
-    pub(crate) layers: Largest,
-    pub(crate) throttle: Throttle,
+    pub(crate) encodings: Encodings,
+    /// Of each encoding, by its place.
+    pub(crate) throttles: Vec<Throttle>,
+    /// What it shows.
+    pub(crate) content: Content,
     pub(crate) subscribers: Vec<usize>,
     pub(crate) recordings: Vec<usize>,
     /// The media threads that take it by relay.
@@ -63,6 +68,8 @@ pub(crate) struct Origin {
     pub(crate) transport: TransportId,
     pub(crate) source: Source,
     pub(crate) kind: TrackKind,
+    /// RIDs of its encodings, in the order of the offer.
+    pub(crate) rids: Vec<String>,
 }
 
 impl Publisher {
@@ -73,6 +80,7 @@ impl Publisher {
             transport,
             source,
             kind,
+            rids,
         } = origin;
         Self {
             id,
@@ -83,8 +91,9 @@ impl Publisher {
             codec,
             active: false,
             paused: false,
-            layers: Largest::default(),
-            throttle: Throttle::default(),
+            encodings: Encodings::new(rids.iter().map(String::as_str)),
+            throttles: Vec::new(),
+            content: Content::default(),
             subscribers: Vec::new(),
             recordings: Vec::new(),
             relays: Vec::new(),
@@ -119,31 +128,42 @@ impl Publisher {
         self.format = Some(format);
     }
 
-    /// Counts a packet and looks which encoding goes out. True when the target has changed.
-    pub(crate) fn handle_packet(
+    /// Reads and counts a packet. None for one that counts no more: of an encoding's old SSRC.
+    pub(crate) fn handle_packet<'a>(
         &mut self,
-        packet: &Packet<'_>,
+        rtp: &'a Rtp,
         rid: Option<Rid>,
+        format: Format,
         now: Instant,
-    ) -> bool {
-        let rtp = packet.rtp;
+    ) -> Option<Packet<'a>> {
+        let values = &rtp.header.ext_vals.user_values;
+        let descriptor = values.get::<DependencyDescriptor>();
+        let (encoding, facts): (u8, Facts) = self.encodings.handle_packet(Arrival {
+            ssrc: *rtp.header.ssrc,
+            rid,
+            codec: format.spec.codec,
+            payload: &rtp.payload,
+            descriptor: descriptor.map(|descriptor| &*descriptor.0),
+            marker: rtp.header.marker,
+            now,
+        })?;
+        let packet = Packet::new(rtp, format, facts);
         self.stats.packets += 1;
         self.stats.bytes += rtp.payload.len() as u64;
         self.stats.last_packet = Some(now);
-        let changed = self
-            .layers
-            .handle_packet(packet.ssrc, rid, rtp.payload.len(), now);
         if self.kind == TrackKind::Video && packet.keyframe {
             self.stats.key_frames += 1;
-            if self.layers.target() == Some(packet.ssrc) {
-                self.throttle.satisfied();
-            }
-            if let Some(descriptor) = &packet.vp8
-                && let Some(pixels) = keyframe::vp8_pixels(&rtp.payload, descriptor)
-            {
-                self.layers.set_pixels(packet.ssrc, pixels);
-            }
+            self.throttle(encoding).satisfied();
         }
-        changed
+        Some(packet)
+    }
+
+    /// The throttle of an encoding's key frames.
+    pub(crate) fn throttle(&mut self, encoding: u8) -> &mut Throttle {
+        let place = usize::from(encoding);
+        if self.throttles.len() <= place {
+            self.throttles.resize_with(place + 1, Throttle::default);
+        }
+        &mut self.throttles[place]
     }
 }

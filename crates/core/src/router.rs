@@ -28,16 +28,18 @@ pub(crate) struct Router {
 
 impl Sfu {
     /// The fan-out loop.
-    fn fan_out(&mut self, publisher: usize, packet: &Packet<'_>) {
-        let publisher = &self.publishers[publisher];
-        let target = publisher.layers.target();
+    fn fan_out(&mut self, place: usize, packet: &Packet<'_>, now: Instant) {
+        let publisher = &self.publishers[place];
+        let encodings = &publisher.encodings;
+        let mut awaited = Awaited::default();
+        let mut changes = Vec::new(); // allocates only when there are any
         for &key in &publisher.subscribers {
             let subscriber = &mut self.subscribers[key];
             if !subscriber.open {
                 continue;
             }
             let session = &mut self.sessions[subscriber.session];
-            match contained(|| subscriber.forward(&mut session.rtc, packet, target)) {
+            match contained(|| subscriber.forward(&mut session.rtc, packet, encodings)) {
                 Ok(Verdict::Sent) => {
                     self.counters.forwarded += 1;
                     if !session.dirty {
@@ -52,12 +54,21 @@ impl Sfu {
                         .push((session.belongs.transport, CloseReason::Panic));
                 }
             }
+            awaited.add(subscriber.selector.awaited());
+            changes.extend(subscriber.take_layer_change());
         }
         for &key in publisher.recordings.iter().filter(|_| !publisher.paused) {
             let track = &mut self.recordings[key];
-            if let Some(transmit) = track.forward(packet, target) {
+            if let Some(transmit) = track.forward(packet, encodings) {
                 self.outputs.push_back(crate::Output::Transmit(transmit));
             }
+            awaited.add(track.selector.awaited());
+        }
+        if publisher.kind == TrackKind::Video {
+            for encoding in awaited.encodings() {
+                self.want_key_frame(place, encoding, now);
+            }
+            changes.into_iter().for_each(|event| self.emit(event));
         }
     }
 
@@ -89,23 +100,17 @@ impl Sfu {
         format: Format,
         now: Instant,
     ) {
-        let packet = Packet::new(rtp, format);
         let publisher = &mut self.publishers[key];
-        let retarget = publisher.handle_packet(&packet, rid, now);
+        let Some(packet) = publisher.handle_packet(rtp, rid, format, now) else {
+            self.counters.drop_unpublished += 1;
+            return;
+        };
         // Packets of the former codec may come late; a change is real at its first key frame.
         let changed = packet.keyframe && publisher.codec.payload_type != format.primary;
         if !publisher.active || changed {
             self.adopt_codec(key, &format);
         }
-        let publisher = &self.publishers[key];
-        if retarget
-            && publisher.kind == TrackKind::Video
-            && self.is_awaited(key)
-            && !(packet.keyframe && publisher.layers.target() == Some(packet.ssrc))
-        {
-            self.want_key_frame(key, now);
-        }
-        self.fan_out(key, &packet);
+        self.fan_out(key, &packet, now);
     }
 
     /// This is what the publisher really sends. Subscribers that cannot take it close: they would
@@ -202,6 +207,20 @@ impl Sfu {
         }
         publisher.set_format(format);
         Some(format)
+    }
+}
+
+/// The encodings of one publisher whose key frames somebody waits for.
+#[derive(Clone, Copy, Default)]
+struct Awaited(u8);
+
+impl Awaited {
+    fn add(&mut self, encoding: Option<u8>) {
+        self.0 |= encoding.map_or(0, |encoding| 1 << (encoding & 7));
+    }
+
+    fn encodings(self) -> impl Iterator<Item = u8> {
+        (0..8).filter(move |encoding| self.0 >> encoding & 1 == 1)
     }
 }
 

@@ -537,9 +537,10 @@ impl Sfu {
             str0m::media::KeyframeRequestKind::Fir => subscriber.stats.firs += 1,
         }
         self.counters.plis_received += 1;
-        let (publisher, open) = (subscriber.publisher, subscriber.open);
-        if open {
-            self.want_key_frame(publisher, now);
+        let publisher = subscriber.publisher;
+        let encoding = subscriber.selector.encoding();
+        if let Some(encoding) = encoding.filter(|_| subscriber.open) {
+            self.want_key_frame(publisher, encoding, now);
         }
     }
 

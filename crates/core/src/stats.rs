@@ -2,6 +2,8 @@
 //!
 //! `docs/reference/statistics.md` lists every name with its unit; a test compares.
 
+mod layers;
+
 use std::time::{Duration, Instant};
 
 use str0m::media::Mid;
@@ -10,7 +12,7 @@ use str0m::stats::{MediaEgressStats, MediaIngressStats};
 use crate::command::StatsTarget;
 use crate::crypto;
 use crate::error::Error;
-use crate::event::StatValue;
+use crate::event::{StatValue, TrackKind};
 use crate::ids::TransportId;
 use crate::sfu::Sfu;
 use crate::transport::Transport;
@@ -209,14 +211,14 @@ impl Sfu {
     fn publisher_stats(&self, key: usize, now: Instant) -> Values {
         let publisher = &self.publishers[key];
         let s = &publisher.stats;
-        let encodings = publisher.layers.encodings();
+        let encodings = &publisher.encodings;
         let mut values = vec![
             ("packets", StatValue::Int(s.packets)),
             ("bytes", StatValue::Int(s.bytes)),
             ("key_frames", StatValue::Int(s.key_frames)),
             ("key_frame_requests", StatValue::Int(s.key_frame_requests)),
             ("nacks_sent", StatValue::Int(s.nacks_sent)),
-            ("encodings", StatValue::Int(encodings.len() as u64)),
+            ("encodings", StatValue::Int(encodings.seen().count() as u64)),
             (
                 "subscribers",
                 StatValue::Int(publisher.subscribers.len() as u64),
@@ -224,15 +226,15 @@ impl Sfu {
             ("paused", StatValue::Int(publisher.paused.into())),
             ("codec", StatValue::Text(publisher.codec.mime.clone())),
         ];
-        let target = publisher.layers.target();
-        if let Some(encoding) = encodings.iter().find(|e| Some(e.ssrc) == target) {
-            values.push(("bitrate", StatValue::Int(encoding.rate * 8)));
+        if let Some(encoding) = encodings.largest().and_then(|n| encodings.get(n)) {
+            values.push(("bitrate", StatValue::Int(encoding.rate())));
             values.extend(
                 encoding
                     .rid
                     .map(|rid| ("rid", StatValue::Text(rid.to_string()))),
             );
         }
+        values.extend(layers::of(encodings));
         values.extend(s.loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
         values.extend(s.rtt_ms.map(|rtt| ("rtt_ms", StatValue::Float(rtt))));
         let silent = s
@@ -245,7 +247,7 @@ impl Sfu {
     fn subscriber_stats(&self, key: usize) -> Values {
         let subscriber = &self.subscribers[key];
         let s = &subscriber.stats;
-        let target = self.publishers[subscriber.publisher].layers.target();
+        let encodings = &self.publishers[subscriber.publisher].encodings;
         let mut values = vec![
             ("packets", StatValue::Int(s.packets)),
             ("bytes", StatValue::Int(s.bytes)),
@@ -258,9 +260,12 @@ impl Sfu {
             ("open", StatValue::Int(subscriber.open.into())),
             (
                 "waiting_for_key_frame",
-                StatValue::Int(subscriber.is_waiting(target).into()),
+                StatValue::Int(subscriber.is_waiting().into()),
             ),
         ];
+        if subscriber.kind == TrackKind::Video {
+            values.extend(layers::chosen(&subscriber.selector, encodings));
+        }
         values.extend(
             subscriber
                 .mid

@@ -1,17 +1,20 @@
 //! A subscriber: one track out. Decides which packets pass and gives them their numbers.
 //!
-//! A video subscriber passes nothing until a key frame of the target encoding comes: at its
-//! start, after a pause, and when the target changes (until then the old encoding goes on).
+//! Its selector chooses, its rewriter numbers. Nothing passes before a key frame: at its start,
+//! after a pause, and of another encoding (until then the old one goes on).
 
 use str0m::Rtc;
 use str0m::media::Mid;
 use str0m::rtp::{RtpWrite, Ssrc};
 
 use crate::codec::{self, Outgoing};
-use crate::event::TrackKind;
+use crate::event::{Event, TrackKind};
+use crate::extension;
 use crate::ids::SubscriberId;
+use crate::layers::{Admission, Change, Encodings, Selector};
 use crate::packet::Packet;
-use crate::rewrite::Rewriter;
+use crate::rewrite::{Patch, Rewriter};
+use crate::shared::Payload;
 
 /// One track out.
 pub(crate) struct Subscriber {
@@ -26,9 +29,8 @@ pub(crate) struct Subscriber {
     pub(crate) paused: bool,
     /// The session is connected, the remote has agreed and nobody has paused: packets may pass.
     pub(crate) open: bool,
+    pub(crate) selector: Selector,
     pub(crate) rewriter: Rewriter,
-    /// The encoding that passes now.
-    current: Option<u32>,
     /// The last answer to "what goes out for this payload type?".
     outgoing: Option<(u8, Option<Outgoing>)>,
     pub(crate) stats: SubscriberStats,
@@ -82,24 +84,36 @@ impl Subscriber {
             ssrc: None,
             paused: false,
             open: false,
+            selector: Selector::default(),
             rewriter,
-            current: None,
             outgoing: None,
             stats: SubscriberStats::default(),
         }
     }
 
-    /// Waits for a key frame of `target`?
-    pub(crate) fn is_waiting(&self, target: Option<u32>) -> bool {
-        self.open && self.kind == TrackKind::Video && self.current != target
+    /// Waits for a key frame to start with?
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.open && self.kind == TrackKind::Video && self.selector.is_stopped()
     }
 
     /// Opens or shuts the gate. What comes after it opens starts a new run.
-    pub(crate) const fn set_open(&mut self, open: bool) {
+    pub(crate) fn set_open(&mut self, open: bool) {
         self.open = open;
         if !open {
-            self.current = None;
+            self.selector.stop();
         }
+    }
+
+    /// A change of its layer that is yet to be told.
+    pub(crate) fn take_layer_change(&mut self) -> Option<Event> {
+        let Change { from, to, reason } = self.selector.take_change()?;
+        (self.kind == TrackKind::Video).then_some(Event::LayerChanged {
+            subscriber: self.id,
+            from,
+            to,
+            reason,
+            estimate: None,
+        })
     }
 
     /// Passes a packet on to the session, or not.
@@ -107,39 +121,49 @@ impl Subscriber {
         &mut self,
         rtc: &mut Rtc,
         packet: &Packet<'_>,
-        target: Option<u32>,
+        encodings: &Encodings,
     ) -> Verdict {
-        let Some(starts_run) = packet.admit(self.current, target) else {
-            return self.drop_packet();
-        };
         let (Some(ssrc), Some(outgoing)) = (self.ssrc, self.outgoing(rtc, packet)) else {
             return self.drop_packet();
         };
-        let Some(payload) = packet.payload(outgoing.unwrap_red) else {
+        let original = packet.original();
+        let sent = match self.selector.admit(packet, encodings) {
+            Admission::Pass { starts_run, marker } => {
+                self.stats.switches += u64::from(starts_run);
+                let numbers = self.rewriter.rewrite(&original, starts_run);
+                numbers
+                    .zip(packet.payload(outgoing.unwrap_red))
+                    .zip(Some(marker))
+            }
+            // An empty packet in the place of one that was waited for.
+            Admission::Skip => {
+                let hole = self.rewriter.hold(&original);
+                hole.map(|numbers| ((numbers, Payload::from([])), false))
+            }
+            Admission::Ignore => None,
+        };
+        let Some(((numbers, payload), marker)) = sent else {
             return self.drop_packet();
         };
-        if starts_run {
-            self.current = Some(packet.ssrc);
-            self.stats.switches += 1;
+        let payload = match numbers.patch {
+            Some(patch) => patched(&payload, &patch),
+            None => payload,
+        };
+        let mut extensions = packet.extensions.clone();
+        if let Some(number) = numbers.frame_number {
+            extension::renumber(&mut extensions, number);
         }
-        let rtp = packet.rtp;
-        let Some(numbers) = self.rewriter.rewrite(&packet.original(), starts_run) else {
-            return self.drop_packet();
-        };
         let len = payload.len();
-        let mut write = RtpWrite::new(
+        let write = RtpWrite::new(
             outgoing.payload_type.into(),
             numbers.sequence.into(),
             numbers.timestamp,
-            rtp.timestamp,
+            packet.rtp.timestamp,
             payload,
         )
-        .marker(rtp.header.marker)
+        .marker(marker)
         .nackable(self.kind == TrackKind::Video)
-        .ext_vals(packet.extensions.clone());
-        if let Some(patch) = numbers.vp8 {
-            write = write.vp8_patch(patch);
-        }
+        .ext_vals(extensions);
         let mut direct = rtc.direct_api();
         let Some(stream) = direct.stream_tx(&ssrc) else {
             return self.drop_packet();
@@ -179,4 +203,10 @@ pub(crate) fn fit(rtc: &Rtc, mid: Mid, format: &codec::Format) -> Option<Outgoin
             .iter()
             .filter(|p| accepted.contains(&p.pt())),
     )
+}
+
+fn patched(payload: &[u8], patch: &Patch) -> Payload {
+    let (replaces, _) = patch.lens();
+    let tail = payload.get(replaces..).unwrap_or_default();
+    [patch.bytes(), tail].concat().into()
 }

@@ -9,6 +9,7 @@ use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId,
     TransportId,
 };
+use headwater_core::layer::{Content, Layer, LayerReason};
 use pyo3::PyResult;
 
 use crate::errors::ConfigurationError;
@@ -77,6 +78,33 @@ pub(crate) const fn close_reason(reason: CloseReason) -> &'static str {
         CloseReason::ConnectionFailed => "connection_failed",
         CloseReason::UnsupportedCodec => "unsupported_codec",
         CloseReason::Panic => "panic",
+    }
+}
+
+pub(crate) const fn layer(layer: Layer) -> (u8, u8) {
+    (layer.spatial, layer.temporal)
+}
+
+pub(crate) const fn layer_reason(reason: LayerReason) -> &'static str {
+    match reason {
+        LayerReason::Start => "start",
+        LayerReason::Requested => "requested",
+        LayerReason::Bandwidth => "bandwidth",
+        LayerReason::Publisher => "publisher",
+        LayerReason::Overload => "overload",
+        LayerReason::Paused => "paused",
+    }
+}
+
+/// `"camera"`, `"detail"` or `"motion"`.
+pub(crate) fn content(name: &str) -> PyResult<Content> {
+    match name {
+        "camera" => Ok(Content::Camera),
+        "detail" => Ok(Content::Detail),
+        "motion" => Ok(Content::Motion),
+        _ => Err(ConfigurationError::new_err(format!(
+            "no such content: {name:?}"
+        ))),
     }
 }
 

@@ -59,6 +59,16 @@ value_class! {
 }
 
 value_class! {
+    LayerChanged {
+        subscriber: u64,
+        before: Option<(u8, u8)>,
+        after: Option<(u8, u8)>,
+        reason: &'static str,
+        estimate: Option<u64>,
+    }
+}
+
+value_class! {
     DataChannelOpened {
         transport: u64,
         label: String,
@@ -131,6 +141,20 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             kind: convert::object_kind(object),
             handle: object.handle(),
             paused,
+        }
+        .into_py_any(py),
+        Event::LayerChanged {
+            subscriber,
+            from,
+            to,
+            reason,
+            estimate,
+        } => LayerChanged {
+            subscriber: subscriber.0,
+            before: from.map(convert::layer),
+            after: to.map(convert::layer),
+            reason: convert::layer_reason(reason),
+            estimate,
         }
         .into_py_any(py),
         Event::DataChannelOpened {

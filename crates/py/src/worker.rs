@@ -7,6 +7,7 @@ use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
 };
+use headwater_core::layer::Preferences;
 use headwater_worker::WorkerConfig;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -332,6 +333,58 @@ impl Worker {
             Command::SetSubscriberPaused {
                 subscriber: SubscriberId(subscriber),
                 paused,
+            },
+        )
+    }
+
+    #[pyo3(signature = (
+        subscriber, *, spatial, temporal, min_spatial, min_temporal, max_spatial, max_temporal,
+        width, height, max_fps, priority, content
+    ))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments
+    fn set_preferences(
+        &self,
+        subscriber: u64,
+        spatial: Option<u8>,
+        temporal: Option<u8>,
+        min_spatial: Option<u8>,
+        min_temporal: Option<u8>,
+        max_spatial: Option<u8>,
+        max_temporal: Option<u8>,
+        width: Option<u16>,
+        height: Option<u16>,
+        max_fps: Option<u8>,
+        priority: u8,
+        content: Option<&str>,
+    ) -> PyResult<u64> {
+        let preferences = Preferences {
+            spatial,
+            temporal,
+            min_spatial,
+            min_temporal,
+            max_spatial,
+            max_temporal,
+            width,
+            height,
+            max_fps,
+            priority,
+            content: content.map(convert::content).transpose()?,
+        };
+        self.send(
+            subscriber,
+            Command::SetPreferences {
+                subscriber: SubscriberId(subscriber),
+                preferences,
+            },
+        )
+    }
+
+    fn set_publisher_content(&self, publisher: u64, content: &str) -> PyResult<u64> {
+        self.send(
+            publisher,
+            Command::SetPublisherContent {
+                publisher: PublisherId(publisher),
+                content: convert::content(content)?,
             },
         )
     }

@@ -61,6 +61,7 @@ enum MergeKey {
     NegotiationNeeded(ObjectId),
     PublisherActive(ObjectId),
     Paused(ObjectId),
+    Layer(ObjectId),
 }
 
 fn merge_key(event: &Event) -> Option<MergeKey> {
@@ -75,6 +76,9 @@ fn merge_key(event: &Event) -> Option<MergeKey> {
             Some(MergeKey::PublisherActive(ObjectId::Publisher(*publisher)))
         }
         Event::Paused { object, .. } => Some(MergeKey::Paused(*object)),
+        Event::LayerChanged { subscriber, .. } => {
+            Some(MergeKey::Layer(ObjectId::Subscriber(*subscriber)))
+        }
         _ => None,
     }
 }

@@ -1,8 +1,22 @@
-//! Layer selection: which encoding of a publisher goes out.
+//! Layers: what a publisher sends (`encodings`), what a packet says of itself (`facts` and the
+//! formats it reads), and which packets a subscriber gets (`selector`).
 //!
-//! Today one strategy: the largest simulcast encoding that is alive, the same for all
-//! subscribers. Per-subscriber selection joins this room as a strategy of its own.
+//! A publisher's *spatial layers* are its simulcast encodings where it sends several (one SSRC
+//! each), else the spatial layers inside its one stream (SVC). *Temporal layers* are always
+//! inside a stream. A *target* is a layer with all it needs; a frame is *part of* a target.
 
-mod simulcast;
+mod dependency_descriptor;
+mod encodings;
+mod facts;
+mod filter;
+mod selector;
+mod svc;
+mod temporal;
 
-pub(crate) use simulcast::Largest;
+#[allow(unused_imports)] // for the allocator
+pub(crate) use encodings::LayerRate;
+pub(crate) use encodings::{Arrival, Encodings};
+pub(crate) use facts::{Facts, Head};
+pub(crate) use selector::{Admission, Change, Selector};
+pub(crate) use svc::Vp9 as Vp9Numbers;
+pub(crate) use temporal::Vp8 as Vp8Numbers;

@@ -38,12 +38,19 @@ impl Sfu {
         }
     }
 
-    pub(super) fn give_key_frame(&mut self, taker: u16, publisher: PublisherId, now: Instant) {
+    pub(super) fn give_key_frame(
+        &mut self,
+        taker: u16,
+        publisher: PublisherId,
+        rid: Option<Rid>,
+        now: Instant,
+    ) {
         if let Ok(key) = self.publisher_key(publisher)
             && self.publishers[key].relays.contains(&taker)
             && !self.publishers[key].paused
+            && let Some(encoding) = self.publishers[key].encodings.find(rid)
         {
-            self.want_key_frame(key, now);
+            self.want_key_frame(key, encoding, now);
         }
     }
 
@@ -123,6 +130,7 @@ impl Sfu {
             codec: publisher.codec.clone(),
             format: self.format_in_use(key),
             paused: publisher.paused,
+            rids: publisher.encodings.rids(),
         })
     }
 

@@ -83,6 +83,8 @@ pub enum RelayMessage {
     KeyFrame {
         /// Of which publisher.
         publisher: PublisherId,
+        /// Of which of its encodings.
+        rid: Option<Rid>,
     },
     /// It was paused or resumed.
     Paused {
@@ -115,6 +117,7 @@ pub(crate) enum Kind {
         codec: CodecInfo,
         format: Option<Format>,
         paused: bool,
+        rids: Vec<String>,
     },
     Data {
         label: String,
@@ -163,7 +166,7 @@ impl RelayMessage {
             | Self::Close { track }
             | Self::Closed { track } => Some(*track),
             Self::Packet(packet) => Some(ObjectId::Publisher(packet.publisher)),
-            Self::KeyFrame { publisher } | Self::Paused { publisher, .. } => {
+            Self::KeyFrame { publisher, .. } | Self::Paused { publisher, .. } => {
                 Some(ObjectId::Publisher(*publisher))
             }
             Self::Message(message) => Some(ObjectId::DataPublisher(message.data_publisher)),
@@ -191,8 +194,8 @@ impl Sfu {
         match message {
             RelayMessage::Open { track, router } => self.give(from, track, router),
             RelayMessage::Close { track } => self.give_no_more(from, track),
-            RelayMessage::KeyFrame { publisher } => {
-                self.give_key_frame(from, publisher, now);
+            RelayMessage::KeyFrame { publisher, rid } => {
+                self.give_key_frame(from, publisher, rid, now);
             }
             RelayMessage::Opened { track, facts } => self.opened(from, track, *facts, now),
             RelayMessage::Refused { track } => self.answered(track, now),

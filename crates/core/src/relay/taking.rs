@@ -99,11 +99,15 @@ impl Sfu {
     }
 
     /// Asks a relayed publisher's own thread for a key frame.
-    pub(crate) fn relay_key_frame_request(&mut self, key: usize) {
+    pub(crate) fn relay_key_frame_request(&mut self, key: usize, encoding: u8) {
         let publisher = &mut self.publishers[key];
         publisher.stats.key_frame_requests += 1;
+        let rid = publisher.encodings.rid(encoding);
         let publisher = publisher.id;
-        self.tell(publisher.thread(), RelayMessage::KeyFrame { publisher });
+        self.tell(
+            publisher.thread(),
+            RelayMessage::KeyFrame { publisher, rid },
+        );
     }
 
     /// Ends the relay of a track that nobody takes here any more.
@@ -234,6 +238,7 @@ impl Sfu {
                     codec,
                     format,
                     paused,
+                    rids,
                 },
             ) => {
                 let source = Source::Relayed(RelayedTrack {
@@ -246,6 +251,7 @@ impl Sfu {
                     transport,
                     source,
                     kind,
+                    rids,
                 };
                 let mut publisher = Publisher::new(origin, codec);
                 publisher.paused = paused;

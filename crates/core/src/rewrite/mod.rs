@@ -1,33 +1,40 @@
 //! Rewriting: what makes many sources look like one unbroken stream to a subscriber.
 //!
 //! A *run* is a stretch of packets of one source (one SSRC) without a switch or a pause. Inside
-//! a run every number keeps its distance to the first packet of the run, so a gap stays a gap
-//! (the subscriber asks for it) and a late packet lands on its own number. At the start of a
-//! run the numbers continue where the previous run ended.
-//!
-//! VP8's picture ids are numbers of this kind too. Those of VP9 and the frame numbers of AV1's
-//! descriptor pass through unchanged until layers are dropped: before that only a pause or a
-//! switch makes a gap in them, and both end at a key frame.
+//! a run what was lost stays a gap (the subscriber asks for it) and a late packet lands on its
+//! own number, while what is held back on purpose leaves none. At the start of a run the numbers
+//! continue where the previous run ended. The ids in payload descriptors and the frame numbers
+//! of the dependency descriptor are numbers of this kind too.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use str0m::rtp::{Vp8Descriptor, Vp8Patch};
-
-mod sequence;
+mod counter;
+mod numbering;
+mod patch;
+mod plain_vp9;
 mod timestamp;
 mod vp8;
 mod vp9;
 
-pub(crate) use sequence::Sequence;
-pub(crate) use timestamp::Timestamp;
-pub(crate) use vp8::Vp8;
-pub(crate) use vp9::PlainVp9;
+use counter::Counter;
+use numbering::{Held, Numbering};
+pub(crate) use patch::Patch;
+pub(crate) use plain_vp9::PlainVp9;
+use timestamp::Timestamp;
+use vp8::Vp8;
+use vp9::Vp9;
+
+use crate::layers::Head;
 
 /// The numbers of one packet as the subscriber sees them.
-pub(crate) struct Rewritten {
+#[derive(Debug)]
+pub(crate) struct Numbers {
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
-    pub(crate) vp8: Option<Vp8Patch>,
+    /// A new head of the payload.
+    pub(crate) patch: Option<Patch>,
+    /// A new frame number for the dependency descriptor (its bytes 1 and 2).
+    pub(crate) frame_number: Option<u16>,
 }
 
 /// The numbers of one packet as the publisher sent them.
@@ -37,15 +44,28 @@ pub(crate) struct Original<'a> {
     pub(crate) timestamp: u32,
     pub(crate) clock_rate: u32,
     pub(crate) arrival: Instant,
-    pub(crate) vp8: Option<&'a Vp8Descriptor>,
+    pub(crate) report: Option<Report>,
+    pub(crate) head: Head,
+    /// The frame number of the dependency descriptor.
+    pub(crate) number: Option<u16>,
+    pub(crate) payload: &'a [u8],
+}
+
+/// What a source's last sender report said: this timestamp was at this time of its wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) wall: SystemTime,
+    pub(crate) timestamp: u32,
 }
 
 /// All rewriting state of one outgoing stream.
 pub(crate) struct Rewriter {
     source: Option<u32>,
-    sequence: Sequence,
+    sequence: Numbering<PACKETS>,
     timestamp: Timestamp,
     vp8: Vp8,
+    vp9: Vp9,
+    frame: Counter,
 }
 
 impl Rewriter {
@@ -53,36 +73,79 @@ impl Rewriter {
     pub(crate) fn new(first: u64) -> Self {
         Self {
             source: None,
-            sequence: Sequence::new(first),
+            sequence: Numbering::new(first),
             timestamp: Timestamp::default(),
             vp8: Vp8::default(),
+            vp9: Vp9::default(),
+            frame: Counter::default(),
         }
     }
 
     /// The numbers for `packet`. `starts_run` when it is the first after a switch or a pause.
-    /// None for a packet older than the run: its number belongs to something else by now.
-    pub(crate) fn rewrite(&mut self, packet: &Original<'_>, starts_run: bool) -> Option<Rewritten> {
+    /// None for one older than the run, whose number belongs to something else by now, and for
+    /// one that has come before.
+    pub(crate) fn rewrite(&mut self, packet: &Original<'_>, starts_run: bool) -> Option<Numbers> {
         if starts_run {
-            self.sequence.start_run(packet.sequence);
-            // A pause on the same source leaves the media clock alone: it kept ticking.
-            if self.source != Some(packet.ssrc) {
-                self.timestamp.start_run(packet);
-            }
-            self.vp8.start_run(packet.vp8);
-            self.source = Some(packet.ssrc);
+            self.start_run(packet);
         }
-        let sequence = self.sequence.map(packet.sequence)?;
+        let sequence = self.sequence.claim(packet.sequence)?;
         let timestamp = self.timestamp.map(packet);
-        let vp8 = packet.vp8.and_then(|descriptor| self.vp8.map(descriptor));
-        Some(Rewritten {
+        let patch = match &packet.head {
+            Head::Plain => None,
+            Head::Vp8(head) => self.vp8.map(head, packet.payload),
+            Head::Vp9(head) => self.vp9.map(head, packet.payload),
+        };
+        let frame_number = packet.number.map(|n| (n, self.frame.map(n, FRAME_BITS)));
+        Some(Numbers {
             sequence,
             timestamp,
-            vp8,
+            patch,
+            frame_number: frame_number
+                .filter(|(old, new)| old != new)
+                .map(|(_, new)| new),
         })
     }
 
+    /// A packet of the run is held back. The numbers of an empty packet to send in its place,
+    /// when one was left for it.
+    pub(crate) fn hold(&mut self, packet: &Original<'_>) -> Option<Numbers> {
+        if let Head::Vp8(head) = &packet.head {
+            self.vp8.hold(head);
+        }
+        match self.sequence.hold(packet.sequence) {
+            Held::Closed => None,
+            Held::Hole(sequence) => Some(Numbers {
+                sequence,
+                timestamp: self.timestamp.map(packet),
+                patch: None,
+                frame_number: None,
+            }),
+        }
+    }
+
     /// The newest timestamp that went out and when its packet had come in.
-    pub(crate) const fn last(&self) -> Option<(u32, Instant)> {
+    pub(crate) fn last(&self) -> Option<(u32, Instant)> {
         self.timestamp.last()
     }
+
+    fn start_run(&mut self, packet: &Original<'_>) {
+        self.sequence.start_run(packet.sequence);
+        // A pause on the same source leaves the media clock alone: it kept ticking.
+        if self.source != Some(packet.ssrc) {
+            self.timestamp.start_run(packet);
+        }
+        match &packet.head {
+            Head::Plain => {}
+            Head::Vp8(head) => self.vp8.start_run(head),
+            Head::Vp9(head) => self.vp9.start_run(head),
+        }
+        if let Some(number) = packet.number {
+            self.frame.start_run(number, FRAME_BITS);
+        }
+        self.source = Some(packet.ssrc);
+    }
 }
+
+/// Sequence numbers remembered, in 64s: a second and more of a large picture.
+const PACKETS: usize = 16;
+const FRAME_BITS: u32 = 16;

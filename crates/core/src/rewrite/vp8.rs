@@ -1,80 +1,83 @@
-//! VP8 picture id and TL0PICIDX (RFC 7741 section 4.2): both count pictures, and a jump makes
-//! decoders wait for pictures that never were.
+//! VP8 picture id, TL0PICIDX and KEYIDX (RFC 7741 section 4.2): all count pictures, and a jump
+//! makes decoders wait for pictures that never were. So the id of a picture that is held back
+//! goes to the next one.
 
-use str0m::rtp::{Vp8Descriptor, Vp8Patch};
+use super::Patch;
+use super::counter::Counter;
+use super::numbering::Numbering;
+use crate::layers::Vp8Numbers;
 
-/// Offsets of the two counters.
+/// The three counters.
 #[derive(Default)]
 pub(crate) struct Vp8 {
-    picture: Counter,
+    /// None before the first picture, which keeps its id.
+    picture: Option<Numbering<PICTURES>>,
     tl0: Counter,
+    key: Counter,
 }
 
 impl Vp8 {
-    pub(crate) fn start_run(&mut self, descriptor: Option<&Vp8Descriptor>) {
-        if let Some(descriptor) = descriptor {
-            self.picture
-                .start_run(descriptor.picture_id(), PICTURE_BITS);
-            self.tl0
-                .start_run(descriptor.tl0_pic_idx().map(u16::from), TL0_BITS);
+    pub(crate) fn start_run(&mut self, head: &Vp8Numbers) {
+        if let Some(picture) = head.picture {
+            let numbering = self.picture.get_or_insert_with(|| Numbering::new(picture));
+            numbering.start_run(picture);
+        }
+        if let Some(tl0) = head.tl0 {
+            self.tl0.start_run(tl0.into(), TL0_BITS);
+        }
+        if let Some(key) = head.key() {
+            self.key.start_run(key.into(), KEY_BITS);
+        }
+    }
+
+    /// A picture that is held back, or a late packet of one.
+    pub(crate) fn hold(&mut self, head: &Vp8Numbers) {
+        if let (Some(numbering), Some(picture)) = (&mut self.picture, head.picture) {
+            numbering.hold(picture);
         }
     }
 
     /// None when the packet may go out as it is.
-    pub(crate) fn map(&mut self, descriptor: &Vp8Descriptor) -> Option<Vp8Patch> {
-        let picture = descriptor
-            .picture_id()
-            .map(|n| (n, self.picture.map(n, PICTURE_BITS)));
-        let tl0 = descriptor
-            .tl0_pic_idx()
-            .map(|n| (n, self.tl0.map(n.into(), TL0_BITS) as u8));
-        let mut builder = descriptor.patch();
-        let mut changed = false;
-        if let Some((old, new)) = picture.filter(|(old, new)| old != new) {
-            // A 7-bit field cannot hold a 15-bit number; its low bits still count on.
-            let new = if old < 128 && descriptor.patch().picture_id(new).build().is_err() {
-                new & 0x7f
+    pub(crate) fn map(&mut self, head: &Vp8Numbers, payload: &[u8]) -> Option<Patch> {
+        let mut bytes = [0; LONGEST];
+        let mut len = 1 + usize::from(head.flags[0] & EXTENDED != 0);
+        bytes[..2].copy_from_slice(&head.flags);
+        let mut put = |byte: u8| {
+            bytes[len] = byte;
+            len += 1;
+        };
+        if let Some(picture) = head.picture {
+            let numbering = self.picture.as_mut()?;
+            let mapped = numbering.map(picture).unwrap_or(picture);
+            if head.long {
+                put((mapped >> 8) as u8 | LONG);
+                put(mapped as u8);
             } else {
-                new
-            };
-            builder = builder.picture_id(new);
-            changed = true;
+                put(mapped as u8 & !LONG); // the low bits still count on
+            }
         }
-        if let Some((_, new)) = tl0.filter(|(old, new)| old != new) {
-            builder = builder.tl0_pic_idx(new);
-            changed = true;
+        if let Some(tl0) = head.tl0 {
+            put(self.tl0.map(tl0.into(), TL0_BITS) as u8);
         }
-        if changed { builder.build().ok() } else { None }
+        if let Some(byte) = head.tid_and_key {
+            let key = head.key().map_or(byte & KEY_MASK, |key| {
+                self.key.map(key.into(), KEY_BITS) as u8
+            });
+            put(byte & !KEY_MASK | key);
+        }
+        if payload.get(..len)? == &bytes[..len] {
+            return None;
+        }
+        Patch::new(&bytes[..len], len)
     }
 }
 
-/// A wrapping counter of up to 15 bits.
-#[derive(Default)]
-struct Counter {
-    offset: u16,
-    last: Option<u16>,
-}
-
-impl Counter {
-    fn start_run(&mut self, input: Option<u16>, bits: u32) {
-        if let (Some(last), Some(input)) = (self.last, input) {
-            self.offset = last.wrapping_add(1).wrapping_sub(input) & mask(bits);
-        }
-    }
-
-    fn map(&mut self, input: u16, bits: u32) -> u16 {
-        let output = input.wrapping_add(self.offset) & mask(bits);
-        let newer = |last: u16| output.wrapping_sub(last) & mask(bits) < 1 << (bits - 1);
-        if self.last.is_none_or(newer) {
-            self.last = Some(output);
-        }
-        output
-    }
-}
-
-const fn mask(bits: u32) -> u16 {
-    ((1u32 << bits) - 1) as u16
-}
-
-const PICTURE_BITS: u32 = 15;
+/// Pictures remembered, in 64s.
+const PICTURES: usize = 4;
 const TL0_BITS: u32 = 8;
+const KEY_BITS: u32 = 5;
+const KEY_MASK: u8 = 0x1f;
+const EXTENDED: u8 = 0x80;
+const LONG: u8 = 0x80;
+/// A descriptor with everything in it.
+const LONGEST: usize = 6;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use str0m::format::Codec;
 
 use crate::ids::{RecordingTrackId, TransportId};
+use crate::layers::{Admission, Encodings, Head, Selector};
 use crate::packet::Packet;
 use crate::rewrite::{Original, PlainVp9, Rewriter};
 use crate::transport::Belongs;
@@ -32,7 +33,7 @@ pub(crate) struct RecordingTrack {
     ssrc: u32,
     rewriter: Rewriter,
     vp9: PlainVp9,
-    current: Option<u32>,
+    pub(crate) selector: Selector,
     clock_rate: u32,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
@@ -64,7 +65,7 @@ impl RecordingTrack {
             ssrc,
             rewriter,
             vp9: PlainVp9::default(),
-            current: None,
+            selector: Selector::default(),
             clock_rate: 0,
             packets: 0,
             bytes: 0,
@@ -72,23 +73,34 @@ impl RecordingTrack {
     }
 
     /// A pause ends the run; what follows starts at a key frame again.
-    pub(crate) const fn end_run(&mut self) {
-        self.current = None;
+    pub(crate) fn end_run(&mut self) {
+        self.selector.stop();
     }
 
     /// The copy of a packet, if it passes.
-    pub(crate) fn forward(&mut self, packet: &Packet<'_>, target: Option<u32>) -> Option<Transmit> {
-        let starts_run = packet.admit(self.current, target)?;
-        let payload = packet.payload(packet.format.red)?;
-        if starts_run {
-            self.current = Some(packet.ssrc);
-            self.clock_rate = packet.format.spec.clock_rate.get();
-        }
-        // Recorders start afresh at the key frame of a switch: picture ids may jump.
+    pub(crate) fn forward(
+        &mut self,
+        packet: &Packet<'_>,
+        encodings: &Encodings,
+    ) -> Option<Transmit> {
+        // Recorders start afresh at the key frame of a switch: ids may jump.
         let original = Original {
-            vp8: None,
+            head: Head::Plain,
+            number: None,
             ..packet.original()
         };
+        let (starts_run, marker) = match self.selector.admit(packet, encodings) {
+            Admission::Pass { starts_run, marker } => (starts_run, marker),
+            Admission::Skip => {
+                self.rewriter.hold(&original);
+                return None;
+            }
+            Admission::Ignore => return None,
+        };
+        if starts_run {
+            self.clock_rate = packet.format.spec.clock_rate.get();
+        }
+        let payload = packet.payload(packet.format.red)?;
         let numbers = self.rewriter.rewrite(&original, starts_run)?;
         let vp9 = match packet.format.spec.codec {
             Codec::Vp9 => self.vp9.map(&payload),
@@ -96,14 +108,14 @@ impl RecordingTrack {
         };
         let mut contents = Vec::with_capacity(HEADER + payload.len());
         contents.push(VERSION);
-        contents.push(packet.format.primary | u8::from(packet.rtp.header.marker) << 7);
+        contents.push(packet.format.primary | u8::from(marker) << 7);
         contents.extend_from_slice(&(numbers.sequence as u16).to_be_bytes());
         contents.extend_from_slice(&numbers.timestamp.to_be_bytes());
         contents.extend_from_slice(&self.ssrc.to_be_bytes());
         match &vp9 {
             Some(plain) => {
                 contents.extend_from_slice(plain.bytes());
-                contents.extend_from_slice(&payload[plain.replaces..]);
+                contents.extend_from_slice(&payload[plain.lens().0..]);
             }
             None => contents.extend_from_slice(&payload),
         }
