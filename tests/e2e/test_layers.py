@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client_page import join, video_of
-from tests.e2e.expect import expect_marker
+from tests.e2e.client_page import join
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
@@ -32,7 +31,8 @@ async def expect_sent(page: Page, heights: dict[str, int], *, timeout: float = 3
     """These encodings, and no others, grow in frames, each with so many lines."""
     rows: list[dict[str, Any]] = await page.until(
         """async (wanted) => {
-            const look = async () => (await kit.rows("outbound-rtp", { kind: "video" })).filter((row) => row.active !== false);
+            const look = async () => (await kit.rows("outbound-rtp", { kind: "video" }))
+                .filter((row) => row.active !== false);
             const before = new Map((await look()).map((row) => [row.rid ?? "", row.framesEncoded]));
             await new Promise((resolve) => setTimeout(resolve, 700));
             const live = (await look()).filter((row) => row.framesEncoded > (before.get(row.rid ?? "") ?? 0));

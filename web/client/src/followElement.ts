@@ -65,7 +65,7 @@ export class Follower {
     this.#visible = false;
     clearTimeout(this.#shrinking);
     this.#hiding = setTimeout(() => {
-      if (count(this.#subscriber, 0) === 0) void this.#subscriber.pause().catch(ignore);
+      if (count(this.#subscriber, 0) === 0 && !this.#subscriber.paused) void this.#subscriber.pause().catch(ignore);
     }, hideMs);
   }
 

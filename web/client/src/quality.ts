@@ -19,3 +19,16 @@ export function transportQuality(stats: Pick<TransportStats, "tracks" | "roundTr
   if (!flowing) return "lost";
   return qualityOf(Math.max(0, ...stats.tracks.map(({ lossRatio }) => lossRatio)), stats.roundTripMs);
 }
+
+/** The word for a score of the server, 0 (nothing gets through) to 100. */
+export function scoreQuality(score: number): Quality {
+  if (score <= 0) return "lost";
+  if (score < 40) return "poor";
+  return score < 70 ? "fair" : "good";
+}
+
+export function worseQuality(one: Quality, other: Quality): Quality {
+  return order.indexOf(one) < order.indexOf(other) ? one : other;
+}
+
+const order: readonly Quality[] = ["lost", "poor", "fair", "good"];

@@ -3,11 +3,13 @@
  * calls on the room. Knows no elements.
  *
  * What one sends follows LocalMedia: the camera is published when it is first on; switched off, its
- * Publisher is muted and sends nothing, and its device is let go, so that its light goes out.
+ * Publisher is muted and sends nothing, and its device is let go, so that its light goes out. What
+ * changes devices or publications runs one after the other: each looks at what the one before it left.
  */
 
 import {
   type Codec,
+  type Content,
   type HeadwaterError,
   openScreen,
   type Participant,
@@ -16,12 +18,16 @@ import {
   type Room,
   type RoomState,
   type RoomStats,
+  scoreQuality,
+  SerialQueue,
   type Subscriber,
   toError,
   transportQuality,
+  worseQuality,
 } from "@headwater/client";
 import { SvelteMap } from "svelte/reactivity";
 import type { LocalMedia } from "../media/localMedia.svelte";
+import { type LayerChoice, wishOf } from "./layerChoice";
 import { buildTiles, type Tile } from "./tiles";
 
 /** Louder than this counts as speaking. */
@@ -43,11 +49,20 @@ export class Call {
   ended = $state.raw<{ readonly error: HeadwaterError | null } | null>(null);
   readonly levels = new SvelteMap<string, number>();
   readonly qualities = new SvelteMap<string, Quality>();
+  /** Who speaks, in the server's opinion. */
+  speaker = $state<string | null>(null);
+  /** What was chosen for received tracks, by publisher id; without a choice the place decides. */
+  readonly choices = new SvelteMap<string, LayerChoice>();
+  screenContent = $state<Content>("detail");
   readonly startedAt = Date.now();
   readonly tiles: readonly Tile[];
   readonly #codec: Codec | undefined;
   readonly #sent = new Map<"camera" | "microphone" | "screen" | "screen_audio", Publisher>();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
+  /** Changes of devices and of what is published. */
+  readonly #works = new SerialQueue();
+  /** What the server says of connections, by participant id. */
+  readonly #scores = new Map<string, number>();
   readonly #flowing = { send: true, receive: true };
 
   constructor(room: Room, media: LocalMedia, codec: Codec | undefined) {
@@ -77,9 +92,14 @@ export class Call {
 
   /** Publishes what the device check left on. */
   async start(): Promise<void> {
-    const { microphone, camera } = this.media;
-    if (microphone) await this.#guard(() => this.#send("microphone", microphone, this.media.muted));
-    if (camera) await this.#guard(() => this.#send("camera", camera));
+    await this.#work(async () => {
+      const { microphone } = this.media;
+      if (microphone) await this.#send("microphone", microphone, this.media.muted);
+    });
+    await this.#work(async () => {
+      const { camera } = this.media;
+      if (camera) await this.#send("camera", camera);
+    });
   }
 
   async toggleMute(): Promise<void> {
@@ -88,69 +108,66 @@ export class Call {
       await this.useMicrophone();
       return;
     }
+    // At once, whatever else is under way: who mutes must be able to rely on it.
     media.setMuted(!media.muted);
     this.announce(media.muted ? "You are muted" : "Others can hear you");
-    await this.#guard(async () => {
+    await this.#work(async () => {
       const publisher = this.#sent.get("microphone");
       await (media.muted ? publisher?.mute() : publisher?.unmute());
     });
   }
 
   async toggleCamera(): Promise<void> {
-    if (!this.media.camera) {
-      await this.useCamera();
-      return;
-    }
-    this.media.stopCamera();
-    this.announce("Your camera is off");
-    await this.#guard(async () => {
-      const publisher = this.#sent.get("camera");
-      await publisher?.mute();
-      await publisher?.replaceTrack(null);
+    await this.#work(async () => {
+      if (this.media.camera) await this.#stopCamera();
+      else await this.#startCamera();
     });
   }
 
   /** Another camera, or the one that was off. */
   async useCamera(deviceId?: string): Promise<void> {
-    await this.media.startCamera(deviceId);
-    const { camera, cameraError } = this.media;
-    if (!camera) {
-      this.problem = cameraError;
-      return;
-    }
-    this.announce("Your camera is on");
-    await this.#guard(() => this.#send("camera", camera));
+    await this.#work(() => this.#startCamera(deviceId));
   }
 
   async useMicrophone(deviceId?: string): Promise<void> {
-    await this.media.startMicrophone(deviceId);
-    const { microphone, microphoneError } = this.media;
-    if (!microphone) {
-      this.problem = microphoneError;
-      return;
-    }
-    await this.#guard(() => this.#send("microphone", microphone, this.media.muted));
+    await this.#work(async () => {
+      await this.media.startMicrophone(deviceId);
+      const { microphone, microphoneError } = this.media;
+      if (microphone) await this.#send("microphone", microphone, this.media.muted);
+      else this.problem = microphoneError;
+    });
   }
 
   async toggleScreen(): Promise<void> {
     if (this.screen) {
-      await this.#stopScreen();
+      await this.#work(() => this.#stopScreen());
       return;
     }
     await this.#guard(async () => {
-      const { video, audio } = await openScreen();
-      this.screen = video;
-      // The browser's own "stop sharing" button.
-      video.addEventListener("ended", () => void this.#stopScreen());
-      try {
-        await this.#send("screen", video);
-        if (audio) await this.#send("screen_audio", audio);
-        this.announce("You are sharing your screen");
-      } catch (error) {
-        await this.#stopScreen();
-        throw error;
-      }
+      // Outside the queue: a person chooses, which takes as long as it takes.
+      const { video, audio } = await openScreen(this.screenContent === "motion" ? "motion" : "detail");
+      await this.#work(() => this.#startScreen(video, audio));
     });
+  }
+
+  /** Says what is shared: text, which must stay sharp, or moving pictures, which must stay smooth. */
+  async setScreenContent(content: Content): Promise<void> {
+    await this.#work(async () => {
+      const { screen } = this;
+      const publisher = this.#sent.get("screen");
+      if (this.screenContent === content) return;
+      this.screenContent = content;
+      if (!screen || !publisher) return;
+      await publisher.close();
+      screen.contentHint = content;
+      await this.#send("screen", screen);
+    });
+  }
+
+  /** How a received picture is to come: as large as its place (auto), or always in one size. */
+  async choose(subscriber: Subscriber, choice: LayerChoice): Promise<void> {
+    this.choices.set(subscriber.publisherId, choice);
+    await this.#guard(() => subscriber.setLayers(wishOf(choice)));
   }
 
   async leave(): Promise<void> {
@@ -178,8 +195,49 @@ export class Call {
       return;
     }
     const preferredCodec = track.kind === "video" ? this.#codec : undefined;
-    const options = { source, muted, ...(preferredCodec ? { preferredCodec } : {}) };
+    const content = source === "screen" ? this.screenContent : undefined;
+    const options = { source, muted, ...(preferredCodec ? { preferredCodec } : {}), ...(content ? { content } : {}) };
     this.#sent.set(source, await this.room.publish(track, options));
+  }
+
+  async #startCamera(deviceId?: string): Promise<void> {
+    await this.media.startCamera(deviceId);
+    const { camera, cameraError } = this.media;
+    if (!camera) {
+      this.problem = cameraError;
+      return;
+    }
+    this.announce("Your camera is on");
+    await this.#send("camera", camera);
+  }
+
+  async #stopCamera(): Promise<void> {
+    this.media.stopCamera();
+    this.announce("Your camera is off");
+    const publisher = this.#sent.get("camera");
+    await publisher?.mute();
+    await publisher?.replaceTrack(null);
+  }
+
+  async #startScreen(video: MediaStreamTrack, audio: MediaStreamTrack | null): Promise<void> {
+    if (this.screen || this.ended) {
+      // Asked for twice, or the call is over: one share is enough.
+      for (const track of [video, audio]) track?.stop();
+      return;
+    }
+    this.screen = video;
+    // The browser's own "stop sharing" button.
+    video.addEventListener("ended", () => {
+      if (this.screen === video) void this.#work(() => this.#stopScreen());
+    });
+    try {
+      await this.#send("screen", video);
+      if (audio) await this.#send("screen_audio", audio);
+      this.announce("You are sharing your screen");
+    } catch (error) {
+      await this.#stopScreen();
+      throw error;
+    }
   }
 
   async #stopScreen(): Promise<void> {
@@ -191,7 +249,7 @@ export class Call {
     this.screen = null;
     for (const publisher of publishers) {
       publisher.track?.stop();
-      await this.#guard(() => publisher.close());
+      await publisher.close();
     }
   }
 
@@ -208,6 +266,12 @@ export class Call {
       this.#flowing[direction] = flowing;
       this.stalled = !this.#flowing.receive || !this.#flowing.send;
       if (flowing && this.problem?.code === "media_blocked") this.problem = null;
+    });
+    room.on("activeSpeaker", ({ participantId }) => (this.speaker = participantId));
+    room.on("quality", ({ participantId, score }) => this.#scores.set(participantId, score));
+    room.on("subscribed", (subscriber) => {
+      const choice = this.choices.get(subscriber.publisherId);
+      if (choice) void this.choose(subscriber, choice);
     });
     room.on("participantJoined", ({ name }) => this.announce(`${name} joined`));
     room.on("participantLeft", ({ participant }) => this.announce(`${participant.name} left`));
@@ -246,13 +310,23 @@ export class Call {
     const stats = await this.room.getStats().catch(() => null);
     if (!stats || this.ended) return;
     this.stats = stats;
-    this.qualities.set(this.room.participantId, transportQuality(stats.publish, this.#flowing.send));
+    this.#setQuality(this.room.participantId, transportQuality(stats.publish, this.#flowing.send));
     for (const { id } of this.participants) {
       const mids = new Set(this.subscribers.filter(({ participantId }) => participantId === id).map(({ mid }) => mid));
       const tracks = stats.subscribe.tracks.filter(({ mid }) => mid !== null && mids.has(mid));
-      if (tracks.length) this.qualities.set(id, transportQuality({ ...stats.subscribe, tracks }, this.#flowing.receive));
+      if (tracks.length) this.#setQuality(id, transportQuality({ ...stats.subscribe, tracks }, this.#flowing.receive));
       else this.qualities.delete(id);
     }
+  }
+
+  /** What we see ourselves, or what the server sees, whichever is worse. */
+  #setQuality(participantId: string, seen: Quality): void {
+    const score = this.#scores.get(participantId);
+    this.qualities.set(participantId, score === undefined ? seen : worseQuality(seen, scoreQuality(score)));
+  }
+
+  async #work(action: () => Promise<void>): Promise<void> {
+    await this.#guard(() => this.#works.run(action));
   }
 
   /** Shows what went wrong instead of throwing it at a click handler. */

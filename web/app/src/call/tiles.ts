@@ -12,6 +12,8 @@ export type Tile = {
   readonly isSelf: boolean;
   readonly isScreen: boolean;
   readonly video: MediaStreamTrack | null;
+  /** Whose picture it is on the wire; `null` for oneself and where there is no picture. */
+  readonly publisherId: string | null;
   /** The microphone is off or absent. */
   readonly muted: boolean;
   /** Came by WHIP: a program, not a browser. */
@@ -53,6 +55,7 @@ function personTile(participant: Participant, { subscribers }: TileInput): Tile 
     isSelf: false,
     isScreen: false,
     video: camera?.track ?? null,
+    publisherId: camera?.publisherId ?? null,
     muted: voices.every((track) => track.muted),
     isBroadcast: participant.protocol === "whip",
   };
@@ -68,6 +71,7 @@ function screenTiles(participant: Participant, { subscribers }: TileInput): Tile
       isSelf: false,
       isScreen: true,
       video: track,
+      publisherId,
       muted: false,
       isBroadcast: false,
     }));
@@ -81,6 +85,7 @@ function ownTile({ self, camera, muted }: TileInput): Tile {
     isSelf: true,
     isScreen: false,
     video: camera,
+    publisherId: null,
     muted,
     isBroadcast: false,
   };
@@ -96,6 +101,7 @@ function ownScreen({ self, screen }: TileInput): Tile[] {
       isSelf: true,
       isScreen: true,
       video: screen,
+      publisherId: null,
       muted: false,
       isBroadcast: false,
     },

@@ -2,6 +2,7 @@
  * Attachments that put tracks into media elements.
  */
 
+import { followElement, type Subscriber } from "@headwater/client";
 import type { Attachment } from "svelte/attachments";
 
 /** Shows or plays `track`; `onBlocked` is called when the browser wants a click first. */
@@ -18,6 +19,11 @@ export function playing(track: MediaStreamTrack, onBlocked?: (retry: () => void)
       element.srcObject = null;
     };
   };
+}
+
+/** Receives a picture as large as its element is, and not at all while nobody sees it. */
+export function following(subscriber: Subscriber): Attachment {
+  return (element) => followElement(subscriber, element);
 }
 
 /** Sends the sound of an element to a speaker; the default one where the browser cannot choose. */
