@@ -16,6 +16,7 @@ mod link;
 mod media;
 mod network;
 mod peer;
+mod threads;
 mod viewer;
 mod world;
 
@@ -23,4 +24,5 @@ pub use link::{Direction, Link};
 pub use media::{Vp8Descriptor, vp8_payload};
 pub use network::{Network, SERVER};
 pub use peer::{Outgoing, Peer, Received};
+pub use threads::Threads;
 pub use world::World;

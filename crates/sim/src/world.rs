@@ -40,6 +40,7 @@ pub struct World {
     pub hung_up: Vec<TcpId>,
     /// Datagrams nobody claimed.
     pub unrouted: u64,
+    thread: u16,
     handles: HandleAllocator,
     requests: u64,
     replies: Vec<(RequestId, Result<Reply, Error>)>,
@@ -50,11 +51,16 @@ impl World {
     /// An empty world; `seed` decides every impairment of its network.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let now = Instant::now(); // The origin only; it never advances by itself.
+        Self::on_thread(seed, 0, Instant::now()) // The origin only; it never advances by itself.
+    }
+
+    /// An empty world around the core of one media thread, see [`crate::Threads`].
+    #[must_use]
+    pub fn on_thread(seed: u64, thread: u16, now: Instant) -> Self {
         let mut bytes = [0; 32];
         fastrand::Rng::with_seed(seed).fill(&mut bytes);
         let config = SfuConfig {
-            thread: 0,
+            thread,
             candidates: vec![SERVER],
             tcp_candidates: vec![SERVER],
             seed: bytes,
@@ -65,6 +71,7 @@ impl World {
         };
         Self {
             now,
+            thread,
             sfu: Sfu::new(config),
             peers: Vec::new(),
             network: Network::new(seed),
@@ -83,7 +90,7 @@ impl World {
 
     /// A new handle.
     pub const fn handle(&mut self) -> u64 {
-        self.handles.allocate(0)
+        self.handles.allocate(self.thread)
     }
 
     /// Add a client with an address of its own.
@@ -124,26 +131,46 @@ impl World {
     /// # Errors
     /// What the core answered.
     pub fn command(&mut self, command: Command) -> Result<Reply, Error> {
+        let request = self.start(command);
+        self.reply(request).expect("every command is answered")
+    }
+
+    /// Give the core a command whose answer may come later.
+    pub fn start(&mut self, command: Command) -> RequestId {
         self.requests += 1;
         let request = RequestId(self.requests);
         self.sfu.command(self.now, request, command);
         self.drain_sfu();
-        let found = self.replies.iter().position(|(id, _)| *id == request);
-        self.replies
-            .swap_remove(found.expect("every command is answered"))
-            .1
+        request
     }
 
-    /// Open a router with every codec.
-    pub fn create_router(&mut self) -> RouterId {
-        let router = RouterId(self.handle());
-        let codecs = vec![
+    /// The answer to a command, once it is there.
+    pub fn reply(&mut self, request: RequestId) -> Option<Result<Reply, Error>> {
+        let found = self.replies.iter().position(|(id, _)| *id == request);
+        found.map(|found| self.replies.swap_remove(found).1)
+    }
+
+    /// Hand the core what another media thread has for it.
+    pub fn relay(&mut self, from: u16, message: RelayMessage) {
+        self.sfu.relay(self.now, from, message);
+        self.drain_sfu();
+    }
+
+    /// Every codec there is, in the order of our preference.
+    pub(crate) fn codecs() -> Vec<CodecKind> {
+        vec![
             CodecKind::Opus,
             CodecKind::Vp8,
             CodecKind::Vp9,
             CodecKind::H264,
             CodecKind::Av1,
-        ];
+        ]
+    }
+
+    /// Open a router with every codec.
+    pub fn create_router(&mut self) -> RouterId {
+        let router = RouterId(self.handle());
+        let codecs = Self::codecs();
         let options = RouterOptions { codecs };
         self.command(Command::CreateRouter { router, options })
             .expect("a router opens");
