@@ -183,6 +183,7 @@ class Node:
                     announce=self.settings.announce,
                     announce_only=self.settings.announce_only,
                     tcp=[sock.getsockname()[0] for sock in sockets],
+                    spread=self.settings.spread,
                     allow_several=self._allow_several,
                 )
                 return sockets, await worker.open()

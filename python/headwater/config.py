@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     )
     data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
     threads: int = Field(default=0, ge=0, le=256, description="media threads; 0: one per core")
+    spread: int = Field(
+        default=50, ge=0, description="transports of a room on one media thread before it takes another"
+    )
     dtls: Literal["1.2", "1.3"] = Field(default="1.2", description="DTLS version of media connections")
     announce: _TextList = Field(default_factory=list, description="public addresses in front of this node")
     announce_only: bool = Field(

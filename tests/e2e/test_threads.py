@@ -1,9 +1,11 @@
-"""A node with four media threads: rooms spread over them, and every call works."""
+"""Several media threads: rooms spread over them, one room spreads over two, and every call works."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -32,6 +34,19 @@ async def test_rooms_on_four_threads(
     await asyncio.gather(
         *(_call(wide_server, alice_browser, firefox, room) for room in range(_ROOMS)),
     )
+
+
+async def test_one_room_on_two_threads(
+    network: str, tmp_path: Path, alice_browser: Browser, firefox: Browser
+) -> None:
+    """Members alternate between two media threads: both engines see and hear each other."""
+    async with Server.start(tmp_path, threads=2, settings={"HEADWATER_SPREAD": "0"}) as server:
+        await _call(server, alice_browser, firefox, 0)
+        async with server.client() as client:
+            metrics = (await client.get("/metrics")).text
+        relayed = re.search(r"^headwater_media_relayed_in(?:_total)? (\d+)", metrics, re.MULTILINE)
+        assert relayed is not None, metrics
+        assert int(relayed[1]) > 100, "media crossed between the threads"
 
 
 async def _call(server: Server, left: Browser, right: Browser, room: int) -> None:

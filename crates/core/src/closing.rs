@@ -37,7 +37,9 @@ impl Sfu {
         for transport in takers.into_iter().chain(givers) {
             self.close_transport(transport, CloseReason::Parent, now);
         }
-        self.routers.remove(&id);
+        let router = self.routers.remove(&id);
+        let is_branch = router.is_some_and(|router| router.home != id);
+        self.relays.branches -= u64::from(is_branch);
         self.emit_closed(ObjectId::Router(id), reason);
     }
 

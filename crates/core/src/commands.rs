@@ -238,6 +238,7 @@ impl Sfu {
             home,
             transports: Vec::new(),
         };
+        self.relays.branches += u64::from(home != id);
         self.routers.insert(id, router);
     }
 

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use headwater_core::command::{CodecKind, DtlsVersion, StatsTarget, TransportOptions};
+use headwater_core::command::{
+    CodecKind, DtlsVersion, RouterOptions, StatsTarget, TransportOptions,
+};
 use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, SubscriberId,
@@ -14,6 +16,13 @@ use pyo3::PyResult;
 
 use crate::errors::ConfigurationError;
 use crate::values::{Codec, Track};
+
+pub(crate) fn router_options(codecs: &[String]) -> PyResult<RouterOptions> {
+    let codecs = codecs.iter().map(|name| codec_kind(name));
+    Ok(RouterOptions {
+        codecs: codecs.collect::<PyResult<_>>()?,
+    })
+}
 
 pub(crate) fn codec(codec: CodecInfo) -> Codec {
     let CodecInfo {

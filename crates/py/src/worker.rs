@@ -2,7 +2,7 @@
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-use headwater_core::command::{Command, RouterOptions};
+use headwater_core::command::Command;
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
@@ -114,20 +114,38 @@ impl Worker {
         self.inner.allocate_router().map_err(errors::from_send)
     }
 
+    fn loads(&self) -> PyResult<Vec<(u32, u32)>> {
+        let loads = self.inner.loads().map_err(errors::from_send)?;
+        Ok(loads.iter().map(|l| (l.transports, l.busy)).collect())
+    }
+
+    fn allocate_on(&self, thread: u16) -> u64 {
+        self.inner.allocate(thread)
+    }
+
     fn allocate(&self, parent: u64) -> u64 {
         self.inner.allocate(TransportId(parent).thread())
     }
 
     fn create_router(&self, router: u64, codecs: Vec<String>) -> PyResult<u64> {
-        let codecs = codecs
-            .iter()
-            .map(|name| convert::codec_kind(name))
-            .collect::<PyResult<_>>()?;
-        let options = RouterOptions { codecs };
+        let options = convert::router_options(&codecs)?;
         self.send(
             router,
             Command::CreateRouter {
                 router: RouterId(router),
+                options,
+            },
+        )
+    }
+
+    fn create_branch(&self, branch: u64, home: u64, codecs: Vec<String>) -> PyResult<u64> {
+        let (router, home) = (RouterId(branch), RouterId(home));
+        let options = convert::router_options(&codecs)?;
+        self.send(
+            router.0,
+            Command::CreateBranch {
+                router,
+                home,
                 options,
             },
         )

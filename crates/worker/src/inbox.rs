@@ -68,6 +68,8 @@ pub(crate) struct Inbox {
     pub(crate) routers: AtomicU32,
     /// Transports that exist or are being made.
     pub(crate) transports: AtomicU32,
+    /// How much of a core it used lately, per mille.
+    pub(crate) busy: AtomicU32,
     /// Counters as last published. Locked for the copy only, and never waited for by the thread.
     pub(crate) counters: Mutex<Vec<(&'static str, u64)>>,
 }
@@ -86,6 +88,7 @@ impl Inbox {
             in_flight: AtomicUsize::new(0),
             routers: AtomicU32::new(0),
             transports: AtomicU32::new(0),
+            busy: AtomicU32::new(0),
             counters: Mutex::new(Vec::new()),
         }
     }

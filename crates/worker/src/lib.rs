@@ -31,4 +31,4 @@ mod tcp;
 mod udp;
 mod worker;
 
-pub use worker::{AdoptError, OpenError, SendError, Worker, WorkerConfig};
+pub use worker::{AdoptError, Load, OpenError, SendError, Worker, WorkerConfig};

@@ -59,6 +59,8 @@ pub(crate) struct MediaThread {
     pub(crate) relaying: Relaying,
     pub(crate) counters: Counters,
     pub(crate) published: Instant,
+    /// CPU time of this thread when counters were last published.
+    pub(crate) worked: Duration,
     /// Events were pushed in this turn.
     pub(crate) emitted: bool,
 }
@@ -86,6 +88,7 @@ impl MediaThread {
             relaying: Relaying::default(),
             counters: Counters::default(),
             published: now,
+            worked: Duration::ZERO,
             emitted: false,
         })
     }
@@ -335,7 +338,19 @@ impl MediaThread {
         self.post_relayed();
     }
 
+    fn publish_load(&mut self, now: Instant) {
+        let worked = thread_time();
+        let spent = worked.saturating_sub(self.worked).as_micros() * 1000;
+        let passed = now.duration_since(self.published).as_micros();
+        self.worked = worked;
+        if let Some(busy) = spent.checked_div(passed) {
+            let busy = u32::try_from(busy).unwrap_or(u32::MAX);
+            self.inbox().busy.store(busy, Ordering::Relaxed);
+        }
+    }
+
     fn publish_counters(&mut self, now: Instant) {
+        self.publish_load(now);
         self.published = now;
         let mut values: Vec<_> = self.counters.values().collect();
         values.push(("steered_sources", self.steering.len() as u64));
@@ -348,6 +363,12 @@ impl MediaThread {
             *published = values;
         }
     }
+}
+
+/// CPU time of the calling thread.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {

@@ -54,6 +54,15 @@ impl Default for WorkerConfig {
     }
 }
 
+/// What a media thread carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Transports that exist or are being made.
+    pub transports: u32,
+    /// CPU time per wall time lately, per mille of a core.
+    pub busy: u32,
+}
+
 /// Why a Worker cannot open.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -198,6 +207,17 @@ impl Worker {
             .min_by_key(|(_, inbox)| load(inbox))
             .unwrap_or_else(|| unreachable!("a Worker has at least one media thread"));
         Ok(lock(&self.handles).allocate(thread))
+    }
+
+    /// What each media thread carries, by its number.
+    pub fn loads(&self) -> Result<Vec<Load>, SendError> {
+        let running = lock(&self.running);
+        let inboxes = &running.as_ref().ok_or(SendError::Closed)?.inboxes;
+        let load = |inbox: &Inbox| Load {
+            transports: inbox.transports.load(Ordering::Relaxed),
+            busy: inbox.busy.load(Ordering::Relaxed),
+        };
+        Ok(inboxes.iter().map(load).collect())
     }
 
     /// A handle on `thread`.
@@ -477,10 +497,12 @@ const STACK: usize = 8 << 20;
 mod tests {
     use std::time::{Duration, Instant};
 
-    use headwater_core::command::{RouterOptions, StatsTarget};
-    use headwater_core::event::CloseReason;
-    use headwater_core::ids::{ObjectId, RouterId};
+    use headwater_core::command::{CodecKind, RouterOptions, StatsTarget, TransportOptions};
+    use headwater_core::event::{CloseReason, Reply};
+    use headwater_core::ids::{ObjectId, PublisherId, RouterId, SubscriberId, TransportId};
+    use headwater_sim::Peer;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use str0m::media::MediaKind;
 
     use super::*;
 
@@ -579,6 +601,128 @@ mod tests {
                 .any(|event| matches!(event, Event::Reply { result: Ok(_), .. })),
             "{events:?}"
         );
+    }
+
+    /// The value of a command's reply.
+    fn ask(worker: &Worker, thread: u16, command: Command) -> Reply {
+        let asked = worker.send(thread, command).unwrap();
+        let is_reply =
+            |event: &Event| matches!(event, Event::Reply { request, .. } if *request == asked);
+        let events = drain_until(worker, |events| events.iter().any(is_reply));
+        match events.into_iter().find(is_reply) {
+            Some(Event::Reply { result, .. }) => result.unwrap(),
+            _ => unreachable!(),
+        }
+    }
+
+    /// A room on both threads: a camera on the first, its subscriber on the second.
+    fn spread_room(worker: &Worker) -> (PublisherId, SubscriberId) {
+        let home = RouterId(worker.allocate(0));
+        let options = RouterOptions {
+            codecs: vec![CodecKind::Vp8],
+        };
+        let create = Command::CreateRouter {
+            router: home,
+            options: options.clone(),
+        };
+        ask(worker, 0, create);
+        let router = RouterId(worker.allocate(1));
+        let branch = Command::CreateBranch {
+            router,
+            home,
+            options,
+        };
+        ask(worker, 1, branch);
+        let publishing = TransportId(worker.allocate(0));
+        let options = TransportOptions::default();
+        let create = Command::CreatePublishTransport {
+            router: home,
+            transport: publishing,
+            options,
+        };
+        ask(worker, 0, create);
+        let address = "127.0.0.1:9".parse().unwrap();
+        let mut peer = Peer::new(address, Instant::now(), |config| config);
+        let (sdp, mids) = peer.offer(&[(MediaKind::Video, "camera")], &[]);
+        let transport = publishing;
+        ask(worker, 0, Command::AcceptOffer { transport, sdp });
+        let publisher = PublisherId(worker.allocate(0));
+        let mid = mids[0].to_string();
+        let publish = Command::Publish {
+            transport,
+            publisher,
+            mid,
+        };
+        ask(worker, 0, publish);
+        let transport = TransportId(worker.allocate(1));
+        let create = Command::CreateSubscribeTransport {
+            router,
+            transport,
+            options,
+        };
+        ask(worker, 1, create);
+        let subscriber = SubscriberId(worker.allocate(1));
+        let items = vec![(subscriber, publisher)];
+        let reply = ask(worker, 1, Command::Subscribe { transport, items });
+        assert!(matches!(reply, Reply::Offer { .. }), "{reply:?}");
+        (publisher, subscriber)
+    }
+
+    #[test]
+    fn a_panic_on_the_givers_thread_ends_what_it_gave() {
+        let worker = open(2);
+        let (publisher, subscriber) = spread_room(&worker);
+        panic_thread(&worker, 0);
+        let ends = [
+            (ObjectId::Publisher(publisher), CloseReason::Panic),
+            (
+                ObjectId::Subscriber(subscriber),
+                CloseReason::PublisherClosed,
+            ),
+        ];
+        let told = |events: &[Event], end: &(ObjectId, CloseReason)| {
+            let is_end = |event: &&Event| matches!(event, Event::Closed { object, reason } if (*object, *reason) == *end);
+            events.iter().filter(is_end).count()
+        };
+        let events = drain_until(&worker, |events| {
+            ends.iter().all(|end| told(events, end) > 0)
+        });
+        assert!(ends.iter().all(|end| told(&events, end) == 1), "{events:?}");
+        // Both threads go on, and with each other.
+        spread_room(&worker);
+        worker.close();
+        assert!(worker.counters().contains(&("relay_timeouts", 0)));
+    }
+
+    #[test]
+    fn a_panic_on_the_takers_thread_leaves_the_giver_alone() {
+        let worker = open(2);
+        let (publisher, _) = spread_room(&worker);
+        panic_thread(&worker, 1);
+        drain_until(&worker, |events| {
+            let closed = |event: &Event| {
+                matches!(
+                    event,
+                    Event::Closed {
+                        object: ObjectId::Router(_),
+                        ..
+                    }
+                )
+            };
+            events.iter().any(closed)
+        });
+        let command = Command::SetPublisherPaused {
+            publisher,
+            paused: true,
+        };
+        ask(&worker, 0, command);
+        let events = worker.drain(100);
+        let lost =
+            |event: &Event| matches!(event, Event::Closed { object, .. } if object.thread() == 0);
+        assert!(!events.iter().any(lost), "{events:?}");
+        spread_room(&worker);
+        worker.close();
+        assert!(worker.counters().contains(&("relayed_tracks", 0)));
     }
 
     #[test]

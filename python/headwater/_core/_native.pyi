@@ -248,10 +248,15 @@ class Worker:
 
     def allocate_router(self) -> int:
         """A handle on the least loaded media thread."""
+    def loads(self) -> list[tuple[int, int]]:
+        """Per media thread: transports, and CPU time lately in thousandths of a core."""
+    def allocate_on(self, thread: int) -> int:
+        """A handle on a media thread."""
     def allocate(self, parent: int) -> int:
         """A handle on the thread of `parent`."""
 
     def create_router(self, router: int, codecs: Sequence[str]) -> int: ...
+    def create_branch(self, branch: int, home: int, codecs: Sequence[str]) -> int: ...
     def close_router(self, router: int) -> int: ...
     def create_publish_transport(
         self,

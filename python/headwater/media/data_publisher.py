@@ -25,6 +25,7 @@ from headwater.media.seam import Seam
 
 if TYPE_CHECKING:
     from headwater.media.data_subscriber import DataSubscriber
+    from headwater.media.object import Statistics
     from headwater.media.publish_transport import PublishTransport
 
 __all__ = ["DataPublisher"]
@@ -90,6 +91,17 @@ class DataPublisher(MediaObject):
             BufferFull: It does not fit the buffer of the channel.
         """
         await self._call(lambda: self._seam.native.send_data(self._handle, message))
+
+    async def get_stats(self) -> Statistics:
+        """Return this data publisher's counters.
+
+        Raises:
+            Closed: The data publisher was closed.
+        """
+        stats = await super().get_stats()
+        if "subscribers" in stats:
+            stats["subscribers"] = len(self.subscribers)  # on all media threads
+        return stats
 
     # -- for the other classes of this package ------------------------------------------------------
 

@@ -21,6 +21,7 @@ from headwater.media.track import LocalTrack
 
 if TYPE_CHECKING:
     from headwater._core import _native
+    from headwater.media.object import Statistics
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.recording_track import RecordingTrack
     from headwater.media.subscriber import Subscriber
@@ -124,6 +125,17 @@ class Publisher(MediaObject):
     async def request_key_frame(self) -> None:
         """Ask the client for a key frame; requests are coalesced to one per 500 ms."""
         await self._call(lambda: self._seam.native.request_key_frame(self._handle))
+
+    async def get_stats(self) -> Statistics:
+        """Return this publisher's counters.
+
+        Raises:
+            Closed: The publisher was closed.
+        """
+        stats = await super().get_stats()
+        if "subscribers" in stats:
+            stats["subscribers"] = len(self.subscribers)  # on all media threads
+        return stats
 
     # -- for the other classes of this package ------------------------------------------------------
 

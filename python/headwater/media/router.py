@@ -1,21 +1,26 @@
 """The Router: the publishers and subscribers of one room, and the fan-out between them.
 
-A router lives on one media thread with all its transports. Members of one router exchange media;
-nothing crosses from one router to another.
+A router begins on one media thread; a large one spreads over others (`headwater.media.placement`),
+which nobody notices. Members of one router exchange media; nothing crosses from one router to another.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import ipaddress
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
-from headwater.errors import AmbiguousTrack, ConfigurationError, PublisherNotFound
+from headwater.errors import AmbiguousTrack, ConfigurationError, HeadwaterError, PublisherNotFound
 from headwater.ids import DataPublisherId, PublisherId, RouterId
+from headwater.media.branch import Branch, thread_of
 from headwater.media.codec import CodecName
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import RouterClosed
 from headwater.media.object import MediaObject
+from headwater.media.placement import ThreadLoad, choose_thread
 from headwater.media.publish_transport import PublishTransport
 from headwater.media.publisher import Publisher
 from headwater.media.recording_transport import RecordingTransport
@@ -31,6 +36,9 @@ DtlsVersion = Literal["1.2", "1.3"]
 """The DTLS version that a transport negotiates (RFC 6347, RFC 9147)."""
 
 
+T = TypeVar("T", PublishTransport, SubscribeTransport)
+
+
 class Router(MediaObject):
     """One room's media; made by `Worker.create_router`."""
 
@@ -38,10 +46,15 @@ class Router(MediaObject):
     _prefix = "rtr"
     _closed_event = RouterClosed
 
-    def __init__(self, seam: Seam, handle: int, siblings: dict[Router, None]) -> None:
+    def __init__(self, seam: Seam, handle: int, siblings: dict[Router, None], *, spread: int) -> None:
         """Use `Worker.create_router`."""
         super().__init__(seam, handle, None)
         self._siblings = siblings
+        self._spread = spread
+        self._codecs: Sequence[CodecName] = ()
+        self._branches: dict[int, Branch] = {}
+        self._ending: list[asyncio.Future[Any]] = []
+        self._placing: Counter[int] = Counter()
         self._publishers: dict[str, Publisher] = {}
         self._by_track: dict[str, list[Publisher]] = {}
         self._data_publishers: dict[str, DataPublisher] = {}
@@ -116,10 +129,9 @@ class Router(MediaObject):
         self._check()
         timeouts = _timeouts(disconnected_timeout, failed_timeout)
         native = self._seam.native
-        transport = PublishTransport(self._seam, native.allocate(self._handle), self)
-        return await self._create(
-            transport,
-            lambda: native.create_publish_transport(self._handle, transport._handle, dtls=dtls, **timeouts),
+        return await self._place(
+            lambda handle: PublishTransport(self._seam, handle, self),
+            lambda router, new: native.create_publish_transport(router, new, dtls=dtls, **timeouts),
         )
 
     async def create_subscribe_transport(
@@ -146,10 +158,9 @@ class Router(MediaObject):
         self._check()
         timeouts = _timeouts(disconnected_timeout, failed_timeout)
         native = self._seam.native
-        transport = SubscribeTransport(self._seam, native.allocate(self._handle), self, negotiation_timeout)
-        return await self._create(
-            transport,
-            lambda: native.create_subscribe_transport(self._handle, transport._handle, dtls=dtls, **timeouts),
+        return await self._place(
+            lambda handle: SubscribeTransport(self._seam, handle, self, negotiation_timeout),
+            lambda router, new: native.create_subscribe_transport(router, new, dtls=dtls, **timeouts),
         )
 
     async def create_recording_transport(self, address: str, port: int) -> RecordingTransport:
@@ -185,12 +196,22 @@ class Router(MediaObject):
             "publishers": len(self._publishers),
             "data_publishers": len(self._data_publishers),
             "subscribers": sum(len(publisher.subscribers) for publisher in self._publishers.values()),
+            "threads": len({thread_of(item._handle) for item in (self, *self.transports)}),
         }
+
+    async def close(self) -> None:
+        """Close the router and everything that hangs on it; closing twice is fine."""
+        await super().close()
+        ending, self._ending = self._ending, []
+        for branch in ending:
+            with contextlib.suppress(HeadwaterError):  # the other side closed it first
+                await branch
 
     # -- for the other classes of this package ------------------------------------------------------
 
     async def _open(self, codecs: Sequence[CodecName]) -> Router:
         """Send the create command."""
+        self._codecs = codecs
         return await self._create(self, lambda: self._seam.native.create_router(self._handle, codecs))
 
     def _adopted(self) -> None:
@@ -219,8 +240,34 @@ class Router(MediaObject):
         """Forget a data publisher; twice is fine."""
         self._data_publishers.pop(publisher.id, None)
 
+    async def _place(self, make: Callable[[int], T], send: Callable[[int, int], int]) -> T:
+        """Make a transport on the media thread that suits it."""
+        native = self._seam.native
+        home = thread_of(self._handle)
+        loads = [ThreadLoad(transports, busy / 1000) for transports, busy in native.loads()]
+        members = Counter(thread_of(item._handle) for item in self.transports)
+        thread = choose_thread(home, members + self._placing, loads, spread=self._spread)
+        router = self._handle if thread == home else self._branch(thread)._handle
+        transport = make(native.allocate(router))
+        self._placing[thread] += 1
+        try:
+            return await self._create(transport, lambda: send(router, transport._handle))
+        finally:
+            self._placing[thread] -= 1
+
+    def _branch(self, thread: int) -> Branch:
+        """Return the part of the router on another thread; one that closed is followed by a new one."""
+        if (branch := self._branches.get(thread)) is None:
+            branch = Branch(
+                self._seam, self._handle, thread, self._codecs, lambda: self._branches.pop(thread, None)
+            )
+            self._branches[thread] = branch
+        return branch
+
     def _on_closed(self) -> None:
         self._siblings.pop(self, None)
+        ended = [branch._end() for branch in list(self._branches.values())]
+        self._ending = [future for future in ended if future is not None]
 
     def _send_close(self) -> int:
         return self._seam.native.close_router(self._handle)

@@ -98,10 +98,11 @@ class Seam:
         self._pending[request] = _Pending(future, done, failed)
         return future
 
-    def notify(self, request: int) -> None:
+    def notify(self, request: int) -> asyncio.Future[Any]:
         """Let a command's outcome pass unheard: a close of something that may be gone already."""
         future = self.call(request)
         future.add_done_callback(_retrieve)
+        return future
 
     def register(self, kind: Kind, handle: int, item: MediaObject) -> None:
         """Route events about ``handle`` to ``item``."""

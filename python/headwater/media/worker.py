@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from headwater.errors import InvalidState, PortInUse, WorkerClosed
 from headwater.media.codec import CodecName
 from headwater.media.object import Statistics
+from headwater.media.placement import DEFAULT_SPREAD
 from headwater.media.router import Router
 from headwater.media.seam import Seam
 
@@ -50,6 +51,7 @@ class Worker:
         announce: Sequence[str] = (),
         announce_only: bool = False,
         tcp: Sequence[str] = (),
+        spread: int = DEFAULT_SPREAD,
         allow_several: bool = False,
     ) -> None:
         """Note the settings; nothing starts before `open` or ``async with``.
@@ -64,6 +66,7 @@ class Worker:
             tcp: Local addresses on which you accept TCP on the same port number and hand connections
                 that begin with a framed STUN check to `adopt_connection`; the unspecified address
                 stands for all of its family. They are advertised for clients without UDP (RFC 6544).
+            spread: Transports of one router on one media thread before it takes another; 0: spread at once.
             allow_several: Permit other open Workers in this process.
         """
         self._threads = threads
@@ -72,6 +75,7 @@ class Worker:
         self._announce = tuple(announce)
         self._announce_only = announce_only
         self._tcp = tuple(tcp)
+        self._spread = spread
         self._allow_several = allow_several
         self._seam: Seam | None = None
         self._routers: dict[Router, None] = {}
@@ -158,7 +162,7 @@ class Worker:
             codecs: Codecs that its transports accept and offer, in order of preference.
         """
         seam = self._open_seam()
-        router = Router(seam, seam.native.allocate_router(), self._routers)
+        router = Router(seam, seam.native.allocate_router(), self._routers, spread=self._spread)
         return await router._open(codecs)
 
     async def close(self) -> None:

@@ -23,6 +23,8 @@ _GAUGE_ENDINGS = (
     "routers",
     "transports",
     "publishers",
+    "branches",
+    "relayed_tracks",
     "subscribers",
     "sessions",
 )

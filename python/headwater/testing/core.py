@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +106,12 @@ class FakeCore:
         """The first packets of a publisher arrive."""
         self._emit(values.PublisherActive(publisher._handle, values.Codec(mime)))
 
+    def lose_thread(self, thread: int) -> None:
+        """A media thread loses all that it holds to a bug."""
+        for thing in [item for item in self._things.values() if item.kind == "router"]:
+            if thing.handle >> 48 == thread:
+                self._close(thing, "panic")
+
     def open_channel(self, transport: MediaObject, label: str, *, ordered: bool = True) -> None:
         """The client opens a data channel."""
         self._emit(values.DataChannelOpened(transport._handle, label, ordered))
@@ -177,12 +183,21 @@ class FakeCore:
 
     def allocate_router(self) -> int:
         """A handle."""
+        return self.allocate_on(0)
+
+    def loads(self) -> list[tuple[int, int]]:
+        """Per thread: transports, and nothing to do."""
+        counts = Counter(item.handle >> 48 for item in self._things.values() if item.kind == "transport")
+        return [(counts[thread], 0) for thread in range(self.threads)]
+
+    def allocate_on(self, thread: int) -> int:
+        """A handle on a media thread."""
         self._last_handle += 1
-        return self._last_handle
+        return thread << 48 | self._last_handle
 
     def allocate(self, parent: int) -> int:
-        """A handle."""
-        return self.allocate_router()
+        """A handle on the thread of another."""
+        return self.allocate_on(parent >> 48)
 
     def __getattr__(self, name: str) -> Any:
         """Find the command of that name, and answer with a request number as the core does."""
@@ -254,6 +269,9 @@ class FakeCore:
 
     def _do_create_router(self, router: int, codecs: Sequence[str]) -> None:
         self._add("router", router, None)
+
+    def _do_create_branch(self, branch: int, home: int, codecs: Sequence[str]) -> None:
+        self._add("router", branch, None)
 
     def _do_close_router(self, router: int) -> None:
         self._close(self._thing("router", router), "requested")

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from headwater import Router, Worker
+from headwater.media.placement import DEFAULT_SPREAD
 from tests.support.peer import Peer
 
 
-@pytest.fixture
-async def worker() -> AsyncIterator[Worker]:
-    async with Worker(threads=2, addresses=["127.0.0.1"]) as worker:
+@pytest.fixture(params=["one-thread", "two-threads"])
+async def worker(request: pytest.FixtureRequest) -> AsyncIterator[Worker]:
+    """Two media threads; a room keeps to one of them, or its members alternate between both."""
+    spread = DEFAULT_SPREAD if request.param == "one-thread" else 0
+    async with Worker(threads=2, addresses=["127.0.0.1"], spread=spread) as worker:
         yield worker
 
 

@@ -26,7 +26,7 @@ def gauges(worker: Worker) -> dict[str, int]:
     """What the media threads hold, without what they hold none of."""
     names = (
         "routers", "transports", "publishers", "subscribers", "data_publishers", "data_subscribers",
-        "recording_tracks", "known_ufrags", "known_addresses",
+        "recording_tracks", "relayed_tracks", "known_ufrags", "known_addresses",
     )  # fmt: skip
     counters = worker.counters()
     return {name: counters[name] for name in names if counters.get(name)}
@@ -71,6 +71,7 @@ async def test_join_and_leave_leaves_nothing(
         "publishers": 0,
         "data_publishers": 0,
         "subscribers": 0,
+        "threads": 1,
     }
 
 

@@ -35,6 +35,8 @@ pub(crate) struct Relays {
     attempt: u64,
     /// Relayed tracks held now: media, data.
     pub(crate) held: (u64, u64),
+    /// Routers of this thread that have their home elsewhere.
+    pub(crate) branches: u64,
 }
 
 impl Sfu {
