@@ -153,6 +153,7 @@ impl Sfu {
         };
         if let Some(publisher) = self.publishers.get_mut(subscriber.publisher) {
             publisher.subscribers.retain(|other| *other != key);
+            self.unreviewed.push(subscriber.publisher);
             let track = ObjectId::Publisher(publisher.id);
             self.release(track);
         }

@@ -192,6 +192,15 @@ pub enum Event {
         /// What its line is believed to carry, in bit/s.
         estimate: Option<u64>,
     },
+    /// Which of a publisher's layers anybody has use for has changed.
+    LayersWanted {
+        /// Which publisher.
+        publisher: PublisherId,
+        /// RIDs, and whether they are wanted; empty without simulcast.
+        encodings: Vec<(String, bool)>,
+        /// The highest layer that anybody has use for; none when nobody watches.
+        max: Option<Layer>,
+    },
     /// A client opened a data channel on a publish transport.
     DataChannelOpened {
         /// Which transport.

@@ -28,6 +28,7 @@ impl Sfu {
             return;
         }
         subscriber.set_open(open);
+        self.unreviewed.push(subscriber.publisher);
         if open {
             self.refresh_selection(key, now);
         }
@@ -37,6 +38,7 @@ impl Sfu {
     pub(crate) fn refresh_selection(&mut self, key: usize, now: Instant) {
         let subscriber = &mut self.subscribers[key];
         let place = subscriber.publisher;
+        self.unreviewed.push(place);
         subscriber
             .selector
             .update(&self.publishers[place].encodings);
@@ -71,6 +73,7 @@ impl Sfu {
 
     /// Someone needs a key frame of whatever they get.
     pub(crate) fn want_key_frames(&mut self, publisher: usize, now: Instant) {
+        self.unreviewed.push(publisher);
         let taken = &self.publishers[publisher];
         let subscribers = taken
             .subscribers

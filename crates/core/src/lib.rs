@@ -32,6 +32,11 @@ pub mod layer;
 pub mod rtcp;
 pub mod srtp;
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "asked as soon as there is an estimate")
+)]
+mod allocator;
 mod client_hello;
 mod closing;
 mod codec;
@@ -59,6 +64,7 @@ mod subscriber;
 mod tcp;
 mod timer;
 mod transport;
+mod wanted;
 
 use event::Event;
 use ids::{TcpId, TransportId};

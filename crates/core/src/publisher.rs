@@ -13,6 +13,7 @@ use crate::layer::Content;
 use crate::layers::{Arrival, Encodings, Facts};
 use crate::packet::{Packet, Rtp};
 use crate::relay::RelayedTrack;
+use crate::wanted::Wanted;
 
 /// One track in.
 pub(crate) struct Publisher {
@@ -35,6 +36,7 @@ pub(crate) struct Publisher {
     pub(crate) recordings: Vec<usize>,
     /// The media threads that take it by relay.
     pub(crate) relays: Vec<u16>,
+    pub(crate) wanted: Wanted,
     /// The meaning of the last payload type seen.
     format: Option<Format>,
     pub(crate) stats: PublisherStats,
@@ -97,9 +99,15 @@ impl Publisher {
             subscribers: Vec::new(),
             recordings: Vec::new(),
             relays: Vec::new(),
+            wanted: Wanted::default(),
             format: None,
             stats: PublisherStats::default(),
         }
+    }
+
+    /// Does nobody take it?
+    pub(crate) fn is_unused(&self) -> bool {
+        self.subscribers.is_empty() && self.recordings.is_empty() && self.relays.is_empty()
     }
 
     /// Its session, unless it is relayed.

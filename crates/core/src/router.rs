@@ -101,6 +101,7 @@ impl Sfu {
         now: Instant,
     ) {
         let publisher = &mut self.publishers[key];
+        let generation = publisher.encodings.generation();
         let Some(packet) = publisher.handle_packet(rtp, rid, format, now) else {
             self.counters.drop_unpublished += 1;
             return;
@@ -109,6 +110,9 @@ impl Sfu {
         let changed = packet.keyframe && publisher.codec.payload_type != format.primary;
         if !publisher.active || changed {
             self.adopt_codec(key, &format);
+        }
+        if self.publishers[key].encodings.generation() != generation {
+            self.unreviewed.push(key);
         }
         self.fan_out(key, &packet, now);
     }

@@ -62,6 +62,8 @@ pub struct Sfu {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) dirty: VecDeque<usize>,
     pub(crate) doomed: Vec<(TransportId, CloseReason)>,
+    /// Publishers whose takers, or what those wish, may have changed.
+    pub(crate) unreviewed: Vec<usize>,
     pub(crate) relays: Relays,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -98,6 +100,7 @@ impl Sfu {
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
             doomed: Vec::new(),
+            unreviewed: Vec::new(),
             relays: Relays::default(),
             timers: Timers::default(),
             counters: Counters::default(),
@@ -248,6 +251,11 @@ impl Sfu {
                 Reason::KeyFrame => {
                     if let Some(&key) = self.publisher_keys.get(&PublisherId(timer.handle)) {
                         self.key_frame_timer(key, now);
+                    }
+                }
+                Reason::Wanted => {
+                    if let Some(&key) = self.publisher_keys.get(&PublisherId(timer.handle)) {
+                        self.unreviewed.push(key);
                     }
                 }
                 Reason::Relay => self.relay_timer(timer.handle, now),
@@ -579,6 +587,9 @@ impl Sfu {
     pub(crate) fn reap(&mut self, now: Instant) {
         while let Some((transport, reason)) = self.doomed.pop() {
             self.close_transport(transport, reason, now);
+        }
+        while let Some(publisher) = self.unreviewed.pop() {
+            self.review_wanted(publisher, now);
         }
     }
 

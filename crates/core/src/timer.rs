@@ -19,6 +19,8 @@ pub(crate) enum Reason {
     KeyFrame,
     /// Another media thread has been asked for tracks; the handle counts the questions.
     Relay,
+    /// Does a publisher still send what nobody wants?
+    Wanted,
     /// A recording track's sender report is due.
     SenderReport,
 }

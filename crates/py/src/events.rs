@@ -69,6 +69,14 @@ value_class! {
 }
 
 value_class! {
+    LayersWanted {
+        publisher: u64,
+        encodings: Vec<(String, bool)>,
+        maximum: Option<(u8, u8)>,
+    }
+}
+
+value_class! {
     DataChannelOpened {
         transport: u64,
         label: String,
@@ -155,6 +163,16 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             after: to.map(convert::layer),
             reason: convert::layer_reason(reason),
             estimate,
+        }
+        .into_py_any(py),
+        Event::LayersWanted {
+            publisher,
+            encodings,
+            max,
+        } => LayersWanted {
+            publisher: publisher.0,
+            encodings,
+            maximum: max.map(convert::layer),
         }
         .into_py_any(py),
         Event::DataChannelOpened {

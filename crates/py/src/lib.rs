@@ -36,7 +36,7 @@ mod _native {
     #[pymodule_export]
     use crate::events::{
         Closed, ConnectionStateChanged, DataChannelOpened, DataMessage, Failed, LayerChanged,
-        NegotiationNeeded, Paused, PublisherActive, Replied,
+        LayersWanted, NegotiationNeeded, Paused, PublisherActive, Replied,
     };
     #[pymodule_export]
     use crate::replies::{AnswerReply, AttachedReply, OfferReply, PublishedReply, StatsReply};

@@ -134,6 +134,11 @@ impl Encodings {
         self.all.get(usize::from(encoding))
     }
 
+    /// All encodings, those that have not sent anything included.
+    pub(crate) fn all(&self) -> &[Encoding] {
+        &self.all
+    }
+
     /// Encodings that have sent something.
     pub(crate) fn seen(&self) -> impl Iterator<Item = &Encoding> {
         self.all.iter().filter(|encoding| encoding.ssrc.is_some())
@@ -314,6 +319,11 @@ impl Encoding {
             .map(|cell| cell.rate)
             .max()
             .unwrap_or(0)
+    }
+
+    /// Its spatial layer among several encodings.
+    pub(crate) const fn rank(&self) -> u8 {
+        self.rank
     }
 
     /// Its largest picture.

@@ -15,7 +15,7 @@ mod temporal;
 
 #[allow(unused_imports)] // for the allocator
 pub(crate) use encodings::LayerRate;
-pub(crate) use encodings::{Arrival, Encodings};
+pub(crate) use encodings::{Arrival, Encoding, Encodings};
 pub(crate) use facts::{Facts, Head};
 pub(crate) use selector::{Admission, Change, Selector};
 pub(crate) use svc::Vp9 as Vp9Numbers;
