@@ -27,6 +27,8 @@ pub mod bandwidth;
 pub mod command;
 pub mod error;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ids;
 pub mod layer;
 pub mod rtcp;

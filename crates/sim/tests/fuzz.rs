@@ -12,13 +12,15 @@ use headwater_sim::fuzz;
 /// Its name, which is its corpus's too, and what takes its inputs.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 8] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
     ("payloads", fuzz::payloads),
     ("rtcp", fuzz::rtcp),
     ("srtp", fuzz::srtp),
+    ("descriptors", fuzz::descriptors),
+    ("switches", fuzz::switches),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! Harnesses of pure parsers: bytes in, an answer out, no call around them.
 
+use std::time::Instant;
+
 use headwater_core::rtcp::{Compound, MAX_ARRIVALS, Message, Writer};
 use headwater_core::srtp::{Keys, OpenError, Opener, Profile, Side};
 
@@ -42,6 +44,16 @@ pub fn srtp(data: &[u8]) {
             assert_eq!(again, Some(OpenError::Replayed));
         }
     }
+}
+
+/// Payloads and dependency descriptors of every codec; see [`headwater_core::fuzzing`].
+pub fn descriptors(data: &[u8]) {
+    headwater_core::fuzzing::descriptors(Instant::now(), data);
+}
+
+/// Layers and encodings, switched in any order; see [`headwater_core::fuzzing`].
+pub fn switches(data: &[u8]) {
+    let _ = headwater_core::fuzzing::switches(Instant::now(), data);
 }
 
 /// A message as numbers.
