@@ -53,7 +53,7 @@ def ensure_load() -> None:
     """
     ensure_compiler()
     with console.stage("load generator"):
-        console.run(["cargo", "build", "--locked", "--workspace", "--bin", "headwater-load"])
+        console.run(["cargo", "build", "--locked", "--workspace", "--bin", "headwater-load", "--bin", "headwater-lab"])
 
 
 def ensure_compiler() -> None:

@@ -1,0 +1,106 @@
+"""A call over the lab's link, and what its watcher saw and heard of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from tests.e2e.client_page import join
+from tests.support.browser import Browser, Page
+from tests.support.lab import Lab
+from tests.support.server import Server
+
+__all__ = ["Call", "Stretch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What the watcher had of a stretch of the call, from its browser's statistics (webrtc-stats).
+
+    Attributes:
+        seconds: Its length, by the browser's clock.
+        heard: Share of the sound that was not made up.
+        frozen: Share of the time in which the picture was frozen.
+        frames: Pictures decoded.
+        lost: Packets of sound and picture that never came, retransmissions included.
+        width: The newest picture's, in pixels.
+        bitrate: Of sound and picture, bit/s.
+        repaired: Packets that came as retransmissions.
+    """
+
+    seconds: float
+    heard: float
+    frozen: float
+    frames: int
+    lost: int
+    width: int
+    bitrate: float
+    repaired: int
+
+
+@dataclass
+class Call:
+    """Ada sends from beside the server, bob watches from behind the link."""
+
+    lab: Lab
+    ada: Page
+    bob: Page
+
+    @classmethod
+    async def start(cls, lab: Lab, server: Server, near: Browser, far: Browser) -> Call:
+        """Both join; returns once bob sees and hears ada."""
+        meeting = await server.new_meeting()
+        ada = await join(near, server, meeting, name="ada", number=0x42, tone=440, width=1280, height=720)
+        bob = await join(far, server, meeting, name="bob")
+        call = cls(lab, ada, bob)
+        await call.until("video", "row.framesDecoded > 30", what="pictures at bob's")
+        await call.until("audio", "row.totalSamplesReceived > 48000", what="sound at bob's")
+        return call
+
+    async def until(self, kind: str, condition: str, *, what: str, timeout: float = 20.0) -> dict[str, Any]:
+        """Wait until bob's inbound-rtp `row` fulfils a condition in JavaScript; that row."""
+        row: dict[str, Any] = await self.bob.until(
+            "async (kind) => { const row = await call.inbound('ada', kind);"
+            " if (!row) throw new Error('no such track');"
+            f" if (!({condition})) throw new Error(JSON.stringify(row)); return row; }}",
+            kind,
+            what=what,
+            timeout=timeout,
+        )
+        return row
+
+    async def rows(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Bob's inbound-rtp rows now: sound and picture."""
+        audio, video = await self.bob.run(
+            "async () => [await call.inbound('ada', 'audio'), await call.inbound('ada', 'video')]"
+        )
+        return audio, video
+
+    async def talk(self, seconds: float) -> Stretch:
+        """Let the call go on for a while, by the clock; what bob had of it."""
+        before = await self.rows()
+        await asyncio.sleep(seconds)  # real sound and real pictures take real time
+        return _between(before, await self.rows())
+
+
+def _between(before: tuple[dict[str, Any], ...], after: tuple[dict[str, Any], ...]) -> Stretch:
+    def grown(kind: int, name: str) -> float:
+        return float(after[kind].get(name, 0) - before[kind].get(name, 0))
+
+    seconds = grown(_VIDEO, "timestamp") / 1000
+    samples = grown(_AUDIO, "totalSamplesReceived")
+    made_up = grown(_AUDIO, "concealedSamples") - grown(_AUDIO, "silentConcealedSamples")
+    return Stretch(
+        seconds=seconds,
+        heard=1 - made_up / samples if samples else 0.0,
+        frozen=grown(_VIDEO, "totalFreezesDuration") / seconds,
+        frames=int(grown(_VIDEO, "framesDecoded")),
+        lost=int(grown(_AUDIO, "packetsLost") + grown(_VIDEO, "packetsLost")),
+        width=int(after[_VIDEO].get("frameWidth", 0)),
+        bitrate=8 * (grown(_AUDIO, "bytesReceived") + grown(_VIDEO, "bytesReceived")) / seconds,
+        repaired=int(grown(_VIDEO, "retransmittedPacketsReceived")),
+    )
+
+
+_AUDIO, _VIDEO = 0, 1
