@@ -133,7 +133,7 @@ def _watch(command: list[str], folder: str = ".") -> tuple[int, str]:
     return child.returncode, "".join(kept)
 
 
-CATEGORIES = ("unit", "seam", "integration", "conformance", "e2e")
+CATEGORIES = ("unit", "seam", "integration", "conformance", "e2e", "network")
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SECONDS = {"unit": 30, "seam": 60, "integration": 60, "conformance": 60, "e2e": 180}
+SECONDS = {"unit": 30, "seam": 60, "integration": 60, "conformance": 60, "e2e": 180, "network": 180}
 """Category -> the longest that one of its tests may take."""
 
 

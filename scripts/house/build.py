@@ -46,14 +46,15 @@ def ensure_web() -> None:
 
 
 def ensure_load() -> None:
-    """Have the load generator, which the tests of `headwater bench` start; cargo knows what changed.
+    """Have load generator and impairment lab, which tests start; cargo knows what changed.
 
     The whole workspace is selected, here and by every other call of cargo: naming one package would
     give shared dependencies other features, and with them a second build.
     """
     ensure_compiler()
     with console.stage("load generator"):
-        console.run(["cargo", "build", "--locked", "--workspace", "--bin", "headwater-load", "--bin", "headwater-lab"])
+        programs = ["--bin", "headwater-load", "--bin", "headwater-lab"]
+        console.run(["cargo", "build", "--locked", "--workspace", *programs])
 
 
 def ensure_compiler() -> None:

@@ -55,6 +55,11 @@ class Call:
         bob = await join(far, server, meeting, name="bob")
         call = cls(lab, ada, bob)
         await call.until("video", "row.framesDecoded > 30", what="pictures at bob's")
+        # What no loudspeaker plays, Chromium does not decode.
+        await bob.run(
+            "() => { window.speaker = new Audio(); speaker.srcObject = new MediaStream([call.audio('ada')]);"
+            " return speaker.play(); }"
+        )
         await call.until("audio", "row.totalSamplesReceived > 48000", what="sound at bob's")
         return call
 

@@ -60,9 +60,7 @@ async def far_browser(lab: Lab, server: Server) -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def call(
-    lab: Lab, server: Server, near_browser: Browser, far_browser: Browser
-) -> AsyncIterator[Call]:
+async def call(lab: Lab, server: Server, near_browser: Browser, far_browser: Browser) -> AsyncIterator[Call]:
     """A call under way: ada publishes near, bob watches far over a clean link of 40 ms each way."""
     trust = lab.check()
     if trust.void:

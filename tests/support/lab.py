@@ -8,8 +8,8 @@ the far network; all their traffic to the server, signalling too, takes that lin
 The server of the tests listens on loopback only. `Lab.bring()` makes its port appear on the far loopback,
 so that a far browser sees the same secure origin.
 
-A machine that is too busy to keep time proves nothing: `check()` asks with a UDP echo, `void()` asks the
-emulator how late it was while the test ran, and a test skips then ("machine too busy").
+A machine that is too busy to keep time proves nothing: `check()` asks with a UDP echo, `trust()` asks the
+emulator how late it was since, and a test skips then ("machine too busy").
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class Lab:
         self._holder = holder
         self._far = f"/proc/{holder.pid}/ns/net"
         self._forwarding: list[asyncio.Server] = []
+        self._late_ms = 0.0
 
     @classmethod
     @contextlib.contextmanager
@@ -129,15 +130,27 @@ class Lab:
         self.order(stats=True)
         assert self._emulator.stdout is not None
         found: dict[str, Any] = json.loads(self._emulator.stdout.readline())
+        self._late_ms = max(self._late_ms, found["late_p99_ms"])
         return found
 
     def trust(self) -> Trust:
-        """Whether the link has kept time so far."""
-        return Trust(self.stats()["late_p99_ms"])
+        """Whether the link has kept time since the last `check`."""
+        self.stats()
+        return Trust(self._late_ms)
 
     def check(self, *, delay_ms: float = 40.0, count: int = 200) -> Trust:
-        """Measure round trips over the link, with this one-way delay; leaves the link clean."""
+        """Measure round trips over the link, with this one-way delay; leaves the link clean.
+
+        Other work comes in bursts: the best of three measurements counts.
+        """
         self.clean(delay_ms=delay_ms)
+        best = min((self._echo(delay_ms, count) for _ in range(3)), key=lambda trust: trust.error_ms)
+        self.clean()
+        self.stats()
+        self._late_ms = 0.0
+        return best
+
+    def _echo(self, delay_ms: float, count: int) -> Trust:
         lab = str(find_lab())
         with _child([lab, "echo", f"{NEAR}:{_ECHO_PORT}"], text=True) as echo:
             echo.stdout.readline()
@@ -146,7 +159,6 @@ class Lab:
                 output = subprocess.run(
                     [*command, "--expected-ms", str(2 * delay_ms)], capture_output=True, text=True, check=True
                 )
-        self.clean()
         return Trust(json.loads(output.stdout)["error_p99_ms"])
 
     async def bring(self, port: int) -> None:

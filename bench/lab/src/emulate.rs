@@ -14,8 +14,8 @@
 //! {"stats": true}                             answered by one line on standard output
 //! ```
 //!
-//! It watches itself: `late_p99_ms` is by how much packets left later than they should have. A test
-//! on a machine too busy for it is void.
+//! It watches itself: `late_p99_ms` is by how much packets left later than they should have, since the
+//! last answer. A test on a machine too busy for it is void.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -309,6 +309,7 @@ impl Emulator {
                 late.map_or(0.0, |micros| f64::from(*micros) / 1e3)
             };
             (self.stats.late_p50_ms, self.stats.late_p99_ms) = (at(0.5), at(0.99));
+            self.late.clear();
             let mut out = io::stdout().lock();
             serde_json::to_writer(&mut out, &self.stats)?;
             out.write_all(b"\n")?;

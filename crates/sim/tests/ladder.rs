@@ -81,6 +81,16 @@ fn a_new_address_with_an_ice_restart() {
 }
 
 #[test]
+fn a_new_port_without_signalling() {
+    trial("new port, no signalling");
+}
+
+#[test]
+fn an_outage_of_30_seconds() {
+    trial("outage of 30 s");
+}
+
+#[test]
 fn an_outage_of_5_seconds() {
     trial("outage of 5 s");
 }

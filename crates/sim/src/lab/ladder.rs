@@ -1,8 +1,8 @@
 //! The loss ladder: steady links, from good to bad, and what must still hold on each.
 //!
 //! Every row is a call of one publisher on a good line with two receivers behind the row's link, at
-//! a round trip of 100 ms. The links turn bad after the call is up; five seconds later the judging
-//! begins. A row's figure is the worse of its receivers'.
+//! a round trip of 100 ms. The links turn bad after the call is up; ten seconds later, when buffers
+//! and estimates know the link, the judging begins. A row's figure is the worse of its receivers'.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Row {
         for receiver in 0..2 {
             call.link(receiver, self.link());
         }
-        call.talk(Duration::from_secs(5));
+        call.talk(SETTLE);
         let start = call.now();
         match self.kind {
             Kind::Bursts => self.burst(&mut call, seed, length),
@@ -134,6 +134,8 @@ impl Row {
     }
 }
 
+/// Until buffers and estimates know the link.
+const SETTLE: Duration = Duration::from_secs(10);
 /// One way of the receivers' links; the publisher's adds 5 ms.
 const DELAY: Duration = Duration::from_millis(45);
 

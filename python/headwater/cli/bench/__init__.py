@@ -1,10 +1,11 @@
 """`headwater bench`: what the machine allows, and what the server makes of it.
 
-Three commands, each with ``--json``:
+Commands, each with ``--json``:
 
 - ``floor``: what sealing and sending a packet costs here, with nothing else done;
 - ``fanout``: one publisher to N subscribers through a node, in CPU time per forwarded packet;
-- ``first-call``: process start to listening, page open to the first remote frame.
+- ``first-call``: process start to listening, page open to the first remote frame;
+- ``ladder``: calls over links that lose, narrow and break, in virtual time.
 
 CPU time is the measure wherever it can be: a shared machine makes wall time noise. The load comes
 from ``headwater-load``, a program of its own that is not in the wheel (``generator.py`` finds or
@@ -13,6 +14,7 @@ builds it).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -87,3 +89,26 @@ def first_call(
     from headwater.cli.bench.first_call import run_first_call
 
     return run_first_call(browser=browser, as_json=json)
+
+
+@app.command
+def ladder(
+    *,
+    seeds: int = 20,
+    seconds: int = 60,
+    only: str = "",
+    json: bool = False,
+    write: Path | None = None,
+) -> int:
+    """Print how calls fare on bad links, simulated: sound, freezes, delay, recovery.
+
+    Args:
+        seeds: Runs of each row, each with other losses.
+        seconds: Judged time of each run of a steady link.
+        only: Run only what has this in its name.
+        json: Print JSON instead of Markdown.
+        write: A page whose table is replaced, such as docs/reference/networks.md.
+    """
+    from headwater.cli.bench.ladder import run_ladder
+
+    return run_ladder(seeds=seeds, seconds=seconds, only=only, as_json=json, write=write)

@@ -1,6 +1,6 @@
 //! A playout buffer that adapts: how long a frame waits so that the next ones are not late.
 //!
-//! The buffer looks at the frames of the last ten seconds and waits as long as is cheapest when a
+//! The buffer looks at the last 1500 frames and waits as long as is cheapest when a
 //! millisecond costs one and every per cent of frames that come too late costs [`Buffer::late`],
 //! but at least for a share of them (for sound both as in WebRTC's NetEq). A frame never heard of
 //! is late whatever the wait.
@@ -96,13 +96,13 @@ impl Buffer {
 /// Before anything is known.
 const FIRST: Duration = Duration::from_millis(80);
 /// Frames looked back at.
-const WINDOW: usize = 500;
+const WINDOW: usize = 1_500;
 /// Frames after which nothing more is expected.
 const SETTLED: usize = 15;
 /// Frames needed for a first opinion.
 const FEW: usize = 25;
 /// Frames between two opinions.
-const STRIDE: usize = 5;
+const STRIDE: usize = 10;
 
 #[cfg(test)]
 mod tests {
