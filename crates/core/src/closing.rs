@@ -179,6 +179,9 @@ impl Sfu {
                 line.subscriber = None;
                 if client_offers {
                     line.rewriter = Some(subscriber.rewriter);
+                    subscribing.egress.forget(line.stream);
+                } else if let Some(stream) = line.stream.take() {
+                    subscribing.egress.remove(stream);
                 }
             }
             needs_negotiation = subscriber.mid.is_some()

@@ -8,6 +8,7 @@ use str0m::media::Mid;
 
 use crate::codec;
 use crate::command::{Command, RouterOptions, TransportOptions};
+use crate::egress::Egress;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
 use crate::ids::{
@@ -77,7 +78,8 @@ impl Sfu {
                 transport,
                 options,
             } => {
-                let side = Side::Subscribe(Subscribing::default());
+                let cname = format!("{:016x}", transport.0);
+                let side = Side::Subscribe(Box::new(Subscribing::new(Egress::new(cname, now))));
                 self.create_session(Belongs { transport, router }, side, options, now)
             }
             Command::CreateRecordingTransport {
@@ -262,7 +264,10 @@ impl Sfu {
         let recipe = Recipe {
             credentials: self.random.ice_credentials(self.config.thread),
             certificate: &self.certificate,
-            crypto: &self.crypto,
+            crypto: match side {
+                Side::Publish(_) => &self.crypto,
+                Side::Subscribe(_) => &self.withholding,
+            },
             candidates: &self.config.candidates,
             tcp_candidates: &self.config.tcp_candidates,
             codecs: &router.options.codecs,

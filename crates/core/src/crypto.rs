@@ -1,9 +1,13 @@
 //! The crypto provider of all sessions: aws-lc-rs, with an ear at the DTLS handshake.
 //!
-//! str0m tells which DTLS version was negotiated but not which SRTP profile (RFC 5764). The
-//! wrapper here sees the profile pass by with the keying material. The provider's objects are
-//! static, so the value travels through a thread-local cell: a session takes it right after the
-//! poll in which its handshake ended, and one thread polls one session at a time.
+//! str0m tells neither which SRTP profile was negotiated (RFC 5764) nor with which keys. The
+//! wrapper here sees both pass by. The provider's objects are static, so they travel through a
+//! thread-local cell: a session takes them right after the poll in which its handshake ended, and
+//! one thread polls one session at a time.
+//!
+//! What a subscribe transport sends is sealed by us (`egress`). Two writers under one SRTP key
+//! would repeat a nonce, so there the keying material ends here: str0m never sees it and cannot
+//! seal a packet. In its place it hears once more that DTLS is connected, which changes nothing.
 //!
 //! As a DTLS 1.3 server, dimpl takes the client's first SRTP profile, which from Chromium is
 //! AES-CM with HMAC-SHA1: a microsecond more per packet than the AEAD that stands behind it.
@@ -21,24 +25,38 @@ use str0m::crypto::dtls::{
 };
 
 use crate::client_hello::Assembler;
+use crate::srtp::{Profile, Side};
 
-/// The provider to build sessions with.
-pub(crate) fn provider() -> CryptoProvider {
-    static DTLS: Listening = Listening;
+/// The provider to build sessions with; `withhold` for those whose media we seal ourselves.
+pub(crate) fn provider(withhold: bool) -> CryptoProvider {
+    static SHARING: Listening = Listening { withhold: false };
+    static WITHHOLDING: Listening = Listening { withhold: true };
     CryptoProvider {
-        dtls_provider: &DTLS,
+        dtls_provider: if withhold { &WITHHOLDING } else { &SHARING },
         ..str0m::crypto::from_feature_flags()
     }
 }
 
-/// The SRTP profile of the handshake that just ended on this thread, once.
-pub(crate) fn take_profile() -> Option<&'static str> {
-    PROFILE.take().map(|profile| match profile {
-        SrtpProfile::AEAD_AES_128_GCM => "AEAD_AES_128_GCM",
-        SrtpProfile::AEAD_AES_256_GCM => "AEAD_AES_256_GCM",
-        SrtpProfile::AES128_CM_SHA1_80 => "AES128_CM_SHA1_80",
-        _ => "unknown",
-    })
+/// What a handshake agreed on for SRTP.
+pub(crate) struct Agreement {
+    pub(crate) profile: Profile,
+    /// Exported keying material (RFC 5764 section 4.2).
+    pub(crate) material: Vec<u8>,
+    pub(crate) side: Side,
+}
+
+/// The outcome of the handshake that just ended on this thread, once.
+pub(crate) fn take_agreement() -> Option<Agreement> {
+    AGREEMENT.take()
+}
+
+const fn profile(theirs: SrtpProfile) -> Option<Profile> {
+    match theirs {
+        SrtpProfile::AEAD_AES_128_GCM => Some(Profile::AeadAes128Gcm),
+        SrtpProfile::AEAD_AES_256_GCM => Some(Profile::AeadAes256Gcm),
+        SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::Aes128CmSha1_80),
+        _ => None,
+    }
 }
 
 /// A DTLS version as people write it.
@@ -51,11 +69,13 @@ pub(crate) const fn version_name(version: ProtocolVersion) -> &'static str {
 }
 
 thread_local! {
-    static PROFILE: Cell<Option<SrtpProfile>> = const { Cell::new(None) };
+    static AGREEMENT: Cell<Option<Agreement>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
-struct Listening;
+struct Listening {
+    withhold: bool,
+}
 
 impl DtlsProvider for Listening {
     fn generate_certificate(&self) -> Option<DtlsCert> {
@@ -75,9 +95,13 @@ impl DtlsProvider for Listening {
             cert: cert.clone(),
             mtu,
         };
-        Ok(Box::new(match version {
-            DtlsVersion::Dtls13 => Ear::Waiting(Waiting::new(recipe, now)),
-            _ => Ear::Ready(recipe.build(version, now)?),
+        let stage = match version {
+            DtlsVersion::Dtls13 => Stage::Waiting(Waiting::new(recipe, now)),
+            _ => Stage::Ready(recipe.build(version, now)?),
+        };
+        Ok(Box::new(Ear {
+            withhold: self.withhold,
+            stage,
         }))
     }
 }
@@ -100,9 +124,16 @@ impl Recipe {
     }
 }
 
+/// A DTLS instance that is listened to.
+#[derive(Debug)]
+struct Ear {
+    withhold: bool,
+    stage: Stage,
+}
+
 /// A DTLS instance, or what will become one.
 #[derive(Debug)]
-enum Ear {
+enum Stage {
     Waiting(Waiting),
     Ready(Box<dyn DtlsInstance>),
 }
@@ -160,91 +191,102 @@ impl Waiting {
 
 impl DtlsInstance for Ear {
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        match self {
-            Self::Waiting(waiting) => DtlsOutput::Timeout(waiting.now + TICK),
-            Self::Ready(inner) => {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => DtlsOutput::Timeout(waiting.now + TICK),
+            Stage::Ready(inner) => {
                 let output = inner.poll_output(buf);
-                if let DtlsOutput::KeyingMaterial(_, profile) = &output {
-                    PROFILE.set(Some(*profile));
+                let DtlsOutput::KeyingMaterial(material, theirs) = &output else {
+                    return output;
+                };
+                AGREEMENT.set(profile(*theirs).map(|profile| Agreement {
+                    profile,
+                    material: material.to_vec(),
+                    side: match inner.is_active() {
+                        true => Side::Client,
+                        false => Side::Server,
+                    },
+                }));
+                match self.withhold {
+                    true => DtlsOutput::Connected,
+                    false => output,
                 }
-                output
             }
         }
     }
 
     fn set_active(&mut self, active: bool) {
-        if let Self::Waiting(waiting) = self
+        if let Stage::Waiting(waiting) = &mut self.stage
             && active
             && let Ok(inner) = waiting.recipe.build(DtlsVersion::Dtls13, waiting.now)
         {
-            *self = Self::Ready(inner);
+            self.stage = Stage::Ready(inner);
         }
-        if let Self::Ready(inner) = self {
+        if let Stage::Ready(inner) = &mut self.stage {
             inner.set_active(active);
         }
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        match self {
-            Self::Waiting(waiting) => {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => {
                 if let Some(inner) = waiting.handle_packet(packet)? {
-                    *self = Self::Ready(inner);
+                    self.stage = Stage::Ready(inner);
                 }
                 Ok(())
             }
-            Self::Ready(inner) => inner.handle_packet(packet),
+            Stage::Ready(inner) => inner.handle_packet(packet),
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
-        match self {
-            Self::Waiting(waiting) => {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => {
                 waiting.now = now;
                 Ok(())
             }
-            Self::Ready(inner) => inner.handle_timeout(now),
+            Stage::Ready(inner) => inner.handle_timeout(now),
         }
     }
 
     fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
-        match self {
-            Self::Waiting(_) => Ok(0), // nothing accepted: the handshake is still to come
-            Self::Ready(inner) => inner.send_application_data(data),
+        match &mut self.stage {
+            Stage::Waiting(_) => Ok(0), // nothing accepted: the handshake is still to come
+            Stage::Ready(inner) => inner.send_application_data(data),
         }
     }
 
     fn is_active(&self) -> bool {
-        matches!(self, Self::Ready(inner) if inner.is_active())
+        matches!(&self.stage, Stage::Ready(inner) if inner.is_active())
     }
 
     fn protocol_version(&self) -> Option<ProtocolVersion> {
-        match self {
-            Self::Waiting(_) => None,
-            Self::Ready(inner) => inner.protocol_version(),
+        match &self.stage {
+            Stage::Waiting(_) => None,
+            Stage::Ready(inner) => inner.protocol_version(),
         }
     }
 
     fn is_closing(&self) -> bool {
-        match self {
-            Self::Waiting(waiting) => waiting.closed,
-            Self::Ready(inner) => inner.is_closing(),
+        match &self.stage {
+            Stage::Waiting(waiting) => waiting.closed,
+            Stage::Ready(inner) => inner.is_closing(),
         }
     }
 
     fn is_closed(&self) -> bool {
-        match self {
-            Self::Waiting(waiting) => waiting.closed,
-            Self::Ready(inner) => inner.is_closed(),
+        match &self.stage {
+            Stage::Waiting(waiting) => waiting.closed,
+            Stage::Ready(inner) => inner.is_closed(),
         }
     }
 
     fn close(&mut self) -> Result<(), DtlsImplError> {
-        match self {
-            Self::Waiting(waiting) => {
+        match &mut self.stage {
+            Stage::Waiting(waiting) => {
                 waiting.closed = true;
                 Ok(())
             }
-            Self::Ready(inner) => inner.close(),
+            Stage::Ready(inner) => inner.close(),
         }
     }
 }

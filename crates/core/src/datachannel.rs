@@ -369,6 +369,7 @@ impl Sfu {
             Ok(Some(Delivery::Sent)) => {
                 subscriber.messages += 1;
                 subscriber.bytes += payload.len() as u64;
+                session.stirred = true;
                 if !session.dirty {
                     session.dirty = true;
                     self.dirty.push_back(subscriber.session);

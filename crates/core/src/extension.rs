@@ -1,8 +1,8 @@
 //! RTP header extensions: which ones, with which ids, and the dependency descriptor.
 //!
-//! str0m maps the ids of each peer to values and back, so a value read from a publisher goes
-//! out under the subscriber's own id. It does not know the dependency descriptor (AV1 RTP 1.0
-//! appendix A); that one travels as opaque bytes.
+//! str0m maps the ids of a publisher to values; `egress` writes them under each subscriber's own
+//! ids. str0m does not know the dependency descriptor (AV1 RTP 1.0 appendix A): that one travels
+//! as opaque bytes.
 
 use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues};
 
@@ -23,33 +23,6 @@ pub(crate) fn map() -> ExtensionMap {
     );
     map.set(13, Extension::VideoOrientation);
     map
-}
-
-/// What of a publisher's extensions a subscriber gets. The transport-level ones (mid, rid,
-/// transport-cc, abs-send-time) belong to one connection and are set anew by str0m.
-pub(crate) fn forwarded(from: &ExtensionValues) -> ExtensionValues {
-    ExtensionValues {
-        audio_level: from.audio_level,
-        voice_activity: from.voice_activity,
-        video_orientation: from.video_orientation,
-        abs_capture_time: from.abs_capture_time,
-        play_delay_min: from.play_delay_min,
-        play_delay_max: from.play_delay_max,
-        user_values: from.user_values.clone(),
-        ..ExtensionValues::default()
-    }
-}
-
-/// Gives the dependency descriptor another frame number.
-pub(crate) fn renumber(values: &mut ExtensionValues, number: u16) {
-    let Some(DependencyDescriptor(bytes)) = values.user_values.get() else {
-        return;
-    };
-    let mut bytes = bytes.clone();
-    if let Some(place) = bytes.get_mut(1..3) {
-        place.copy_from_slice(&number.to_be_bytes());
-    }
-    values.user_values.set(DependencyDescriptor(bytes));
 }
 
 /// The bytes of a dependency descriptor.
@@ -94,5 +67,5 @@ impl ExtensionSerializer for Opaque {
     }
 }
 
-const DEPENDENCY_DESCRIPTOR: &str =
+pub(crate) const DEPENDENCY_DESCRIPTOR: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";

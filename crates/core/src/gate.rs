@@ -20,7 +20,7 @@ impl Sfu {
         };
         let publisher = &self.publishers[subscriber.publisher];
         let session = &self.sessions[subscriber.session];
-        let open = subscriber.ssrc.is_some()
+        let open = subscriber.stream.is_some()
             && session.is_connected()
             && !subscriber.paused
             && !publisher.paused;

@@ -1,8 +1,8 @@
 //! Sans-IO selective forwarding unit: no socket, no thread, no clock.
 //!
 //! One [`Sfu`] is all that one media thread knows. Feed it with [`Sfu::route`] + [`Sfu::receive`],
-//! [`Sfu::command`] and [`Sfu::timeout`]; then drain [`Sfu::poll`] until it answers
-//! [`Output::Timeout`].
+//! [`Sfu::command`] and [`Sfu::timeout`]; then [`Sfu::drain`] it into a [`sink::Sink`], which says
+//! when to call `timeout` next.
 //!
 //! The path of a packet:
 //!
@@ -12,7 +12,9 @@
 //!                  publisher   which encoding, is it a key frame?  (layers, keyframe)
 //!                  router      for each subscriber:
 //!                  subscriber    gate, codec, numbers               (codec, rewrite)
-//! poll             sfu         each dirty session once: str0m seals its queue
+//!                  egress        queue
+//! drain            sfu         each dirty session once:
+//!                  egress        header, payload, seal, in the worker's buffer  (sink, srtp)
 //! ```
 //!
 //! Beside it: `negotiation` (SDP through `sdp_in` and `sdp_out`), `datachannel`,
@@ -32,6 +34,7 @@ pub mod fuzzing;
 pub mod ids;
 pub mod layer;
 pub mod rtcp;
+pub mod sink;
 pub mod srtp;
 
 #[cfg_attr(
@@ -46,11 +49,13 @@ mod commands;
 mod crypto;
 mod datachannel;
 mod demux;
+mod egress;
 mod extension;
 mod gate;
 mod keyframe;
 mod layers;
 mod negotiation;
+mod ntp;
 mod packet;
 mod publisher;
 mod random;
@@ -131,10 +136,10 @@ pub enum Socket {
     Recording(TransportId),
 }
 
-/// What the core wants done.
+/// What the core wants done, media packets excepted (see [`sink::Sink`]).
 #[derive(Debug)]
 pub enum Output {
-    /// Send this. Consecutive datagrams of one session come out together.
+    /// Send this.
     Transmit(Transmit),
     /// Close this TCP connection when what was sent on it has left.
     HangUp(TcpId),
@@ -147,6 +152,4 @@ pub enum Output {
         /// What.
         message: RelayMessage,
     },
-    /// Nothing more now; call `timeout` at this moment at the latest.
-    Timeout(Instant),
 }

@@ -3,14 +3,14 @@
 use std::cell::OnceCell;
 use std::time::Instant;
 
-use str0m::rtp::{ExtensionValues, RedDecoder, RtpHeader, RtpPacket, SeqNo};
+use str0m::rtp::{RedDecoder, RtpHeader, RtpPacket, SeqNo};
 
 use crate::codec::Format;
-use crate::extension;
+use crate::egress::{Carried, Content};
 use crate::keyframe;
 use crate::layers::Facts;
 use crate::rewrite::{Original, Report};
-use crate::shared::Payload;
+use crate::shared::{Payload, Shared};
 
 /// What of an opened RTP packet goes on; a value, so that it can cross to another media thread.
 #[derive(Clone, Debug)]
@@ -48,9 +48,10 @@ pub(crate) struct Packet<'a> {
     pub(crate) keyframe: bool,
     /// What it says of its frame.
     pub(crate) facts: Facts,
-    pub(crate) extensions: ExtensionValues,
-    /// The codec's own payload when `rtp` is RED; made when the first subscriber needs it.
-    primary: OnceCell<Option<Payload>>,
+    /// What goes out, as it came; made when the first subscriber needs it.
+    content: OnceCell<Shared<Content>>,
+    /// The same with the codec's own payload, when `rtp` is RED.
+    unwrapped: OnceCell<Option<Shared<Content>>>,
 }
 
 impl<'a> Packet<'a> {
@@ -58,8 +59,8 @@ impl<'a> Packet<'a> {
         Self {
             ssrc: *rtp.header.ssrc,
             keyframe: keyframe::starts_keyframe(format.spec.codec, &rtp.payload, &facts),
-            extensions: extension::forwarded(&rtp.header.ext_vals),
-            primary: OnceCell::new(),
+            content: OnceCell::new(),
+            unwrapped: OnceCell::new(),
             rtp,
             format,
             facts,
@@ -81,20 +82,27 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The payload to send, shared and not copied. None when RED is malformed.
-    pub(crate) fn payload(&self, unwrap_red: bool) -> Option<Payload> {
-        if !unwrap_red {
-            return Some(Payload::clone(&self.rtp.payload));
-        }
-        self.primary
-            .get_or_init(|| {
-                let blocks = RedDecoder::decode(&self.rtp.payload).ok()?;
-                blocks.last().map(|block| Payload::from(block.payload)) // RFC 2198: primary is last
+    /// What to send, shared and not copied. None when RED is malformed.
+    pub(crate) fn content(&self, unwrap_red: bool) -> Option<&Shared<Content>> {
+        let content = |payload| {
+            Shared::new(Content {
+                payload,
+                carried: Carried::new(&self.rtp.header.ext_vals),
             })
-            .clone()
+        };
+        if !unwrap_red {
+            let whole = || content(Payload::clone(&self.rtp.payload));
+            return Some(self.content.get_or_init(whole));
+        }
+        let primary = || {
+            let blocks = RedDecoder::decode(&self.rtp.payload).ok()?;
+            let primary = blocks.last()?; // RFC 2198: the primary comes last
+            Some(content(Payload::from(primary.payload)))
+        };
+        self.unwrapped.get_or_init(primary).as_ref()
     }
 }
 
 /// The largest payload that is forwarded: what fits a packet of 1,500 bytes on the way in also
-/// fits str0m's send buffer with our header extensions on the way out.
+/// fits one on the way out, with our header extensions.
 pub(crate) const MAX_PAYLOAD: usize = 1460;

@@ -1,11 +1,14 @@
 //! All that must be unguessable, drawn from the seed that came in.
 //!
 //! ChaCha20 (RFC 8439) as a generator: from one seed follows one sequence, so a recorded run
-//! replays. str0m draws SDP session ids, DTLS nonces and the SSRCs of new m-lines by itself.
+//! replays. str0m draws SDP session ids and DTLS nonces by itself.
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use str0m::IceCreds;
+
+use crate::egress::Sources;
+use crate::event::TrackKind;
 
 /// A cryptographically secure generator.
 pub(crate) struct Random(ChaCha20Rng);
@@ -23,6 +26,16 @@ impl Random {
     /// sides is 0 even when the first packets are reordered (RFC 3711 section 3.3.1).
     pub(crate) fn first_sequence(&mut self) -> u64 {
         u64::from(self.0.next_u32() & 0x7fff)
+    }
+
+    /// SSRCs of an m-line (RFC 3550 section 8.1); 0 is libwebrtc's for probes.
+    pub(crate) fn sources(&mut self, kind: TrackKind) -> Sources {
+        let ssrc = self.u32().max(1);
+        let rtx = (kind == TrackKind::Video).then(|| match self.u32().max(1) {
+            same if same == ssrc => ssrc ^ 1 << 31,
+            other => other,
+        });
+        Sources { ssrc, rtx }
     }
 
     /// ICE credentials (RFC 8445 section 5.3) whose ufrag begins with the media thread in four

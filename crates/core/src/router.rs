@@ -39,7 +39,11 @@ impl Sfu {
                 continue;
             }
             let session = &mut self.sessions[subscriber.session];
-            match contained(|| subscriber.forward(&mut session.rtc, packet, encodings)) {
+            let Side::Subscribe(subscribing) = &mut session.side else {
+                continue;
+            };
+            let (rtc, egress) = (&session.rtc, &mut subscribing.egress);
+            match contained(|| subscriber.forward(rtc, egress, packet, encodings)) {
                 Ok(Verdict::Sent) => {
                     self.counters.forwarded += 1;
                     if !session.dirty {
@@ -144,7 +148,7 @@ impl Sfu {
     fn can_take(&self, key: usize, format: &Format) -> bool {
         let subscriber = &self.subscribers[key];
         // Without a stream its answer is yet to come, and will be held against the codec then.
-        let (Some(mid), Some(_)) = (subscriber.mid, subscriber.ssrc) else {
+        let (Some(mid), Some(_)) = (subscriber.mid, subscriber.stream) else {
             return true;
         };
         let rtc = &self.sessions[subscriber.session].rtc;

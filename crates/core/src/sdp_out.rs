@@ -1,15 +1,32 @@
-//! Touches on the SDP that str0m writes: our ICE credentials, the `msid` of reused m-lines, and the
-//! codecs of an answer in the order of the offer.
+//! Touches on the SDP that str0m writes: our ICE credentials, the `msid` of reused m-lines, the
+//! SSRCs of what we send, and the codecs of an answer in the order of the offer.
 
 use str0m::IceCreds;
 
+use crate::egress::Sources;
 use crate::sdp_in::Section;
+use crate::transport::webrtc::Line;
 
 /// Whose media an m-line carries, as told to browsers by `msid` (RFC 8830).
 pub(crate) struct Msid {
     pub(crate) mid: String,
     pub(crate) stream: String,
     pub(crate) track: String,
+}
+
+/// The SSRCs to name on an m-line (RFC 5576).
+pub(crate) struct Named {
+    pub(crate) mid: String,
+    pub(crate) sources: Sources,
+}
+
+impl Named {
+    pub(crate) fn new(line: &Line) -> Self {
+        Self {
+            mid: line.mid.to_string(),
+            sources: line.sources,
+        }
+    }
 }
 
 /// Puts `ours` where str0m wrote `theirs`.
@@ -38,6 +55,35 @@ pub(crate) fn replace_msids(sdp: &str, msids: &[Msid]) -> String {
                 out.push_str(line);
             }
             out.push_str("\r\n");
+        }
+    }
+    out
+}
+
+/// Names our SSRCs on these m-lines, and none on any other.
+pub(crate) fn replace_sources(sdp: &str, named: &[Named], cname: &str) -> String {
+    let mut out = String::with_capacity(sdp.len() + 256 * named.len());
+    for section in split_sections(sdp) {
+        let (mut mid, mut msid, mut has_rtx) = ("", "", false);
+        for line in section.lines() {
+            if line.starts_with("a=ssrc:") || line.starts_with("a=ssrc-group:") {
+                continue;
+            }
+            mid = line.strip_prefix("a=mid:").unwrap_or(mid);
+            msid = line.strip_prefix("a=msid:").unwrap_or(msid);
+            has_rtx |= line.starts_with("a=rtpmap:") && line.contains(" rtx/");
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+        if let Some(Named { sources, .. }) = named.iter().find(|named| named.mid == mid) {
+            let rtx = sources.rtx.filter(|_| has_rtx);
+            for ssrc in std::iter::once(sources.ssrc).chain(rtx) {
+                out.push_str(&format!("a=ssrc:{ssrc} cname:{cname}\r\n"));
+                out.push_str(&format!("a=ssrc:{ssrc} msid:{msid}\r\n"));
+            }
+            if let Some(rtx) = rtx {
+                out.push_str(&format!("a=ssrc-group:FID {} {rtx}\r\n", sources.ssrc));
+            }
         }
     }
     out

@@ -1,8 +1,9 @@
 //! The state of one media thread, and how inputs drive it.
 //!
-//! A wake-up is: any number of `command`, `receive` and `timeout`, then `poll` until it answers
-//! with a timeout. Inputs mark sessions dirty; only dirty sessions are drained, each once per
-//! wake-up, so the packets of a burst leave a session together.
+//! A wake-up is: any number of `command`, `receive` and `timeout`, then `drain`. Inputs mark
+//! sessions dirty; only dirty sessions are flushed, each once per wake-up, so the packets of a
+//! burst leave a session together. A session that only has media to send is not *stirred*: its
+//! str0m is left alone.
 //!
 //! A panic inside a session is caught where the session is called, and the session is put on
 //! the list of the doomed; the list is worked off where no loop runs over its neighbours.
@@ -21,6 +22,7 @@ use str0m::{Event as RtcEvent, Input, Output as RtcOutput, RtcError};
 use crate::crypto;
 use crate::datachannel::{DataPublisher, DataSubscriber};
 use crate::demux::{Demux, is_stun, transaction};
+use crate::egress::{Asked, Outlet};
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::ids::{
@@ -32,14 +34,15 @@ use crate::random::Random;
 use crate::relay::Relays;
 use crate::router::Router;
 use crate::shared::Provider;
+use crate::sink::{Path, Sink};
 use crate::stats::Counters;
 use crate::subscriber::Subscriber;
 use crate::timer::{Reason, Timers};
 use crate::transport::Transport;
-use crate::transport::path::{Check, Path};
+use crate::transport::path::Check;
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack};
 use crate::transport::webrtc::{Panicked, Session, Side, contained};
-use crate::{Output, Route, SessionKey, SfuConfig, Socket};
+use crate::{Output, Route, SessionKey, SfuConfig, Socket, Transmit};
 
 /// One media thread's SFU. The crate documentation tells how to drive it.
 pub struct Sfu {
@@ -47,6 +50,8 @@ pub struct Sfu {
     pub(crate) random: Random,
     pub(crate) certificate: DtlsCert,
     pub(crate) crypto: Provider,
+    /// The same for sessions whose media we seal ourselves.
+    pub(crate) withholding: Provider,
     pub(crate) demux: Demux,
     pub(crate) routers: FxHashMap<RouterId, Router>,
     pub(crate) transports: FxHashMap<TransportId, Transport>,
@@ -67,6 +72,10 @@ pub struct Sfu {
     pub(crate) relays: Relays,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
+    /// Room for a datagram that is opened, and for a header that is written.
+    pub(crate) datagram: Vec<u8>,
+    pub(crate) header: Vec<u8>,
+    asked: Vec<Asked>,
 }
 
 impl Sfu {
@@ -75,7 +84,7 @@ impl Sfu {
     /// # Panics
     /// When the crypto library cannot make a certificate.
     pub fn new(config: SfuConfig) -> Self {
-        let crypto = crypto::provider();
+        let crypto = crypto::provider(false);
         let certificate = crypto
             .dtls_provider
             .generate_certificate()
@@ -86,6 +95,7 @@ impl Sfu {
             config,
             certificate,
             crypto: Provider::new(crypto),
+            withholding: Provider::new(crypto::provider(true)),
             routers: FxHashMap::default(),
             transports: FxHashMap::default(),
             sessions: Slab::new(),
@@ -104,6 +114,9 @@ impl Sfu {
             relays: Relays::default(),
             timers: Timers::default(),
             counters: Counters::default(),
+            datagram: Vec::new(),
+            header: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -134,6 +147,9 @@ impl Sfu {
 
     /// A datagram of a session, by whichever way it came.
     pub(crate) fn take_in(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
+        if is_media(contents) && matches!(self.sessions[key].side, Side::Subscribe(_)) {
+            return self.receive_feedback(now, key, way, contents);
+        }
         let (source, destination) = (way.destination, way.source);
         let mut check = None;
         if is_stun(contents) {
@@ -168,15 +184,57 @@ impl Sfu {
             if local != destination {
                 session.alias = Some((local, destination));
             }
-            self.counters.path_changes += u64::from(session.paths.check(now, way, check));
+            if session.paths.check(now, way, check) {
+                self.counters.path_changes += 1;
+                if let Side::Subscribe(subscribing) = &mut session.side {
+                    subscribing.egress.estimator.on_path_change(now);
+                }
+            }
             if way.socket == Socket::Media {
                 self.learn(key, source);
             }
             self.hear(key, now);
         }
         // str0m holds one RTP packet at a time: drain before the next datagram comes.
-        self.drain(key, now);
+        self.drain_rtc(key, now);
         self.reap(now);
+        true
+    }
+
+    /// RTCP of a subscribe transport; false when it is not the peer's.
+    fn receive_feedback(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
+        let wall = self.wall(now);
+        self.datagram.clear();
+        self.datagram.extend_from_slice(contents);
+        let mut asked = std::mem::take(&mut self.asked);
+        let session = &mut self.sessions[key];
+        let Side::Subscribe(subscribing) = &mut session.side else {
+            return false;
+        };
+        let (egress, packet) = (&mut subscribing.egress, &mut self.datagram);
+        match contained(|| egress.receive(now, wall, packet, &mut asked)) {
+            Ok(Some(nacks)) => {
+                self.counters.nacks_received += nacks;
+                session.stats.packets_in += 1;
+                session.stats.bytes_in += contents.len() as u64;
+                self.counters.packets_in += 1;
+                self.counters.bytes_in += contents.len() as u64;
+                session.paths.hear(now, way.socket, way.destination);
+                self.hear(key, now);
+                for request in asked.drain(..) {
+                    self.handle_key_frame_request(key, request, now);
+                }
+                self.mark_sending(key);
+            }
+            Ok(None) => self.counters.drop_unaccepted += 1,
+            Err(Panicked) => {
+                let transport = session.belongs.transport;
+                self.doomed.push((transport, CloseReason::Panic));
+                self.reap(now);
+            }
+        }
+        asked.clear();
+        self.asked = asked;
         true
     }
 
@@ -239,6 +297,15 @@ impl Sfu {
                         self.mark_dirty(key);
                     }
                 }
+                Reason::Pacer => {
+                    if let Some(&Transport::WebRtc(key)) =
+                        self.transports.get(&TransportId(timer.handle))
+                        && self.sessions[key].paced == Some(timer.at)
+                    {
+                        self.sessions[key].paced = None;
+                        self.egress_timer(key, now);
+                    }
+                }
                 Reason::Liveness => {
                     if let Some(&Transport::WebRtc(key)) =
                         self.transports.get(&TransportId(timer.handle))
@@ -269,16 +336,17 @@ impl Sfu {
         self.reap(now);
     }
 
-    /// The next thing to do. Call until it answers [`Output::Timeout`].
-    pub fn poll(&mut self, now: Instant) -> Output {
+    /// Everything there is to say and to send, into `sink`. Returns when to call
+    /// [`Sfu::timeout`] at the latest.
+    pub fn drain(&mut self, now: Instant, sink: &mut impl Sink) -> Instant {
         loop {
-            if let Some(output) = self.outputs.pop_front() {
-                return output;
+            while let Some(output) = self.outputs.pop_front() {
+                sink.take(output);
             }
             let Some(key) = self.dirty.pop_front() else {
-                return Output::Timeout(self.timers.next().unwrap_or(now + IDLE));
+                return self.timers.next().unwrap_or(now + IDLE);
             };
-            self.flush(key, now);
+            self.flush(key, now, sink);
             self.reap(now);
         }
     }
@@ -288,21 +356,28 @@ impl Sfu {
         self.all_counters()
     }
 
-    /// Gives a dirty session the time, so that queued packets become due, and drains it.
-    fn flush(&mut self, key: usize, now: Instant) {
+    /// Sends what a dirty session has to send: media first, then str0m's if it is stirred.
+    fn flush(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
         let Some(session) = self.sessions.get_mut(key).filter(|session| session.dirty) else {
             return;
         };
         session.dirty = false;
+        if matches!(session.side, Side::Subscribe(_)) {
+            self.flush_egress(key, now, sink);
+        }
+        let session = &mut self.sessions[key];
+        if !std::mem::take(&mut session.stirred) {
+            return;
+        }
         let outcome = contained(|| {
             assert!(!session.poisoned, "panic injected by a test");
             session.rtc.handle_input(Input::Timeout(now))
         });
         match outcome {
-            Ok(Ok(())) => self.drain(key, now),
+            Ok(Ok(())) => self.drain_rtc(key, now),
             Ok(Err(_)) => {
                 self.counters.session_errors += 1;
-                self.drain(key, now);
+                self.drain_rtc(key, now);
             }
             Err(Panicked) => self
                 .doomed
@@ -310,9 +385,80 @@ impl Sfu {
         }
     }
 
-    fn drain(&mut self, key: usize, now: Instant) {
+    fn flush_egress(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
+        let wall = self.wall(now);
+        let session = &mut self.sessions[key];
+        let (Side::Subscribe(subscribing), Some(path)) =
+            (&mut session.side, session.paths.current())
+        else {
+            return;
+        };
+        let mut out = Outlet {
+            now,
+            wall,
+            path,
+            sink,
+            header: &mut self.header,
+            packets: 0,
+            bytes: 0,
+            repaired: 0,
+        };
+        let egress = &mut subscribing.egress;
+        let Ok(flushed) = contained(|| egress.flush(&mut out)) else {
+            let transport = session.belongs.transport;
+            return self.doomed.push((transport, CloseReason::Panic));
+        };
+        session.stats.packets_out += out.packets;
+        session.stats.bytes_out += out.bytes;
+        self.counters.packets_out += out.packets;
+        self.counters.bytes_out += out.bytes;
+        self.counters.retransmitted += out.repaired;
+        self.counters.drop_queue += std::mem::take(&mut egress.dropped);
+        if let Some(at) = flushed.next
+            && session.paced.is_none_or(|paced| at < paced)
+        {
+            session.paced = Some(at);
+            let transport = session.belongs.transport.0;
+            self.timers.arm(at, Reason::Pacer, transport);
+        }
+        for stream in flushed.broken {
+            self.mend(key, stream, now);
+        }
+    }
+
+    /// A stream has lost its queue: its subscriber starts anew at a key frame.
+    fn mend(&mut self, key: usize, stream: usize, now: Instant) {
+        let Side::Subscribe(subscribing) = &self.sessions[key].side else {
+            return;
+        };
+        let line = subscribing.line_of(stream);
+        if let Some(place) = line.and_then(|line| line.subscriber) {
+            self.subscribers[place].selector.stop();
+            self.want_key_frames(self.subscribers[place].publisher, now);
+        }
+    }
+
+    /// The moment has come that a session's egress waited for.
+    fn egress_timer(&mut self, key: usize, now: Instant) {
+        let session = &mut self.sessions[key];
+        let Side::Subscribe(subscribing) = &mut session.side else {
+            return;
+        };
+        let egress = &mut subscribing.egress;
+        match contained(|| egress.handle_timeout(now)) {
+            Ok(()) => self.mark_sending(key),
+            Err(Panicked) => {
+                let transport = session.belongs.transport;
+                self.doomed.push((transport, CloseReason::Panic));
+            }
+        }
+    }
+
+    fn drain_rtc(&mut self, key: usize, now: Instant) {
         loop {
-            let reason = match self.send_pending(key) {
+            let polled = self.send_pending(key);
+            self.take_agreement(key);
+            let reason = match polled {
                 Ok(Ok(RtcOutput::Transmit(_))) => continue, // never: all of them are sent
                 Ok(Ok(RtcOutput::Event(event))) => {
                     // A bug of ours that one peer's input can reach is that session's end too.
@@ -321,10 +467,7 @@ impl Sfu {
                         Err(Panicked) => CloseReason::Panic,
                     }
                 }
-                Ok(Ok(RtcOutput::Timeout(at))) => {
-                    self.note_profile(key);
-                    return self.arm_session(key, at, now);
-                }
+                Ok(Ok(RtcOutput::Timeout(at))) => return self.arm_session(key, at, now),
                 Ok(Err(error)) => {
                     tracing::debug!(?error, "session failed");
                     self.counters.session_errors += 1;
@@ -355,11 +498,15 @@ impl Sfu {
         })
     }
 
-    /// The profile of a handshake that ended in this drain.
-    fn note_profile(&mut self, key: usize) {
+    /// What a handshake that ended in this poll has agreed on.
+    fn take_agreement(&mut self, key: usize) {
+        let Some(agreement) = crypto::take_agreement() else {
+            return;
+        };
         let session = &mut self.sessions[key];
-        if session.srtp_profile.is_none() {
-            session.srtp_profile = crypto::take_profile();
+        session.srtp_profile = Some(agreement.profile);
+        if let Side::Subscribe(subscribing) = &mut session.side {
+            subscribing.egress.set_keys(&agreement);
         }
     }
 
@@ -387,7 +534,6 @@ impl Sfu {
                 self.set_state(key, ConnectionState::Connected, now);
                 self.refresh_gates(key, now);
             }
-            RtcEvent::KeyframeRequest(request) => self.handle_key_frame_request(key, &request, now),
             RtcEvent::ChannelOpen(channel, label) => self.handle_channel_open(key, channel, label),
             RtcEvent::ChannelData(data) => self.handle_channel_data(key, data),
             RtcEvent::ChannelClose(channel) => self.handle_channel_close(key, channel),
@@ -398,7 +544,6 @@ impl Sfu {
                 ));
             }
             RtcEvent::PeerStats(stats) => self.sessions[key].stats.peer = Some(stats),
-            RtcEvent::MediaEgressStats(stats) => self.note_egress(key, &stats),
             RtcEvent::MediaIngressStats(stats) => self.note_ingress(key, &stats),
             _ => {}
         }
@@ -524,25 +669,19 @@ impl Sfu {
             .arm(now + REPORT_INTERVAL, Reason::SenderReport, track.id.0);
     }
 
-    fn handle_key_frame_request(
-        &mut self,
-        key: usize,
-        request: &str0m::media::KeyframeRequest,
-        now: Instant,
-    ) {
-        let Side::Subscribe(subscribing) = &mut self.sessions[key].side else {
+    fn handle_key_frame_request(&mut self, key: usize, request: Asked, now: Instant) {
+        let Side::Subscribe(subscribing) = &self.sessions[key].side else {
             return;
         };
-        let Some(place) = subscribing
-            .line(request.mid)
-            .and_then(|line| line.subscriber)
-        else {
+        let line = subscribing.line_of(request.stream);
+        let Some(place) = line.and_then(|line| line.subscriber) else {
             return;
         };
         let subscriber = &mut self.subscribers[place];
-        match request.kind {
-            str0m::media::KeyframeRequestKind::Pli => subscriber.stats.plis += 1,
-            str0m::media::KeyframeRequestKind::Fir => subscriber.stats.firs += 1,
+        if request.by_fir {
+            subscriber.stats.firs += 1;
+        } else {
+            subscriber.stats.plis += 1;
         }
         self.counters.plis_received += 1;
         let publisher = subscriber.publisher;
@@ -563,7 +702,19 @@ impl Sfu {
 
     /// Sends BYE and close_notify, and nothing else that may still be queued.
     pub(crate) fn say_goodbye(&mut self, key: usize, now: Instant) {
+        let wall = self.wall(now);
         let session = &mut self.sessions[key];
+        if let (Side::Subscribe(subscribing), Some(path)) =
+            (&mut session.side, session.paths.current())
+            && let Ok(Some(contents)) = contained(|| subscribing.egress.farewell(now, wall))
+        {
+            self.outputs.push_back(Output::Transmit(Transmit {
+                socket: path.socket,
+                source: Some(path.source),
+                destination: path.destination,
+                contents,
+            }));
+        }
         let farewell = contained(|| {
             let mut transmits = Vec::new();
             session.rtc.close().ok()?;
@@ -593,7 +744,14 @@ impl Sfu {
         }
     }
 
+    /// A session's str0m has something to do in the next drain.
     pub(crate) fn mark_dirty(&mut self, key: usize) {
+        self.sessions[key].stirred = true;
+        self.mark_sending(key);
+    }
+
+    /// A session's egress has something to send in the next drain.
+    pub(crate) fn mark_sending(&mut self, key: usize) {
         let session = &mut self.sessions[key];
         if !session.dirty {
             session.dirty = true;
@@ -634,6 +792,11 @@ impl Sfu {
             .copied()
             .ok_or(Error::NotFound { what: "subscriber" })
     }
+}
+
+/// SRTP or SRTCP, by the first byte (RFC 7983).
+fn is_media(contents: &[u8]) -> bool {
+    matches!(contents.first(), Some(128..=191))
 }
 
 /// Longest time between polls when there is nothing to wait for.

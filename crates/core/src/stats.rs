@@ -6,11 +6,11 @@ mod layers;
 
 use std::time::{Duration, Instant};
 
-use str0m::media::Mid;
-use str0m::stats::{MediaEgressStats, MediaIngressStats};
+use str0m::stats::MediaIngressStats;
 
 use crate::command::StatsTarget;
 use crate::crypto;
+use crate::egress::Heard;
 use crate::error::Error;
 use crate::event::{StatValue, TrackKind};
 use crate::ids::TransportId;
@@ -41,6 +41,8 @@ pub(crate) struct Counters {
     pub(crate) key_frame_requests: u64,
     pub(crate) plis_received: u64,
     pub(crate) nacks_received: u64,
+    pub(crate) retransmitted: u64,
+    pub(crate) drop_queue: u64,
     pub(crate) nacks_sent: u64,
     pub(crate) relayed_in: u64,
     pub(crate) relayed_out: u64,
@@ -75,6 +77,8 @@ impl Sfu {
             ("key_frame_requests", c.key_frame_requests),
             ("plis_received", c.plis_received),
             ("nacks_received", c.nacks_received),
+            ("packets_retransmitted", c.retransmitted),
+            ("drop_queue", c.drop_queue),
             ("nacks_sent", c.nacks_sent),
             ("relayed_in", c.relayed_in),
             ("relayed_out", c.relayed_out),
@@ -185,26 +189,25 @@ impl Sfu {
             values.push(("dtls_version", StatValue::Text(name.to_owned())));
         }
         if let Some(profile) = session.srtp_profile {
-            values.push(("srtp_profile", StatValue::Text(profile.to_owned())));
+            values.push(("srtp_profile", StatValue::Text(profile.name().to_owned())));
         }
         if let Side::Subscribe(subscribing) = &session.side {
             values.push(("lines", StatValue::Int(subscribing.lines.len() as u64)));
+            let egress = &subscribing.egress;
+            values.push(("estimate", StatValue::Int(egress.estimator.estimate())));
+            let rtt = egress.round_trip();
+            values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
+        }
+        if let Some(path) = session.paths.current() {
+            let (local, remote) = (path.source.to_string(), path.destination.to_string());
+            values.push(("local_address", StatValue::Text(local)));
+            values.push(("remote_address", StatValue::Text(remote)));
         }
         if let Some(peer) = &session.stats.peer {
             values.extend(
                 peer.rtt
                     .map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))),
             );
-            if let Some(pair) = &peer.selected_candidate_pair {
-                values.push((
-                    "local_address",
-                    StatValue::Text(pair.local.addr.to_string()),
-                ));
-                values.push((
-                    "remote_address",
-                    StatValue::Text(pair.remote.addr.to_string()),
-                ));
-            }
         }
         Ok(values)
     }
@@ -249,13 +252,18 @@ impl Sfu {
         let subscriber = &self.subscribers[key];
         let s = &subscriber.stats;
         let encodings = &self.publishers[subscriber.publisher].encodings;
+        let heard = self.heard(subscriber.session, subscriber.stream);
         let mut values = vec![
             ("packets", StatValue::Int(s.packets)),
             ("bytes", StatValue::Int(s.bytes)),
             ("dropped", StatValue::Int(s.dropped)),
             ("plis", StatValue::Int(s.plis)),
             ("firs", StatValue::Int(s.firs)),
-            ("nacks", StatValue::Int(s.nacks)),
+            ("nacks", StatValue::Int(heard.map_or(0, |h| h.nacks))),
+            (
+                "retransmitted",
+                StatValue::Int(heard.map_or(0, |h| h.retransmitted)),
+            ),
             ("switches", StatValue::Int(s.switches)),
             ("paused", StatValue::Int(subscriber.paused.into())),
             ("open", StatValue::Int(subscriber.open.into())),
@@ -272,20 +280,20 @@ impl Sfu {
                 .mid
                 .map(|mid| ("mid", StatValue::Text(mid.to_string()))),
         );
-        values.extend(s.loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
-        values.extend(s.rtt_ms.map(|rtt| ("rtt_ms", StatValue::Float(rtt))));
+        let loss = heard.and_then(|heard| heard.loss);
+        let rtt = heard.and_then(|heard| heard.rtt);
+        values.extend(loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
+        values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
         values
     }
 
-    pub(crate) fn note_egress(&mut self, key: usize, stats: &MediaEgressStats) {
-        let Some(place) = self.subscriber_on(key, stats.mid) else {
-            return;
+    /// What the peer has said about a stream.
+    fn heard(&self, session: usize, stream: Option<usize>) -> Option<&Heard> {
+        let Side::Subscribe(subscribing) = &self.sessions[session].side else {
+            return None;
         };
-        let s = &mut self.subscribers[place].stats;
-        self.counters.nacks_received += stats.nacks.saturating_sub(s.nacks);
-        s.nacks = stats.nacks;
-        s.loss = stats.loss;
-        s.rtt_ms = stats.rtt.map(millis);
+        let stream = subscribing.egress.streams.get(stream?)?;
+        Some(&stream.heard)
     }
 
     pub(crate) fn note_ingress(&mut self, key: usize, stats: &MediaIngressStats) {
@@ -303,13 +311,6 @@ impl Sfu {
         publisher.stats.nacks_sent = stats.nacks;
         publisher.stats.loss = stats.loss;
         publisher.stats.rtt_ms = stats.rtt.map(millis);
-    }
-
-    fn subscriber_on(&mut self, key: usize, mid: Mid) -> Option<usize> {
-        match &mut self.sessions[key].side {
-            Side::Subscribe(subscribing) => subscribing.line(mid)?.subscriber,
-            Side::Publish(_) => None,
-        }
     }
 }
 

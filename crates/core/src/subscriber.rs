@@ -5,16 +5,15 @@
 
 use str0m::Rtc;
 use str0m::media::Mid;
-use str0m::rtp::{RtpWrite, Ssrc};
 
 use crate::codec::{self, Outgoing};
+use crate::egress::{Content, Egress, Newest, Queued};
 use crate::event::{Event, TrackKind};
-use crate::extension;
 use crate::ids::SubscriberId;
 use crate::layers::{Admission, Change, Encodings, Selector};
 use crate::packet::Packet;
-use crate::rewrite::{Patch, Rewriter};
-use crate::shared::Payload;
+use crate::rewrite::Rewriter;
+use crate::shared::Shared;
 
 /// One track out.
 pub(crate) struct Subscriber {
@@ -24,8 +23,8 @@ pub(crate) struct Subscriber {
     pub(crate) kind: TrackKind,
     /// Its m-line, once it has one.
     pub(crate) mid: Option<Mid>,
-    /// The stream to write to, once the remote has agreed.
-    pub(crate) ssrc: Option<Ssrc>,
+    /// Its stream's place at the egress, once the remote has agreed.
+    pub(crate) stream: Option<usize>,
     pub(crate) paused: bool,
     /// The session is connected, the remote has agreed and nobody has paused: packets may pass.
     pub(crate) open: bool,
@@ -44,10 +43,7 @@ pub(crate) struct SubscriberStats {
     pub(crate) dropped: u64,
     pub(crate) plis: u64,
     pub(crate) firs: u64,
-    pub(crate) nacks: u64,
     pub(crate) switches: u64,
-    pub(crate) loss: Option<f32>,
-    pub(crate) rtt_ms: Option<f64>,
 }
 
 /// Who a new subscriber is.
@@ -81,7 +77,7 @@ impl Subscriber {
             publisher,
             kind,
             mid: None,
-            ssrc: None,
+            stream: None,
             paused: false,
             open: false,
             selector: Selector::default(),
@@ -119,11 +115,12 @@ impl Subscriber {
     /// Passes a packet on to the session, or not.
     pub(crate) fn forward(
         &mut self,
-        rtc: &mut Rtc,
+        rtc: &Rtc,
+        egress: &mut Egress,
         packet: &Packet<'_>,
         encodings: &Encodings,
     ) -> Verdict {
-        let (Some(ssrc), Some(outgoing)) = (self.ssrc, self.outgoing(rtc, packet)) else {
+        let (Some(stream), Some(outgoing)) = (self.stream, self.outgoing(rtc, packet)) else {
             return self.drop_packet();
         };
         let original = packet.original();
@@ -131,46 +128,38 @@ impl Subscriber {
             Admission::Pass { starts_run, marker } => {
                 self.stats.switches += u64::from(starts_run);
                 let numbers = self.rewriter.rewrite(&original, starts_run);
-                numbers
-                    .zip(packet.payload(outgoing.unwrap_red))
-                    .zip(Some(marker))
+                let content = packet.content(outgoing.unwrap_red).map(Shared::clone);
+                numbers.zip(content).zip(Some(marker))
             }
             // An empty packet in the place of one that was waited for.
             Admission::Skip => {
                 let hole = self.rewriter.hold(&original);
-                hole.map(|numbers| ((numbers, Payload::from([])), false))
+                hole.map(|numbers| ((numbers, Shared::new(Content::empty())), false))
             }
             Admission::Ignore => None,
         };
-        let Some(((numbers, payload), marker)) = sent else {
+        let Some(((numbers, content), marker)) = sent else {
             return self.drop_packet();
         };
-        let payload = match numbers.patch {
-            Some(patch) => patched(&payload, &patch),
-            None => payload,
+        let newest = Newest {
+            timestamp: numbers.timestamp,
+            arrival: original.arrival,
+            clock_rate: original.clock_rate,
         };
-        let mut extensions = packet.extensions.clone();
-        if let Some(number) = numbers.frame_number {
-            extension::renumber(&mut extensions, number);
-        }
-        let len = payload.len();
-        let write = RtpWrite::new(
-            outgoing.payload_type.into(),
-            numbers.sequence.into(),
-            numbers.timestamp,
-            packet.rtp.timestamp,
-            payload,
-        )
-        .marker(marker)
-        .nackable(self.kind == TrackKind::Video)
-        .ext_vals(extensions);
-        let mut direct = rtc.direct_api();
-        let Some(stream) = direct.stream_tx(&ssrc) else {
-            return self.drop_packet();
+        let queued = Queued {
+            content,
+            stream,
+            sequence: numbers.sequence,
+            timestamp: numbers.timestamp,
+            payload_type: outgoing.payload_type,
+            marker,
+            patch: numbers.patch,
+            frame_number: numbers.frame_number,
+            since: 0,
         };
-        stream.write_rtp(write);
         self.stats.packets += 1;
-        self.stats.bytes += len as u64;
+        self.stats.bytes += queued.payload_len() as u64;
+        egress.queue(queued, newest);
         Verdict::Sent
     }
 
@@ -203,10 +192,4 @@ pub(crate) fn fit(rtc: &Rtc, mid: Mid, format: &codec::Format) -> Option<Outgoin
             .iter()
             .filter(|p| accepted.contains(&p.pt())),
     )
-}
-
-fn patched(payload: &[u8], patch: &Patch) -> Payload {
-    let (replaces, _) = patch.lens();
-    let tail = payload.get(replaces..).unwrap_or_default();
-    [patch.bytes(), tail].concat().into()
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::ids::TcpId;
 use crate::sfu::Sfu;
-use crate::transport::path::Path;
+use crate::sink::Path;
 use crate::{Output, Socket};
 
 /// What to do with a connection after one of its frames.

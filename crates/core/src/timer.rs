@@ -13,6 +13,8 @@ use std::time::Instant;
 pub(crate) enum Reason {
     /// A session's own timeout (ICE, DTLS, SCTP, RTCP).
     Session,
+    /// Packets wait for their session's pacer.
+    Pacer,
     /// Is the peer of this transport still there?
     Liveness,
     /// Ask a publisher again for a key frame.

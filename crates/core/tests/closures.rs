@@ -367,7 +367,7 @@ fn never_connected() {
     room.world.subscribe_more(bob, transport, &[room.camera.1]);
     room.world.run(Duration::from_secs(20));
     assert_eq!(room.closed(), []);
-    room.world.run(Duration::from_secs(12));
+    room.world.run(Duration::from_secs(30));
     assert_eq!(
         room.closed().last(),
         Some(&(ObjectId::Transport(transport), ConnectionFailed))

@@ -11,6 +11,7 @@
 mod descriptor;
 mod forger;
 pub mod fuzz;
+mod gathered;
 pub mod lab;
 mod link;
 mod media;

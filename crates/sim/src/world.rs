@@ -15,6 +15,7 @@ use str0m::RtcConfig;
 use str0m::channel::ChannelConfig;
 use str0m::media::{MediaKind, Mid};
 
+use crate::gathered::Gathered;
 use crate::network::{Network, SERVER};
 use crate::peer::Peer;
 
@@ -388,20 +389,23 @@ impl World {
     }
 
     fn drain_sfu(&mut self) {
-        loop {
-            match self.sfu.poll(self.now) {
-                Output::Transmit(transmit) if matches!(transmit.socket, Socket::Recording(_)) => {
+        let mut gathered = Gathered::default();
+        let at = self.sfu.drain(self.now, &mut gathered);
+        self.sfu_timeout = at.max(self.now + Duration::from_micros(100));
+        for output in gathered.outputs {
+            match output {
+                Output::Transmit(transmit) => {
                     let Transmit {
+                        socket,
                         destination,
                         contents,
                         ..
                     } = transmit;
-                    self.recorded.push((self.now, destination, contents));
-                }
-                Output::Transmit(transmit) => {
-                    let contents = transmit.contents.to_vec();
-                    self.network
-                        .send(self.now, SERVER, transmit.destination, contents);
+                    if matches!(socket, Socket::Recording(_)) {
+                        self.recorded.push((self.now, destination, contents));
+                    } else {
+                        self.network.send(self.now, SERVER, destination, contents);
+                    }
                 }
                 Output::HangUp(connection) => self.hung_up.push(connection),
                 Output::Event(Event::Reply { request, result }) => {
@@ -409,10 +413,6 @@ impl World {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Relay { thread, message } => self.relayed.push((thread, message)),
-                Output::Timeout(at) => {
-                    self.sfu_timeout = at.max(self.now + Duration::from_micros(100));
-                    return;
-                }
             }
         }
     }

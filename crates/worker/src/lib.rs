@@ -6,7 +6,7 @@
 //! ```text
 //!   callers ── Worker::send ──► Inbox.commands ─┐                     ┌─► Outbox ── Worker::drain ──► caller
 //!                                               ▼                     │     (one eventfd for all threads)
-//!   UDP port ── SO_REUSEPORT ─► receive ──► media thread n: Sfu ──► poll ──► send batch ──► UDP port
+//!   UDP port ── SO_REUSEPORT ─► receive ──► media thread n: Sfu ──► drain ─► send batch ──► UDP port
 //!                                  │            ▲
 //!                                  └─ not ours ─┴─ Inbox.datagrams of the thread that owns the session
 //! ```
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod exit;
 mod inbox;
 mod interfaces;
 mod ledger;

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use headwater_core::command::Command;
 use headwater_core::event::Event;
-use headwater_core::ids::{RequestId, TcpId};
-use headwater_core::{Output, Sfu, SfuConfig, Socket, Transmit};
+use headwater_core::ids::RequestId;
+use headwater_core::{Sfu, SfuConfig};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::counters::Counters;
+use crate::exit::OWN;
 use crate::inbox::{Inbox, Order};
 use crate::ledger::{self, Ledger};
 use crate::outbox::Waiting;
@@ -185,7 +186,7 @@ impl MediaThread {
         self.counters.commands += 1;
         self.ledger.command(request, &command);
         if let Err(error) = self.recordings.prepare(&command) {
-            self.emit(Event::Reply {
+            self.exit().1.emit(Event::Reply {
                 request,
                 result: Err(error),
             });
@@ -198,78 +199,11 @@ impl MediaThread {
 
     /// Take everything the core has to say.
     pub(crate) fn drain(&mut self, now: Instant) {
-        loop {
-            match self.sfu.poll(now) {
-                Output::Transmit(transmit) => {
-                    if self.relaying.is_fresh() {
-                        self.post_relayed(); // before we seal: the sibling has as much to do
-                    }
-                    self.gather(&transmit);
-                }
-                Output::HangUp(connection) => self.hang_up(connection),
-                Output::Event(event) => {
-                    if matches!(event, Event::Closed { .. }) {
-                        self.send_batch(); // the last packets may need a socket that closes now
-                    }
-                    self.emit(event);
-                }
-                Output::Relay { thread, message } => self.relaying.add(thread, message),
-                Output::Timeout(deadline) => {
-                    self.deadline = deadline;
-                    break;
-                }
-            }
-        }
-        self.send_batch();
+        let (sfu, mut exit) = self.exit();
+        let deadline = sfu.drain(now, &mut exit);
+        exit.send_batch();
+        self.deadline = deadline;
         self.post_relayed();
-    }
-
-    /// Add a datagram to the batch; what it does not continue leaves first.
-    fn gather(&mut self, transmit: &Transmit) {
-        if !self.batch.push(transmit) {
-            self.send_batch();
-            self.batch.push(transmit);
-        }
-    }
-
-    fn hang_up(&mut self, connection: TcpId) {
-        self.send_batch(); // the last words may be in it
-        self.tcp.hang_up(connection, &mut self.counters);
-    }
-
-    fn send_batch(&mut self) {
-        let Some((socket, run)) = self.batch.run() else {
-            return;
-        };
-        let port = match socket {
-            Socket::Tcp(connection) => {
-                let (contents, segment) = (run.contents, run.segment);
-                self.tcp
-                    .send(connection, contents, segment, &mut self.counters);
-                self.batch.clear();
-                return;
-            }
-            Socket::Media => {
-                let family = usize::from(run.destination.is_ipv6());
-                self.setup.ports.get_mut(family)
-            }
-            Socket::Recording(transport) => self.recordings.get(transport),
-        };
-        match port {
-            Some(port) => port.send(&run, &mut self.counters),
-            None => self.counters.send_errors += 1,
-        }
-        self.batch.clear();
-    }
-
-    fn emit(&mut self, event: Event) {
-        for object in self.ledger.event(&event) {
-            self.recordings.closed(object);
-            ledger::uncount(self.inbox(), object);
-        }
-        let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
-        self.waiting.emit(&inbox.outbox, event, &mut self.counters);
-        self.emitted = true;
     }
 
     /// Make this turn's events visible.
@@ -321,21 +255,9 @@ impl MediaThread {
         self.take_orders();
         for router in self.ledger.routers() {
             let now = Instant::now();
-            self.sfu
-                .command(now, CLOSE, Command::CloseRouter { router });
-            loop {
-                match self.sfu.poll(now) {
-                    Output::Transmit(transmit) => self.gather(&transmit),
-                    Output::HangUp(connection) => self.hang_up(connection),
-                    Output::Event(Event::Reply { request: CLOSE, .. }) => {}
-                    Output::Event(event) => self.emit(event),
-                    Output::Relay { thread, message } => self.relaying.add(thread, message),
-                    Output::Timeout(_) => break,
-                }
-            }
-            self.send_batch();
+            self.sfu.command(now, OWN, Command::CloseRouter { router });
+            self.drain(now);
         }
-        self.post_relayed();
     }
 
     fn publish_load(&mut self, now: Instant) {
@@ -385,8 +307,6 @@ fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
 
 /// Token of the waker; the ports' tokens are their positions.
 pub(crate) const WAKER: Token = Token(usize::MAX);
-/// The request number of commands that come from the thread itself; callers count from 1.
-const CLOSE: RequestId = RequestId(0);
 const ORDERS_PER_TURN: usize = 256;
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 /// So that a wrong deadline is an annoyance and not a hang.

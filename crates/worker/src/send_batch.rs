@@ -1,85 +1,122 @@
 //! Gathers consecutive datagrams of one flow and one size into a run that leaves in one GSO call.
 //!
 //! The last datagram of a run may be shorter; it ends the run. The kernel takes at most 64 segments
-//! and 64 KB at once. One buffer is reused for all runs.
+//! and 64 KB at once. One buffer is reused for all runs; datagrams are written into it where they
+//! are made (`headwater_core::sink`), so room is lent first and counts once it is committed.
 
 use std::net::{IpAddr, SocketAddr};
 
-use headwater_core::{Socket, Transmit};
+use headwater_core::Socket;
 
 use crate::udp::Run;
 
 /// The run being gathered.
 #[derive(Debug)]
 pub(crate) struct SendBatch {
-    flow: Option<Flow>,
-    buffer: Vec<u8>,
+    flow: Flow,
+    /// Always of full length: what is not filled is room to lend.
+    buffer: Box<[u8]>,
+    filled: usize,
     segment: usize,
     /// A shorter datagram has ended the run.
     ended: bool,
+    /// What `commit` is about.
+    lent: Lent,
 }
 
+/// Where datagrams go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Flow {
+pub(crate) struct Flow {
     socket: Socket,
     source: Option<IpAddr>,
     destination: SocketAddr,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Lent {
+    flow: Flow,
+    len: usize,
+}
+
+impl Flow {
+    /// `source` is the local address to send from, where one is known.
+    pub(crate) fn new(socket: Socket, source: Option<SocketAddr>, destination: SocketAddr) -> Self {
+        Self {
+            socket,
+            source: source.map(|source| source.ip()),
+            destination,
+        }
+    }
+}
+
 impl SendBatch {
     pub(crate) fn new() -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let flow = Flow::new(Socket::Media, None, nowhere);
         Self {
-            flow: None,
-            buffer: Vec::with_capacity(MAX_BYTES),
+            flow,
+            buffer: vec![0; MAX_BYTES].into_boxed_slice(),
+            filled: 0,
             segment: 0,
             ended: false,
+            lent: Lent { flow, len: 0 },
         }
     }
 
-    /// Add a datagram. False when it does not continue the run: take the run first.
-    pub(crate) fn push(&mut self, transmit: &Transmit) -> bool {
-        let flow = Flow {
-            socket: transmit.socket,
-            source: transmit.source.map(|source| source.ip()),
-            destination: transmit.destination,
-        };
-        let size = transmit.contents.len();
-        if size == 0 {
-            return true; // nothing in WebRTC is empty
-        }
-        if self.flow.is_none() {
-            self.flow = Some(flow);
-            self.segment = size;
+    /// Whether nothing was committed.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Whether a datagram continues the run. If not, send the run first.
+    pub(crate) fn fits(&self, flow: Flow, len: usize) -> bool {
+        self.filled == 0
+            || (self.flow == flow
+                && !self.ended
+                && len <= self.segment
+                && self.filled + len <= MAX_BYTES
+                && self.filled < self.segment * MAX_SEGMENTS)
+    }
+
+    /// Room for a datagram that fits.
+    ///
+    /// # Panics
+    /// When the datagram is longer than any there is.
+    pub(crate) fn lend(&mut self, flow: Flow, len: usize) -> &mut [u8] {
+        self.lent = Lent { flow, len };
+        &mut self.buffer[self.filled..self.filled + len]
+    }
+
+    /// The datagram in the room lent last is complete.
+    pub(crate) fn commit(&mut self) {
+        let Lent { flow, len } = self.lent;
+        if self.filled == 0 {
+            self.flow = flow;
+            self.segment = len;
             self.ended = false;
-        } else if self.flow != Some(flow)
-            || self.ended
-            || size > self.segment
-            || self.buffer.len() + size > MAX_BYTES
-            || self.buffer.len() >= self.segment * MAX_SEGMENTS
-        {
-            return false;
         } else {
-            self.ended = size < self.segment;
+            self.ended = len < self.segment;
         }
-        self.buffer.extend_from_slice(&transmit.contents);
-        true
+        self.filled += len;
+        self.lent.len = 0;
     }
 
     /// The gathered run and its socket. Call [`Self::clear`] when it has been sent.
     pub(crate) fn run(&self) -> Option<(Socket, Run<'_>)> {
-        let flow = self.flow?;
+        if self.filled == 0 {
+            return None;
+        }
         let run = Run {
-            source: flow.source,
-            destination: flow.destination,
-            contents: &self.buffer,
+            source: self.flow.source,
+            destination: self.flow.destination,
+            contents: &self.buffer[..self.filled],
             segment: self.segment,
         };
-        Some((flow.socket, run))
+        Some((self.flow.socket, run))
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.flow = None;
-        self.buffer.clear();
+    pub(crate) const fn clear(&mut self) {
+        self.filled = 0;
     }
 }
 
@@ -92,13 +129,12 @@ const MAX_BYTES: usize = 65_000;
 mod tests {
     use super::*;
 
-    fn transmit(port: u16, size: usize) -> Transmit {
-        Transmit {
-            socket: Socket::Media,
-            source: None,
-            destination: SocketAddr::from(([127, 0, 0, 1], port)),
-            contents: vec![7; size],
-        }
+    fn flow(port: u16) -> Flow {
+        Flow::new(
+            Socket::Media,
+            None,
+            SocketAddr::from(([127, 0, 0, 1], port)),
+        )
     }
 
     /// Sizes of the runs that a sequence of (port, size) leaves in.
@@ -112,14 +148,28 @@ mod tests {
             batch.clear();
         };
         for &(port, size) in datagrams {
-            let transmit = transmit(port, size);
-            if !batch.push(&transmit) {
+            if !batch.fits(flow(port), size) {
                 take(&mut batch);
-                assert!(batch.push(&transmit));
+                assert!(batch.fits(flow(port), size));
             }
+            batch.lend(flow(port), size).fill(7);
+            batch.commit();
         }
         take(&mut batch);
         runs
+    }
+
+    #[test]
+    fn what_is_not_committed_is_not_sent() {
+        let mut batch = SendBatch::new();
+        batch.lend(flow(1), 1200).fill(1);
+        assert!(batch.run().is_none());
+        batch.lend(flow(2), 100).fill(2);
+        batch.commit();
+        batch.lend(flow(2), 100).fill(3);
+        let (_, run) = batch.run().expect("one datagram");
+        assert_eq!((run.contents, run.segment), (&[2; 100][..], 100));
+        assert_eq!(run.destination.port(), 2);
     }
 
     #[test]

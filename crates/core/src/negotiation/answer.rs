@@ -78,6 +78,7 @@ impl Sfu {
                 line.sending = true;
             }
         }
+        self.remove_send_streams(key);
         for (subscriber, mid) in pending.placed {
             self.connect_line(key, subscriber, mid, intake, now);
         }
@@ -119,12 +120,7 @@ impl Sfu {
             self.close_subscriber(place, reason);
             return;
         }
-        let ssrc = session
-            .rtc
-            .direct_api()
-            .stream_tx_by_mid(mid, None)
-            .map(|stream| stream.ssrc());
-        self.subscribers[place].ssrc = ssrc;
+        self.subscribers[place].stream = self.stream_of(key, mid);
         self.refresh_gate(place, now);
     }
 

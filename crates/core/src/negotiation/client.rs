@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::event::{CloseReason, Reply, TrackInfo};
 use crate::ids::TransportId;
 use crate::sdp_in::{self, Intake};
-use crate::sdp_out;
+use crate::sdp_out::{self, Named};
 use crate::sfu::Sfu;
 use crate::transport::webrtc::{Side, contained};
 
@@ -34,13 +34,17 @@ impl Sfu {
         }
         let intake = sdp_in::read(sdp, sdp_in::OFFER)?;
         let offer = SdpOffer::from_sdp_string(&intake.text).map_err(invalid)?;
-        let answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
+        let mut answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
         let session = &mut self.sessions[key];
         session.exchanged.get_or_insert(now);
         let tracks = match &mut session.side {
             Side::Publish(_) => self.take_tracks(key, &intake, now),
             Side::Subscribe(_) => {
                 self.take_slots(key, &intake, now);
+                let subscribing = self.sessions[key].subscribing()?;
+                let lines = subscribing.lines.iter().filter(|line| !line.dead);
+                let named: Vec<Named> = lines.map(Named::new).collect();
+                answer = sdp_out::replace_sources(&answer, &named, subscribing.egress.cname());
                 Vec::new()
             }
         };

@@ -5,11 +5,12 @@ use str0m::media::{Direction, Mid};
 use str0m::{IceCreds, Rtc};
 
 use super::MAX_LINES;
+use crate::egress::Sources;
 use crate::error::Error;
 use crate::event::{MidMapping, Reply, TrackKind};
 use crate::ids::{PublisherId, SubscriberId, TransportId};
 use crate::rewrite::Rewriter;
-use crate::sdp_out::{self, Msid};
+use crate::sdp_out::{self, Msid, Named};
 use crate::sfu::Sfu;
 use crate::subscriber::{Subscriber, Taker};
 use crate::transport::webrtc::{Channel, Line, Pending, Side, contained, media_kind};
@@ -79,7 +80,8 @@ impl Sfu {
 
     /// An offer that brings the client to the present state.
     pub(crate) fn make_offer(&mut self, key: usize, ice_restart: bool) -> Result<Reply, Error> {
-        let plan = self.plan(key);
+        let mut plan = self.plan(key);
+        self.draw_sources(&mut plan);
         let session = &mut self.sessions[key];
         let first = !session.subscribing()?.has_data;
         let rtc = &mut session.rtc;
@@ -105,14 +107,23 @@ impl Sfu {
             session.credentials.push(ours.clone());
         }
         let subscribing = session.subscribing()?;
-        for (subscriber, mid) in &plan.reused {
+        for ((subscriber, mid), sources) in plan.reused.iter().zip(&plan.sources) {
             if let Some(line) = subscribing.line(*mid) {
                 line.subscriber = Some(*subscriber);
+                line.sources = *sources;
             }
         }
+        let named: Vec<Named> = subscribing
+            .lines
+            .iter()
+            .chain(&new_lines)
+            .filter(|line| line.subscriber.is_some() && !line.dead)
+            .map(Named::new)
+            .collect();
         let (change, text) = match drawn.offer {
             Some((offer, change)) => {
                 let mut text = sdp_out::replace_msids(&offer.to_sdp_string(), &msids);
+                text = sdp_out::replace_sources(&text, &named, subscribing.egress.cname());
                 if let Some((theirs, ours)) = &restart {
                     text = sdp_out::replace_credentials(&text, theirs, ours);
                 }
@@ -136,6 +147,18 @@ impl Sfu {
             sdp: text,
             mids: self.mappings(key),
         })
+    }
+
+    /// New SSRCs for all lines that change hands or are new.
+    fn draw_sources(&mut self, plan: &mut Plan) {
+        let kinds = plan
+            .reused
+            .iter()
+            .map(|(key, _)| self.subscribers[*key].kind);
+        let fresh = plan.fresh.iter().map(|(_, kind, _)| *kind);
+        for kind in kinds.chain(fresh) {
+            plan.sources.push(self.random.sources(kind));
+        }
     }
 
     /// Which subscriber gets which m-line, and which lines fall silent.
@@ -224,6 +247,8 @@ struct Plan {
     reused: Vec<(usize, Mid)>,
     /// Subscriber, kind, and (stream, track) names of a new line.
     fresh: Vec<(usize, TrackKind, (String, String))>,
+    /// SSRCs of the lines taken over, then of the new ones.
+    sources: Vec<Sources>,
     /// Lines that nobody has any more.
     emptied: Vec<Mid>,
 }
@@ -233,7 +258,8 @@ impl Plan {
     fn lines(&self, mids: &[Mid]) -> (Vec<Line>, Vec<(usize, Mid)>) {
         let mut placed = self.reused.clone();
         let mut lines = Vec::with_capacity(mids.len());
-        for ((subscriber, kind, _), mid) in self.fresh.iter().zip(mids) {
+        let sources = &self.sources[self.reused.len()..];
+        for (((subscriber, kind, _), mid), sources) in self.fresh.iter().zip(mids).zip(sources) {
             placed.push((*subscriber, *mid));
             lines.push(Line {
                 mid: *mid,
@@ -241,6 +267,8 @@ impl Plan {
                 subscriber: Some(*subscriber),
                 sending: false,
                 dead: false,
+                sources: *sources,
+                stream: None,
                 rewriter: None,
             });
         }
@@ -257,9 +285,6 @@ struct Drawn {
 }
 
 fn draw(rtc: &mut Rtc, plan: &Plan, first: bool, ice_restart: bool) -> Drawn {
-    for (_, mid) in &plan.reused {
-        renew_stream(rtc, *mid);
-    }
     let mut api = rtc.sdp_api();
     let channel = first.then(|| api.add_channel_with_config(crate::datachannel::internal()));
     let restart = ice_restart.then(|| api.ice_restart(true));
@@ -287,20 +312,4 @@ fn draw(rtc: &mut Rtc, plan: &Plan, first: bool, ice_restart: bool) -> Drawn {
         restart,
         offer: api.apply(),
     }
-}
-
-/// A new SSRC (and RTX SSRC) for a line. `reset_stream_tx` would leave str0m's table under the
-/// old SSRC, and feedback about the new one would find nobody; so the stream is made anew.
-fn renew_stream(rtc: &mut Rtc, mid: Mid) {
-    let mut direct = rtc.direct_api();
-    let Some((old, has_rtx)) = direct
-        .stream_tx_by_mid(mid, None)
-        .map(|stream| (stream.ssrc(), stream.rtx().is_some()))
-    else {
-        return;
-    };
-    let ssrc = direct.new_ssrc();
-    let rtx = has_rtx.then(|| direct.new_ssrc());
-    direct.remove_stream_tx(old);
-    direct.declare_stream_tx(ssrc, rtx, mid, None);
 }

@@ -39,6 +39,8 @@ impl Sfu {
                         subscriber: None,
                         sending,
                         dead,
+                        sources: self.random.sources(kind),
+                        stream: None,
                         rewriter: None,
                     };
                     subscribing.lines.push(line);
@@ -54,6 +56,7 @@ impl Sfu {
         for subscriber in lost {
             self.close_subscriber(subscriber, CloseReason::RemoteEnded);
         }
+        self.remove_send_streams(key);
         self.open_channels(key);
         self.refresh_gates(key, now);
     }
@@ -78,10 +81,7 @@ impl Sfu {
             Some(rewriter) => rewriter,
             None => Rewriter::new(self.random.first_sequence()),
         };
-        let stream = &mut self.sessions[key].rtc.direct_api();
-        let ssrc = stream
-            .stream_tx_by_mid(mid, None)
-            .map(|stream| stream.ssrc());
+        let stream = self.stream_of(key, mid);
         let taker = Taker {
             id: subscriber,
             session: key,
@@ -90,7 +90,7 @@ impl Sfu {
         };
         let mut new = Subscriber::new(taker, rewriter);
         new.mid = Some(mid);
-        new.ssrc = ssrc;
+        new.stream = stream;
         let place = self.add_subscriber(new);
         if let Some(line) = self.sessions[key].subscribing()?.line(mid) {
             line.subscriber = Some(place);

@@ -20,17 +20,7 @@ use std::time::{Duration, Instant};
 
 use crate::Socket;
 use crate::ids::TcpId;
-
-/// One way to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
-    /// The UDP port, or a TCP connection.
-    pub(crate) socket: Socket,
-    /// Our address.
-    pub(crate) source: SocketAddr,
-    /// The peer's.
-    pub(crate) destination: SocketAddr,
-}
+use crate::sink::Path;
 
 /// What a verified check says about its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

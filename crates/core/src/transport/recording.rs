@@ -13,6 +13,7 @@ use str0m::format::Codec;
 
 use crate::ids::{RecordingTrackId, TransportId};
 use crate::layers::{Admission, Encodings, Head, Selector};
+use crate::ntp::ntp;
 use crate::packet::Packet;
 use crate::rewrite::{Original, PlainVp9, Rewriter};
 use crate::transport::Belongs;
@@ -100,10 +101,10 @@ impl RecordingTrack {
         if starts_run {
             self.clock_rate = packet.format.spec.clock_rate.get();
         }
-        let payload = packet.payload(packet.format.red)?;
+        let payload = &packet.content(packet.format.red)?.payload;
         let numbers = self.rewriter.rewrite(&original, starts_run)?;
         let vp9 = match packet.format.spec.codec {
-            Codec::Vp9 => self.vp9.map(&payload),
+            Codec::Vp9 => self.vp9.map(payload),
             _ => None,
         };
         let mut contents = Vec::with_capacity(HEADER + payload.len());
@@ -117,7 +118,7 @@ impl RecordingTrack {
                 contents.extend_from_slice(plain.bytes());
                 contents.extend_from_slice(&payload[plain.lens().0..]);
             }
-            None => contents.extend_from_slice(&payload),
+            None => contents.extend_from_slice(payload),
         }
         self.packets += 1;
         self.bytes += (contents.len() - HEADER) as u64;
@@ -179,15 +180,6 @@ impl RecordingTrack {
     }
 }
 
-/// 32.32 fixed-point seconds since 1900 (RFC 3550 section 4).
-fn ntp(wall: SystemTime) -> u64 {
-    let unix = wall
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
-    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
-    (unix.as_secs().wrapping_add(UNIX_IN_NTP) << 32) | fraction
-}
-
 /// How often a sender report goes out.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER: usize = 12;
@@ -196,5 +188,3 @@ const PT_SENDER_REPORT: u8 = 200;
 const PT_SDES: u8 = 202;
 const PT_BYE: u8 = 203;
 const SDES_CNAME: u8 = 1;
-/// Seconds from 1900 to 1970.
-const UNIX_IN_NTP: u64 = 2_208_988_800;

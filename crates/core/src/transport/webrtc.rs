@@ -1,8 +1,8 @@
 //! A *session*: one peer's WebRTC connection, publishing or subscribing, around one str0m `Rtc`.
 //!
-//! str0m wants exactly one mutation, then a drain. Incoming datagrams keep that rule. Outgoing
-//! media bends it on purpose: `write_rtp` only queues, so a burst is written packet by packet
-//! and sealed in one drain, after one clock input, at the end of the wake-up.
+//! str0m wants exactly one mutation, then a drain. It has the whole connection of a publish
+//! transport. Of a subscribe transport it has ICE, DTLS, SDP and SCTP; media and RTCP are the
+//! business of `egress`, and a wake-up that only sends media does not touch str0m at all.
 //!
 //! States of a connection: `New` -> (verified check) `Connecting` -> (DTLS done) `Connected`
 //! <-> `Disconnected` -> `Failed`, which closes the transport.
@@ -25,15 +25,18 @@ use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use crate::codec;
 use crate::command::{CodecKind, DtlsVersion, TransportOptions};
 use crate::demux::is_stun;
+use crate::egress::{Egress, Sources};
 use crate::error::Error;
 use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
 use crate::ids::{DataPublisherId, DataSubscriberId};
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
+use crate::sink::Path;
+use crate::srtp::Profile;
 use crate::stats::Counters;
 use crate::transport::Belongs;
-use crate::transport::path::{Path, Paths};
+use crate::transport::path::Paths;
 use crate::{Socket, Transmit};
 
 /// One WebRTC connection.
@@ -46,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) poisoned: bool,
     /// Waiting in the dirty list.
     pub(crate) dirty: bool,
+    /// str0m has something to do in the next flush; else only the egress has.
+    pub(crate) stirred: bool,
     /// When the session's timer fires, if one is armed.
     pub(crate) armed: Option<Instant>,
     /// When the liveness timer fires, if one is armed.
@@ -66,17 +71,19 @@ pub(crate) struct Session {
     checks: VecDeque<([u8; 12], SocketAddr)>,
     /// Where its datagrams go.
     pub(crate) paths: Paths,
+    /// When a flush is due for packets that wait for the pacer.
+    pub(crate) paced: Option<Instant>,
     /// A candidate address that stands for a local address which is not a candidate (NAT).
     pub(crate) alias: Option<(SocketAddr, SocketAddr)>,
     pub(crate) channels: FxHashMap<ChannelId, Channel>,
-    pub(crate) srtp_profile: Option<&'static str>,
+    pub(crate) srtp_profile: Option<Profile>,
     pub(crate) stats: SessionStats,
 }
 
 /// What differs by direction.
 pub(crate) enum Side {
     Publish(Publishing),
-    Subscribe(Subscribing),
+    Subscribe(Box<Subscribing>),
 }
 
 /// What a publish transport holds.
@@ -99,8 +106,8 @@ pub(crate) struct Stream {
 }
 
 /// What a subscribe transport holds.
-#[derive(Default)]
 pub(crate) struct Subscribing {
+    pub(crate) egress: Egress,
     /// The client makes the offers (WHEP); else the server does.
     pub(crate) client_offers: bool,
     pub(crate) lines: Vec<Line>,
@@ -124,6 +131,10 @@ pub(crate) struct Line {
     pub(crate) sending: bool,
     /// Rejected by the remote: never used again.
     pub(crate) dead: bool,
+    /// The SSRCs that its description names.
+    pub(crate) sources: Sources,
+    /// Its stream's place at the egress, once there is one.
+    pub(crate) stream: Option<usize>,
     /// The numbering of a slot whose SSRC stays the same for its next subscriber (WHEP).
     pub(crate) rewriter: Option<Rewriter>,
 }
@@ -212,8 +223,7 @@ impl Session {
             .set_ice_lite(true)
             .set_rtp_mode(true)
             .set_extension_map(extension::map())
-            .set_send_buffer_video(RETRANSMITTABLE)
-            .set_stats_interval(Some(STATS_INTERVAL))
+            .set_stats_interval(matches!(side, Side::Publish(_)).then_some(STATS_INTERVAL))
             .set_sctp_max_message_size(MAX_MESSAGE as u32)
             .set_sctp_max_buffered_amount(SCTP_BUFFER)
             .build(now);
@@ -238,6 +248,7 @@ impl Session {
             side,
             poisoned: false,
             dirty: false,
+            stirred: false,
             armed: None,
             watched: None,
             state: ConnectionState::New,
@@ -248,6 +259,7 @@ impl Session {
             addresses: VecDeque::new(),
             checks: VecDeque::new(),
             paths: Paths::default(),
+            paced: None,
             alias: None,
             channels: FxHashMap::default(),
             srtp_profile: None,
@@ -396,6 +408,25 @@ impl Line {
 }
 
 impl Subscribing {
+    pub(crate) fn new(egress: Egress) -> Self {
+        Self {
+            egress,
+            client_offers: false,
+            lines: Vec::new(),
+            subscribers: Vec::new(),
+            data_subscribers: Vec::new(),
+            pending: None,
+            last_offer: None,
+            needs_negotiation: false,
+            has_data: false,
+        }
+    }
+
+    /// The line that a stream of the egress belongs to.
+    pub(crate) fn line_of(&self, stream: usize) -> Option<&Line> {
+        self.lines.iter().find(|line| line.stream == Some(stream))
+    }
+
     pub(crate) fn line(&mut self, mid: Mid) -> Option<&mut Line> {
         self.lines.iter_mut().find(|line| line.mid == mid)
     }
@@ -421,9 +452,6 @@ pub(crate) const fn media_kind(kind: TrackKind) -> MediaKind {
 const MAX_ADDRESSES: usize = 16;
 /// Checks remembered against replay: five minutes of a browser's checks.
 const MAX_CHECKS: usize = 128;
-/// Video packets kept for retransmission, per track out: a second at 5 Mbit/s. str0m's own 1000
-/// cost a third more memory per subscriber and miss the caches.
-const RETRANSMITTABLE: usize = 512;
 /// How often str0m counts NACKs, loss and round-trip time.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of one data channel message.

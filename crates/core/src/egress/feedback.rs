@@ -1,0 +1,147 @@
+//! What the peer says about what it got: its RTCP.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Egress, MAX_REPAIRS};
+use crate::bandwidth::Received;
+use crate::ntp;
+use crate::rtcp::transport_cc::TransportCc;
+use crate::rtcp::{Compound, Message, ReportBlock};
+
+/// A key frame that the peer asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// Place of the stream.
+    pub(crate) stream: usize,
+    /// By FIR (RFC 5104), else by PLI (RFC 4585).
+    pub(crate) by_fir: bool,
+}
+
+impl Egress {
+    /// Takes an SRTCP packet, which is opened in place. None when it is not the peer's; else how
+    /// many NACKs were in it.
+    pub(crate) fn receive(
+        &mut self,
+        now: Instant,
+        wall: SystemTime,
+        packet: &mut [u8],
+        asked: &mut Vec<Asked>,
+    ) -> Option<u64> {
+        let (sealer, mut opener) = self.seals.take()?;
+        let opened = opener.open_rtcp(packet);
+        self.seals = Some((sealer, opener));
+        let mut nacks = 0;
+        // What follows a malformed message cannot be understood, what came before it counts.
+        for message in Compound::new(opened.ok()?).map_while(Result::ok) {
+            match message {
+                Message::ReceiverReport { blocks, .. } | Message::SenderReport { blocks, .. } => {
+                    self.take_reports(now, wall, blocks);
+                }
+                Message::Nack { media, lost, .. } => {
+                    nacks += 1;
+                    self.take_nack(media, lost);
+                }
+                Message::Pli { media, .. } => {
+                    let stream = self.by_ssrc.get(&media).copied();
+                    asked.extend(stream.map(|stream| Asked {
+                        stream,
+                        by_fir: false,
+                    }));
+                }
+                Message::Fir { requests, .. } => {
+                    for (ssrc, number) in requests {
+                        asked.extend(self.take_fir(ssrc, number));
+                    }
+                }
+                Message::TransportCc(feedback) => self.take_arrivals(now, &feedback),
+                Message::Remb { bitrate, .. } => self.estimator.on_remb(now, bitrate),
+                Message::Bye { .. } | Message::Other { .. } => {}
+            }
+        }
+        self.pace();
+        Some(nacks)
+    }
+
+    fn take_reports(
+        &mut self,
+        now: Instant,
+        wall: SystemTime,
+        blocks: impl Iterator<Item = ReportBlock>,
+    ) {
+        let mut worst: Option<(f32, Duration)> = None;
+        for block in blocks {
+            let Some(stream) = self.by_ssrc.get(&block.ssrc) else {
+                continue;
+            };
+            let stream = &mut self.streams[*stream];
+            if block.ssrc != stream.ssrc {
+                continue; // of repairs
+            }
+            stream.known = true;
+            let loss = f32::from(block.fraction_lost) / 256.0;
+            stream.heard.loss = Some(loss);
+            if let Some(rtt) = round_trip(wall, &block) {
+                stream.heard.rtt = Some(rtt);
+                worst = Some(worst.map_or((loss, rtt), |(most, _)| (loss.max(most), rtt)));
+            }
+        }
+        if let Some((loss, rtt)) = worst {
+            self.estimator.on_loss_report(now, loss, rtt);
+        }
+    }
+
+    fn take_nack(&mut self, media: u32, lost: impl Iterator<Item = u16>) {
+        let Some(&place) = self.by_ssrc.get(&media) else {
+            return;
+        };
+        self.streams[place].heard.nacks += 1;
+        if self.streams[place].repair.is_none() {
+            return;
+        }
+        let room = MAX_REPAIRS.saturating_sub(self.repairs.len());
+        self.repairs
+            .extend(lost.take(room).map(|sequence| (place, sequence)));
+    }
+
+    fn take_fir(&mut self, ssrc: u32, number: u8) -> Option<Asked> {
+        let place = *self.by_ssrc.get(&ssrc)?;
+        let heard = &mut self.streams[place].heard;
+        // A request with the number of the one before is its repetition.
+        (heard.fir.replace(number) != Some(number)).then_some(Asked {
+            stream: place,
+            by_fir: true,
+        })
+    }
+
+    fn take_arrivals(&mut self, now: Instant, feedback: &TransportCc<'_>) {
+        let Some(newest) = self.transport_cc.checked_sub(1) else {
+            return;
+        };
+        let mut arrivals = feedback.arrivals().filter_map(|arrival| {
+            let behind = (newest as u16).wrapping_sub(arrival.sequence);
+            Some(Received {
+                sequence: newest.checked_sub(behind.into())?,
+                arrival: arrival.ticks.map(|ticks| TICK * ticks.max(0) as u32),
+            })
+        });
+        self.estimator.on_feedback(now, &mut arrivals);
+    }
+}
+
+/// RFC 3550 section 6.4.1: now, less the report it speaks of, less the time it was kept. None when
+/// the peer has not had a report yet, or makes it up.
+fn round_trip(wall: SystemTime, block: &ReportBlock) -> Option<Duration> {
+    if block.last_report == 0 {
+        return None;
+    }
+    let units = ntp::middle(wall)
+        .wrapping_sub(block.last_report)
+        .wrapping_sub(block.delay);
+    let micros = u64::from(units) * 1_000_000 / 65_536;
+    (units < MOST_UNITS).then(|| Duration::from_micros(micros))
+}
+
+/// The unit of arrival times.
+const TICK: Duration = Duration::from_micros(250);
+/// A round trip of a minute is none.
+const MOST_UNITS: u32 = 60 * 65_536;

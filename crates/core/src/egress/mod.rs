@@ -1,0 +1,484 @@
+//! What a subscribe transport sends: our own path from a publisher's packet to a sealed datagram.
+//!
+//! str0m keeps ICE, DTLS, SDP and SCTP of the connection and has no SRTP key (`crypto`). Media and
+//! RTCP of both directions are here:
+//!
+//! ```text
+//! Subscriber::forward ──► queue ──► flush, once per wake-up:  audio, repairs, video as paced
+//!                                     header ─► payload ─► seal, all in the worker's send buffer
+//! peer's SRTCP ──► feedback ──► NACK: repairs   RR: loss, rtt   TWCC: estimator   PLI, FIR: asked
+//! ```
+//!
+//! Rules:
+//! - One sealer for the connection, one counter for transport-cc, one place that writes reports.
+//! - A packet has its numbers when it is queued. What is dropped here stays a hole that the peer
+//!   sees; so only a video queue that stands for [`PATIENCE`] is dropped, whole, and a key frame
+//!   asked for.
+//! - The content of a packet is shared by queue, history and all subscribers.
+
+mod content;
+mod feedback;
+mod header;
+mod history;
+mod pacer;
+mod probe;
+mod report;
+mod stream;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use crate::bandwidth::{Estimator, Limits, Sent};
+use crate::crypto::Agreement;
+use crate::event::TrackKind;
+use crate::ntp;
+use crate::rewrite::Patch;
+use crate::shared::Shared;
+use crate::sink::{Path, Sink};
+use crate::srtp::{Keys, Opener, Sealer};
+use header::{Fixed, Values};
+use pacer::Pacer;
+use probe::Cluster;
+
+pub(crate) use content::{Carried, Content};
+pub(crate) use feedback::Asked;
+pub(crate) use stream::{Heard, Newest, OutStream, Sources};
+
+/// All that one subscribe transport sends.
+pub(crate) struct Egress {
+    pub(crate) streams: Slab<OutStream>,
+    /// Streams by their SSRCs, repairs included.
+    by_ssrc: FxHashMap<u32, usize>,
+    seals: Option<(Sealer, Opener)>,
+    audio: VecDeque<Queued>,
+    video: VecDeque<Queued>,
+    /// Stream and sequence number of what the peer asked for again.
+    repairs: VecDeque<(usize, u16)>,
+    pacer: Pacer,
+    /// Somebody keeps what is sent within the estimate, so pacing to it is right.
+    governed: bool,
+    pub(crate) estimator: Estimator,
+    /// The probe that is being sent.
+    probe: Option<Cluster>,
+    /// Next transport-wide sequence number.
+    transport_cc: u64,
+    /// Bytes that may still be spent on repairs.
+    repair_budget: usize,
+    cname: String,
+    /// When sender reports are due.
+    report_at: Option<Instant>,
+    /// Zero of the session's own clock in ms.
+    epoch: Instant,
+    pub(crate) dropped: u64,
+}
+
+/// A packet with its numbers.
+pub(crate) struct Queued {
+    pub(crate) content: Shared<Content>,
+    /// Place among the session's streams.
+    pub(crate) stream: usize,
+    /// Extended.
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
+    pub(crate) patch: Option<Patch>,
+    pub(crate) frame_number: Option<u16>,
+    /// Since when, ms on the session's own clock.
+    pub(crate) since: u32,
+}
+
+impl Queued {
+    pub(crate) fn payload_len(&self) -> usize {
+        let (replaces, len) = self.patch.as_ref().map_or((0, 0), Patch::lens);
+        self.content.payload.len().saturating_sub(replaces) + len
+    }
+
+    /// Writes the payload, its head replaced as the patch says.
+    fn write_payload(&self, out: &mut [u8]) {
+        let payload = &self.content.payload;
+        match &self.patch {
+            Some(patch) => {
+                let head = patch.bytes();
+                out[..head.len()].copy_from_slice(head);
+                let tail = payload.get(patch.lens().0..).unwrap_or_default();
+                out[head.len()..].copy_from_slice(tail);
+            }
+            None => out.copy_from_slice(payload),
+        }
+    }
+}
+
+/// Where a flush writes to, and when.
+pub(crate) struct Outlet<'a, S> {
+    pub(crate) now: Instant,
+    pub(crate) wall: SystemTime,
+    pub(crate) path: Path,
+    pub(crate) sink: &'a mut S,
+    /// Room for one header.
+    pub(crate) header: &'a mut Vec<u8>,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) repaired: u64,
+}
+
+/// What a flush left behind.
+#[derive(Default)]
+pub(crate) struct Flushed {
+    /// When to flush again.
+    pub(crate) next: Option<Instant>,
+    /// Streams whose queue was dropped: they need a key frame.
+    pub(crate) broken: Vec<usize>,
+}
+
+impl Egress {
+    /// An egress that has no keys yet. `cname` names our clock (RFC 3550 section 6.5.1).
+    pub(crate) fn new(cname: String, now: Instant) -> Self {
+        Self {
+            streams: Slab::new(),
+            by_ssrc: FxHashMap::default(),
+            seals: None,
+            audio: VecDeque::new(),
+            video: VecDeque::new(),
+            repairs: VecDeque::new(),
+            pacer: Pacer::default(),
+            governed: false,
+            estimator: Estimator::new(Limits::default()),
+            probe: None,
+            transport_cc: 0,
+            repair_budget: REPAIR_START,
+            cname,
+            report_at: None,
+            epoch: now,
+            dropped: 0,
+        }
+    }
+
+    pub(crate) fn cname(&self) -> &str {
+        &self.cname
+    }
+
+    /// The handshake has ended. Keys are taken once: a second pair would start its indices anew.
+    pub(crate) fn set_keys(&mut self, agreement: &Agreement) {
+        let keys = Keys::from_dtls(agreement.profile, &agreement.material, agreement.side);
+        if let (None, Some((ours, theirs))) = (&self.seals, keys) {
+            self.seals = Some((Sealer::new(&ours), Opener::new(&theirs)));
+        }
+    }
+
+    /// Takes a stream in; returns its place.
+    pub(crate) fn add(&mut self, stream: OutStream) -> usize {
+        let ssrc = stream.ssrc;
+        let rtx = stream.repair.as_ref().map(|repair| repair.ssrc);
+        let place = self.streams.insert(stream);
+        self.by_ssrc.insert(ssrc, place);
+        if let Some(rtx) = rtx {
+            self.by_ssrc.insert(rtx, place);
+        }
+        place
+    }
+
+    /// Lets go of a stream and of what waits for it.
+    pub(crate) fn remove(&mut self, place: usize) {
+        if self.streams.try_remove(place).is_some() {
+            self.by_ssrc.retain(|_, other| *other != place);
+            self.audio.retain(|queued| queued.stream != place);
+            self.video.retain(|queued| queued.stream != place);
+            self.repairs.retain(|(other, _)| *other != place);
+        }
+    }
+
+    /// What would be sent if the line could carry it, and what is to be sent, bit/s. Without it
+    /// nothing is paced or probed: the estimate is only watched.
+    #[allow(dead_code)] // for the allocator
+    pub(crate) fn set_demand(&mut self, wanted: u64, sending: u64) {
+        self.governed = true;
+        self.estimator.set_demand(wanted, sending);
+        self.pace();
+    }
+
+    /// Takes over the estimator's pacing rate.
+    fn pace(&mut self) {
+        if self.governed {
+            self.pacer.set_rate(self.estimator.pacing_rate());
+        }
+    }
+
+    /// A stream has lost its subscriber and waits for the next.
+    pub(crate) fn forget(&mut self, stream: Option<usize>) {
+        if let Some(stream) = stream.and_then(|place| self.streams.get_mut(place)) {
+            stream.history.clear();
+        }
+    }
+
+    /// A packet for the next flush. `newest` is its place on the media clock.
+    pub(crate) fn queue(&mut self, mut packet: Queued, newest: Newest) {
+        let Some(stream) = self.streams.get_mut(packet.stream) else {
+            return;
+        };
+        stream.note(newest);
+        let kind = stream.kind;
+        packet.since = self.millis(newest.arrival);
+        let queue = match kind {
+            TrackKind::Audio => &mut self.audio,
+            TrackKind::Video => &mut self.video,
+        };
+        if queue.len() < MAX_QUEUE {
+            queue.push_back(packet);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Sends what is due.
+    pub(crate) fn flush<S: Sink>(&mut self, out: &mut Outlet<'_, S>) -> Flushed {
+        let mut flushed = Flushed::default();
+        let Some((mut sealer, opener)) = self.seals.take() else {
+            self.forget_queues();
+            return flushed;
+        };
+        while let Some(packet) = self.audio.pop_front() {
+            self.send(&mut sealer, packet, out);
+        }
+        while let Some((stream, sequence)) = self.repairs.pop_front() {
+            self.repair(&mut sealer, stream, sequence, out);
+        }
+        self.drop_stale(out.now, &mut flushed);
+        while !self.video.is_empty() && self.pacer.allows(out.now) {
+            if let Some(packet) = self.video.pop_front() {
+                self.send(&mut sealer, packet, out);
+            }
+        }
+        let probing = match self.governed {
+            true => self.advance_probe(&mut sealer, out),
+            false => None,
+        };
+        if self.report_at.is_none_or(|at| at <= out.now) {
+            self.report(&mut sealer, out);
+        }
+        let paced = (!self.video.is_empty()).then(|| self.pacer.next(out.now));
+        let watching = self.estimator.next_timeout();
+        flushed.next = [probing, paced, watching].into_iter().flatten().min();
+        self.seals = Some((sealer, opener));
+        flushed
+    }
+
+    /// The round trip to the peer as its reports say.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.streams.iter().find_map(|(_, stream)| stream.heard.rtt)
+    }
+
+    /// Time has come to the moment that a flush named.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.estimator.on_timeout(now);
+        self.pace();
+    }
+
+    fn forget_queues(&mut self) {
+        self.dropped += (self.audio.len() + self.video.len()) as u64;
+        self.audio.clear();
+        self.video.clear();
+        self.repairs.clear();
+    }
+
+    /// A picture that waited this long is of no use: the line does not carry the stream.
+    fn drop_stale(&mut self, now: Instant, flushed: &mut Flushed) {
+        let now = self.millis(now);
+        while let Some(oldest) = self.video.front()
+            && now.wrapping_sub(oldest.since) > PATIENCE
+        {
+            let stream = oldest.stream;
+            let before = self.video.len();
+            self.video.retain(|queued| queued.stream != stream);
+            self.dropped += (before - self.video.len()) as u64;
+            flushed.broken.push(stream);
+        }
+    }
+
+    fn send<S: Sink>(&mut self, sealer: &mut Sealer, packet: Queued, out: &mut Outlet<'_, S>) {
+        let stream = &mut self.streams[packet.stream];
+        let fixed = Fixed {
+            payload_type: packet.payload_type,
+            marker: packet.marker,
+            padding: false,
+            sequence: packet.sequence as u16,
+            timestamp: packet.timestamp,
+            ssrc: stream.ssrc,
+        };
+        let values = Values {
+            mid: (!stream.known).then_some(&*stream.mid),
+            transport_cc: self.transport_cc as u16,
+            send_time: ntp::send_time(out.wall),
+            carried: Some(&packet.content.carried),
+            frame_number: packet.frame_number,
+        };
+        header::write(out.header, &fixed, &stream.ids, &values);
+        let payload = packet.payload_len();
+        let write = |room: &mut [u8]| packet.write_payload(room);
+        let Some(len) = out.seal(sealer, payload, packet.sequence, write) else {
+            self.dropped += 1;
+            return;
+        };
+        stream.packets = stream.packets.wrapping_add(1);
+        stream.octets = stream.octets.wrapping_add(payload as u32);
+        stream.fresh = true;
+        let counted = stream.ids.transport_cc != 0;
+        if stream.repair.is_some() {
+            let at = out.now.saturating_duration_since(self.epoch).as_millis() as u32;
+            stream.history.push(packet, at);
+        }
+        self.repair_budget = (self.repair_budget + len / REPAIR_SHARE).min(REPAIR_MOST);
+        self.account(out.now, len, counted);
+    }
+
+    /// Answers a request for a packet, unless it was answered just now or there is no budget.
+    fn repair<S: Sink>(
+        &mut self,
+        sealer: &mut Sealer,
+        place: usize,
+        sequence: u16,
+        out: &mut Outlet<'_, S>,
+    ) {
+        let now = self.millis(out.now);
+        let Some(stream) = self.streams.get_mut(place) else {
+            return;
+        };
+        let round_trip = stream.heard.rtt.map_or(AGAIN, |rtt| rtt.as_millis() as u32);
+        let Some(sent) = stream.history.find(sequence) else {
+            return;
+        };
+        let is_early = sent
+            .again
+            .is_some_and(|at| now.wrapping_sub(at) < round_trip.min(AGAIN));
+        let len = sent.packet.payload_len();
+        if is_early || len > self.repair_budget {
+            return;
+        }
+        sent.again = Some(now);
+        if self.send_again(sealer, place, sequence, out) {
+            self.repair_budget -= len;
+            self.streams[place].heard.retransmitted += 1;
+            out.repaired += 1;
+        }
+    }
+
+    /// Sends a packet again, on its repair stream (RFC 4588), if it is still known.
+    fn send_again<S: Sink>(
+        &mut self,
+        sealer: &mut Sealer,
+        place: usize,
+        sequence: u16,
+        out: &mut Outlet<'_, S>,
+    ) -> bool {
+        let stream = &mut self.streams[place];
+        let (Some(sent), Some(repair)) = (stream.history.find(sequence), &mut stream.repair) else {
+            return false;
+        };
+        let packet = &sent.packet;
+        let Some(payload_type) = repair.payload_type(packet.payload_type) else {
+            return false;
+        };
+        let fixed = Fixed {
+            payload_type,
+            marker: packet.marker,
+            padding: false,
+            sequence: repair.next as u16,
+            timestamp: packet.timestamp,
+            ssrc: repair.ssrc,
+        };
+        let values = Values {
+            mid: Some(&stream.mid),
+            transport_cc: self.transport_cc as u16,
+            send_time: ntp::send_time(out.wall),
+            carried: Some(&packet.content.carried),
+            frame_number: packet.frame_number,
+        };
+        header::write(out.header, &fixed, &stream.ids, &values);
+        let payload = ORIGINAL + packet.payload_len();
+        let write = |room: &mut [u8]| {
+            room[..ORIGINAL].copy_from_slice(&(packet.sequence as u16).to_be_bytes());
+            packet.write_payload(&mut room[ORIGINAL..]);
+        };
+        let Some(len) = out.seal(sealer, payload, repair.next, write) else {
+            return false;
+        };
+        repair.next += 1;
+        repair.packets = repair.packets.wrapping_add(1);
+        repair.octets = repair.octets.wrapping_add(payload as u32);
+        let counted = stream.ids.transport_cc != 0;
+        self.account(out.now, len, counted);
+        true
+    }
+
+    /// A datagram has left; `counted` when it carried a transport-wide number.
+    fn account(&mut self, now: Instant, len: usize, counted: bool) {
+        self.pacer.sent(now, len);
+        if counted {
+            self.estimator.on_sent(Sent {
+                sequence: self.transport_cc,
+                at: now,
+                bytes: (len + WIRE) as u32,
+                probe: self.probe.as_ref().map(Cluster::id),
+            });
+            self.transport_cc += 1;
+        }
+        if let Some(probe) = &mut self.probe {
+            probe.note(len + WIRE);
+        }
+    }
+
+    /// The session's own clock: ms, wrapping after 49 days.
+    fn millis(&self, now: Instant) -> u32 {
+        now.saturating_duration_since(self.epoch).as_millis() as u32
+    }
+}
+
+impl<S: Sink> Outlet<'_, S> {
+    /// Seals header and payload in the sink's room and commits them. Returns the datagram's length;
+    /// None when the packet must not leave.
+    fn seal(
+        &mut self,
+        sealer: &mut Sealer,
+        payload: usize,
+        sequence: u64,
+        write: impl FnOnce(&mut [u8]),
+    ) -> Option<usize> {
+        let header = self.header.len();
+        let len = header + payload + sealer.profile().rtp_overhead();
+        let room = self.sink.lend(&self.path, len);
+        room[..header].copy_from_slice(self.header);
+        write(&mut room[header..header + payload]);
+        sealer.seal_rtp(header, payload, room, sequence).ok()?;
+        self.committed(len);
+        Some(len)
+    }
+
+    fn committed(&mut self, len: usize) {
+        self.sink.commit();
+        self.packets += 1;
+        self.bytes += len as u64;
+    }
+}
+
+/// Longest that a picture waits for the line, ms.
+const PATIENCE: u32 = 500;
+/// Packets that wait in one queue of one session: a second and a half of 20 Mbit/s.
+const MAX_QUEUE: usize = 3_000;
+/// Repairs may take one part in so many of what is sent.
+const REPAIR_SHARE: usize = 5;
+/// Repair budget at the start, and what gathers at most, bytes: a lost key frame.
+const REPAIR_START: usize = 64 * 1024;
+const REPAIR_MOST: usize = 256 * 1024;
+/// The same packet is not sent again within this time, ms, or a round trip if that is shorter.
+const AGAIN: u32 = 100;
+/// Bytes of IP (version 6) and UDP headers.
+const WIRE: usize = 48;
+/// Bytes of the original sequence number before a retransmitted payload (RFC 4588 section 4).
+const ORIGINAL: usize = 2;
+/// Sequence numbers that wait to be sent again.
+const MAX_REPAIRS: usize = 1_024;
+/// How often sender reports go out.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);

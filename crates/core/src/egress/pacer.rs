@@ -1,0 +1,45 @@
+//! The pace at which video leaves.
+//!
+//! A line that carries the media sees no pacing: a frame's burst leaves at once. Only what exceeds
+//! [`BURST`] at the pacing rate waits, and leaves in steps of [`STEP`], so that a wait costs few
+//! wake-ups. Audio and repairs are counted and never wait.
+
+use std::time::{Duration, Instant};
+
+/// A leaky bucket, written as the moment at which it is empty.
+#[derive(Default)]
+pub(crate) struct Pacer {
+    /// bit/s; 0 is no limit.
+    rate: u64,
+    empty: Option<Instant>,
+}
+
+impl Pacer {
+    pub(crate) const fn set_rate(&mut self, rate: u64) {
+        self.rate = rate;
+    }
+
+    /// Whether more may leave now.
+    pub(crate) fn allows(&self, now: Instant) -> bool {
+        self.rate == 0 || self.empty.is_none_or(|empty| empty <= now + BURST)
+    }
+
+    /// Bytes have left.
+    pub(crate) fn sent(&mut self, now: Instant, bytes: usize) {
+        if let Some(micros) = (bytes as u64 * 8_000_000).checked_div(self.rate) {
+            let from = self.empty.map_or(now, |empty| empty.max(now));
+            self.empty = Some(from + Duration::from_micros(micros));
+        }
+    }
+
+    /// When it is worth trying again.
+    pub(crate) fn next(&self, now: Instant) -> Instant {
+        let allowed = self.empty.and_then(|empty| empty.checked_sub(BURST));
+        allowed.map_or(now, |at| at.max(now)) + STEP
+    }
+}
+
+/// What may leave in one go: more than a frame at any rate that fits the line.
+const BURST: Duration = Duration::from_millis(40);
+/// How much gathers before the next step.
+const STEP: Duration = Duration::from_millis(5);

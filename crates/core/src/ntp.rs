@@ -1,0 +1,30 @@
+//! The wall clock as RTP and RTCP write it.
+
+use std::time::{Duration, SystemTime};
+
+/// 32.32 fixed-point seconds since 1900 (RFC 3550 section 4).
+pub(crate) fn ntp(wall: SystemTime) -> u64 {
+    let unix = since_epoch(wall);
+    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+    (unix.as_secs().wrapping_add(UNIX_IN_NTP) << 32) | fraction
+}
+
+/// The middle 32 bits, 16.16 seconds, in which reports count delays (RFC 3550 section 6.4.1).
+pub(crate) fn middle(wall: SystemTime) -> u32 {
+    (ntp(wall) >> 16) as u32
+}
+
+/// 6.18 fixed-point seconds of abs-send-time.
+pub(crate) fn send_time(wall: SystemTime) -> u32 {
+    let unix = since_epoch(wall);
+    let fraction = (u64::from(unix.subsec_nanos()) << 18) / 1_000_000_000;
+    (((unix.as_secs() << 18) | fraction) & 0x00ff_ffff) as u32
+}
+
+fn since_epoch(wall: SystemTime) -> Duration {
+    wall.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+}
+
+/// Seconds from 1900 to 1970.
+const UNIX_IN_NTP: u64 = 2_208_988_800;
