@@ -333,7 +333,7 @@ fn storms(room: &Room, mallory: usize, frame: u16) -> Vec<Vec<u8>> {
         packet(&|writer| {
             writer
                 .remb(FORGED, u64::from(frame % 2) * u64::MAX, &[ssrc])
-                .expect("room")
+                .expect("room");
         }),
     ]
 }
