@@ -11,11 +11,12 @@ use str0m::media::{Frequency, Rid};
 use str0m::rtp::RtpHeader;
 
 use crate::codec::Format;
+use crate::egress::{Content, History, Queued};
 use crate::layer::{Layer, LayerReason, Preferences};
 use crate::layers::{Admission, Arrival, Encodings, Selector};
 use crate::packet::{Packet, Rtp};
 use crate::rewrite::{Numbers, PlainVp9, Rewriter};
-use crate::shared::Payload;
+use crate::shared::{Payload, Shared};
 use crate::srtp::{Keys, Profile, Sealer};
 
 /// Payload and dependency descriptor of one packet after another, read, judged and rewritten for a
@@ -120,6 +121,61 @@ pub fn switches(now: Instant, data: &[u8]) -> usize {
         camera.step(pair[0], pair[1]);
     }
     camera.end()
+}
+
+/// The history of one outgoing stream under any order of sending, asking and waiting. A packet that
+/// is found is the one that was asked for, and one that was sent within the last second is found.
+pub fn history(data: &[u8]) {
+    let (mut history, mut now, mut next) = (History::default(), 0_u32, 65_000_u64);
+    let mut sent: Vec<(u64, u32)> = Vec::new();
+    let content = Shared::new(Content::empty());
+    for pair in data.chunks_exact(2) {
+        let (how, more) = (pair[0], u64::from(pair[1]));
+        match how & 3 {
+            // In order, with gaps that late packets fill.
+            0 => {
+                next += if how & 4 == 0 { 1 } else { 1 + more };
+                history.push(queued(&content, next), now);
+                sent.push((next, now));
+            }
+            1 => {
+                let late = next.saturating_sub(more);
+                if sent.iter().all(|(sequence, _)| *sequence != late) {
+                    history.push(queued(&content, late), now);
+                    sent.push((late, now));
+                }
+            }
+            2 => now += more as u32 * if how & 4 == 0 { 1 } else { 20 },
+            _ => {
+                let asked = next.saturating_sub(more * 9);
+                let found = history.find(asked as u16);
+                if let Some(found) = &found {
+                    assert_eq!(found.packet.sequence as u16, asked as u16);
+                }
+                // Only the newest thousand are kept, so the oldest of them may be gone.
+                let recent = sent.iter().rev().take(1_000);
+                let known = recent
+                    .filter(|(sequence, at)| *sequence == asked && now - at <= 1_000)
+                    .count();
+                assert!(known == 0 || found.is_some(), "{asked} is forgotten");
+            }
+        }
+        let _ = history.newest(usize::from(how));
+    }
+}
+
+fn queued(content: &Shared<Content>, sequence: u64) -> Queued {
+    Queued {
+        content: Shared::clone(content),
+        stream: 0,
+        sequence,
+        timestamp: 0,
+        payload_type: 96,
+        marker: false,
+        patch: None,
+        frame_number: None,
+        since: 0,
+    }
 }
 
 /// The publisher of [`switches`], its subscriber, and what the subscriber has got.

@@ -11,7 +11,7 @@ use headwater_core::command::{Command, StatsTarget};
 use headwater_core::event::{Event, Reply, StatValue};
 use headwater_core::ids::{ObjectId, TransportId};
 use headwater_core::rtcp::Writer;
-use headwater_sim::World;
+use headwater_sim::{SERVER, World};
 use str0m::channel::ChannelConfig;
 use str0m::media::MediaKind;
 
@@ -131,6 +131,52 @@ fn replayed_media_is_not_forwarded() {
     assert_eq!(room.world.peers[bob].received.len(), received);
     room.frames(20);
     assert_continuous(&video(&room.world.peers[bob].received));
+}
+
+/// T5: a subscriber's feedback is recorded on the way and sent again, ten times over, under the
+/// right address: nothing is asked for twice or repeated twice.
+#[test]
+fn replayed_feedback_does_nothing() {
+    let mut room = Room::new(203);
+    let (bob, transport, _) = room.world.subscribe(room.router, &[room.camera.1]);
+    room.frames(20);
+    let address = room.world.peers[bob].address;
+    room.world.network.wiretap = Some(Vec::new());
+    let ssrc = room.world.peers[bob].received[0].ssrc;
+    let last = room.world.peers[bob]
+        .received
+        .last()
+        .expect("media")
+        .sequence as u16;
+    for _ in 0..5 {
+        let mut bytes = [0; 64];
+        let mut writer = Writer::new(&mut bytes);
+        writer.pli(FORGED, ssrc).expect("room");
+        writer.nack(FORGED, ssrc, &[last]).expect("room");
+        let len = writer.len();
+        let datagram = room.world.peers[bob].forge_rtcp(&bytes[..len]);
+        let now = room.world.now;
+        room.world.network.send(now, address, SERVER, datagram);
+        room.frames(20);
+    }
+    room.world.run(Duration::from_secs(2));
+    let recorded = room.world.network.wiretap.take().expect("it was set");
+    let before = room.world.counter("plis_received");
+    assert!(before >= 5, "the requests have arrived: {before}");
+    let of_bob = |entry: &&(SocketAddr, Vec<u8>)| entry.0 == address && is_rtcp(&entry.1);
+    let out = packets_out(&mut room.world, transport);
+    for _ in 0..10 {
+        for (from, datagram) in recorded.iter().filter(of_bob) {
+            room.world.inject(*from, datagram);
+        }
+    }
+    room.world.run(Duration::from_millis(100));
+    assert_eq!(room.world.counter("plis_received"), before);
+    let answers = packets_out(&mut room.world, transport) - out;
+    assert!(
+        answers < 5,
+        "{answers} datagrams in a tenth of a second without media"
+    );
 }
 
 /// T6: nothing that a spoofed sender can write is answered, also with a ufrag that exists.

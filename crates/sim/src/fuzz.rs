@@ -24,7 +24,7 @@ use crate::{Peer, World};
 
 mod wire;
 
-pub use wire::{descriptors, rtcp, srtp, switches};
+pub use wire::{descriptors, history, rtcp, srtp, switches};
 
 /// Datagrams at the demultiplexer and at a connected publisher, each prefixed with one length byte
 /// (times 8) and one byte whose low bit says: from the peer's verified address or from a stranger's.

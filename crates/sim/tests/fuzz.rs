@@ -12,7 +12,7 @@ use headwater_sim::fuzz;
 /// Its name, which is its corpus's too, and what takes its inputs.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 9] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
@@ -21,6 +21,7 @@ const TARGETS: [Target; 8] = [
     ("srtp", fuzz::srtp),
     ("descriptors", fuzz::descriptors),
     ("switches", fuzz::switches),
+    ("history", fuzz::history),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

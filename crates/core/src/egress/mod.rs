@@ -45,6 +45,7 @@ use probe::Cluster;
 
 pub(crate) use content::{Carried, Content};
 pub(crate) use feedback::Asked;
+pub(crate) use history::History;
 pub(crate) use stream::{Heard, Newest, OutStream, Sources};
 
 /// All that one subscribe transport sends.

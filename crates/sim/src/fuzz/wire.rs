@@ -56,6 +56,11 @@ pub fn switches(data: &[u8]) {
     let _ = headwater_core::fuzzing::switches(Instant::now(), data);
 }
 
+/// What a stream remembers to send again; see [`headwater_core::fuzzing`].
+pub fn history(data: &[u8]) {
+    headwater_core::fuzzing::history(data);
+}
+
 /// A message as numbers.
 fn describe(message: Message<'_>) -> Vec<i64> {
     let words = |fixed: &[u64], rest: &mut dyn Iterator<Item = u64>| {
