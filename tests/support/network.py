@@ -16,12 +16,14 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-__all__ = ["ADDRESS", "NetworkUnavailable", "own_network"]
+__all__ = ["ADDRESS", "NetworkUnavailable", "own_network", "silent_udp"]
 
 ADDRESS = "10.99.0.1"
 """Address of the interface inside the namespace."""
 
 _CLONE_NEWNET = 0x40000000
+_inside: list[str] = []
+"""The address, while this process is in a namespace of its own."""
 
 
 class NetworkUnavailable(RuntimeError):
@@ -50,10 +52,38 @@ def own_network() -> Iterator[str]:
                 _ip(f"link set {device} up")
             # Firefox asks for the route to a public address to find the interface it may show.
             _ip("route add default via 10.99.0.254 dev hw0")
+            _inside.append(ADDRESS)
             yield ADDRESS
         finally:
+            _inside.clear()
             if libc.setns(home.fileno(), _CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "cannot return to the host's network namespace")
+
+
+@contextlib.contextmanager
+def silent_udp(port: int) -> Iterator[None]:
+    """Lose every datagram from and to a port of this namespace, as a firewall that drops does.
+
+    They are routed out of an interface behind which nobody is; TCP goes on.
+
+    Raises:
+        NetworkUnavailable: This is not a namespace of ours: the host's routes are left alone.
+    """
+    if not _inside:
+        raise NetworkUnavailable("only a network namespace of the tests may lose datagrams")
+    _ip("neigh replace 10.99.0.254 lladdr 02:00:00:00:00:fe dev hw0 nud permanent")
+    _ip("route replace default via 10.99.0.254 dev hw0 table 77")
+    _ip("rule add pref 100 lookup local")
+    _ip("rule del pref 0")
+    try:
+        for pref, side in ((10, "dport"), (11, "sport")):
+            _ip(f"rule add pref {pref} ipproto udp {side} {port} lookup 77")
+        yield
+    finally:
+        for pref in (10, 11):
+            _ip(f"rule del pref {pref}")
+        _ip("rule add pref 0 lookup local")
+        _ip("rule del pref 100")
 
 
 def _ip(arguments: str) -> None:

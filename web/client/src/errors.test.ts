@@ -58,6 +58,8 @@ describe("serverError", () => {
     [404, "not_found", "", "meeting_not_found"],
     [404, "meeting_not_found", "", "meeting_not_found"],
     [503, "limit_reached", "", "server_full"],
+    [503, "limit_reached", "this room is full", "room_full"],
+    [503, "overloaded", "egress", "server_busy"],
     [429, "", "", "server_full"],
     [400, "unsupported_codec", "", "unsupported_codec"],
     [400, "invalid_sdp", "", "request_refused"],

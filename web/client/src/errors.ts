@@ -95,6 +95,8 @@ export function serverError(problem: Problem): ServerError {
 }
 
 function problemCode({ code = "", status, detail = "" }: Problem): ErrorCode {
+  if (code === "overloaded") return "server_busy";
+  if (code === "room_full" || (code === "limit_reached" && /room is full/.test(detail))) return "room_full";
   if (code === "token_expired" || (status === 401 && /expired/i.test(detail))) return "token_expired";
   if (code === "limit_reached" || code === "server_full" || status === 503 || status === 429) return "server_full";
   if (code === "meeting_not_found" || (code === "not_found" && status === 404)) return "meeting_not_found";
@@ -188,6 +190,12 @@ const texts = {
     "This browser cannot make calls.",
     "Use a current Chrome, Edge, Firefox or Safari.",
     false,
+  ],
+  room_full: ["This meeting is full.", "Ask the host to make room, or wait until somebody leaves.", true],
+  server_busy: [
+    "This server has as much to do as it can do well.",
+    "Wait a minute, then try again: who is in a meeting already keeps it.",
+    true,
   ],
   server_full: ["This server is full at the moment.", "Wait a minute, then try again.", true],
   meeting_not_found: [

@@ -92,14 +92,15 @@ export class Call {
 
   /** Publishes what the device check left on. */
   async start(): Promise<void> {
-    await this.#work(async () => {
+    const sound = this.#work(async () => {
       const { microphone } = this.media;
       if (microphone) await this.#send("microphone", microphone, this.media.muted);
     });
-    await this.#work(async () => {
+    const picture = this.#work(async () => {
       const { camera } = this.media;
       if (camera) await this.#send("camera", camera);
     });
+    await Promise.all([sound, picture]);
   }
 
   async toggleMute(): Promise<void> {
