@@ -98,6 +98,16 @@ async function calls(browsers, slides) {
     await both(seen, "call-stats");
     await seen.keyboard.press("i");
   }
+  if (wanted("why")) {
+    await seen.bringToFront();
+    await seen.locator('[data-self="false"]').hover();
+    await seen.locator(byId("tile-menu-open")).click();
+    await shoot(seen, "why-menu-1280");
+    await seen.locator(byId("why")).click();
+    await pause(20_000); // a graph of some length
+    await both(seen, "why");
+    await seen.locator(byId("panel-close")).click();
+  }
   if (wanted("share")) {
     await second.bringToFront();
     await second.locator(byId("share")).click();
@@ -163,7 +173,7 @@ try {
   if (wanted("error")) await errorPages();
   browsers.push(await openBrowser({ camera: cameras.mira }));
   if (wanted("device-check")) await checkPages(browsers[0]);
-  if (["call-1", "call-2", "call-3", "share", "left"].some(wanted)) {
+  if (["call-1", "call-2", "call-3", "why", "share", "left"].some(wanted)) {
     browsers.push(await openBrowser({ camera: cameras.jonas }), await openBrowser({ camera: cameras.amara }));
     await calls(browsers, slide);
   }
