@@ -53,7 +53,7 @@ impl Call {
     fn seconds(&mut self, seconds: u32) -> Vec<Told> {
         for _ in 0..seconds * 25 {
             for (rid, size, width) in LAYERS {
-                let (now, key) = (self.world.now, self.frame % 25 == 0);
+                let (now, key) = (self.world.now, self.frame.is_multiple_of(25));
                 self.world.peers[self.alice].send_layer(now, self.mid, rid, key, size, width);
             }
             self.frame += 1;

@@ -22,8 +22,10 @@ use crate::Link;
 use crate::descriptor;
 use crate::{Peer, World};
 
+mod feedback;
 mod wire;
 
+pub use feedback::feedback;
 pub use wire::{descriptors, history, rtcp, srtp, switches};
 
 /// Datagrams at the demultiplexer and at a connected publisher, each prefixed with one length byte

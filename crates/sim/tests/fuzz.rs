@@ -12,7 +12,7 @@ use headwater_sim::fuzz;
 /// Its name, which is its corpus's too, and what takes its inputs.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 10] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
@@ -22,6 +22,7 @@ const TARGETS: [Target; 9] = [
     ("descriptors", fuzz::descriptors),
     ("switches", fuzz::switches),
     ("history", fuzz::history),
+    ("feedback", fuzz::feedback),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
