@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         Event,
         EventsLost,
         EventStream,
+        LayerChanged,
         NegotiationNeeded,
         ObjectClosed,
         PauseChanged,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         TrackRemoved,
         TransportClosed,
     )
+    from headwater.media.layer import Layer
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.publisher import Publisher
     from headwater.media.recording_track import RecordingTrack
@@ -84,11 +86,12 @@ __all__ = [
     "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher", "DataPublisherAdded",
     "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
     "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
-    "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded", "NegotiationTimeout", "NoOffer",
-    "NotFound", "ObjectClosed", "PauseChanged", "PortInUse", "PublishTransport", "Publisher",
-    "PublisherActive", "PublisherAdded", "PublisherClosed", "PublisherNotFound", "RecordingTrack",
-    "RecordingTrackClosed", "RecordingTransport", "RemoteError", "ResourceError", "Router",
-    "RouterClosed", "SubscribeTransport", "Subscriber", "SubscriberClosed", "TrackAdded", "TrackNotFound",
+    "Layer", "LayerChanged", "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded",
+    "NegotiationTimeout", "NoOffer", "NotFound", "ObjectClosed", "PauseChanged", "PortInUse",
+    "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
+    "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
+    "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber",
+    "SubscriberClosed", "TrackAdded", "TrackNotFound",
     "TrackRemoved", "TransportClosed", "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed",
     "WrongTransport",
 ]
@@ -107,10 +110,11 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.events": (
         "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
         "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
-        "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive", "PublisherAdded",
-        "PublisherClosed", "RecordingTrackClosed", "RouterClosed", "SubscriberClosed", "TrackAdded",
-        "TrackRemoved", "TransportClosed",
+        "LayerChanged", "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive",
+        "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed", "SubscriberClosed",
+        "TrackAdded", "TrackRemoved", "TransportClosed",
     ),
+    "headwater.media.layer": ("Layer",),
     "headwater.media.publish_transport": ("PublishTransport",),
     "headwater.media.publisher": ("Publisher",),
     "headwater.media.recording_track": ("RecordingTrack",),

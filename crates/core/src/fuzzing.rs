@@ -71,6 +71,7 @@ impl Stream {
     ) {
         let arrival = Arrival {
             ssrc: 1,
+            sequence,
             rid: None,
             codec: self.codec,
             payload,
@@ -316,6 +317,7 @@ impl Camera {
         let ssrc = 100 + u32::from(frame.encoding);
         let arrival = Arrival {
             ssrc,
+            sequence: frame.sequence,
             rid: Some(Rid::from(RIDS[usize::from(frame.encoding)])),
             codec: Codec::Vp8,
             payload: &frame.payload,

@@ -148,6 +148,7 @@ impl Publisher {
         let descriptor = values.get::<DependencyDescriptor>();
         let (encoding, facts): (u8, Facts) = self.encodings.handle_packet(Arrival {
             ssrc: *rtp.header.ssrc,
+            sequence: *rtp.seq_no,
             rid,
             codec: format.spec.codec,
             payload: &rtp.payload,

@@ -17,6 +17,7 @@ __all__ = [
     "DataChannelOpened",
     "DataMessage",
     "Failed",
+    "LayerChanged",
     "NegotiationNeeded",
     "OfferReply",
     "Paused",
@@ -165,6 +166,23 @@ class Paused:
     paused: Final[bool]
 
 @final
+class LayerChanged:
+    __match_args__: ClassVar[
+        tuple[
+            Literal["subscriber"],
+            Literal["before"],
+            Literal["after"],
+            Literal["reason"],
+            Literal["estimate"],
+        ]
+    ]
+    subscriber: Final[int]
+    before: Final[tuple[int, int] | None]  # (spatial, temporal)
+    after: Final[tuple[int, int] | None]
+    reason: Final[Literal["start", "requested", "bandwidth", "publisher", "overload", "paused"]]
+    estimate: Final[int | None]  # bit/s
+
+@final
 class DataChannelOpened:
     __match_args__: ClassVar[
         tuple[
@@ -196,6 +214,7 @@ _Event: TypeAlias = (
     | NegotiationNeeded
     | PublisherActive
     | Paused
+    | LayerChanged
     | DataChannelOpened
     | DataMessage
 )
@@ -290,6 +309,23 @@ class Worker:
     def subscribe(self, transport: int, items: Sequence[tuple[int, int]]) -> int: ...
     def attach(self, transport: int, subscriber: int, publisher: int) -> int: ...
     def set_subscriber_paused(self, subscriber: int, paused: bool) -> int: ...
+    def set_preferences(
+        self,
+        subscriber: int,
+        *,
+        spatial: int | None,
+        temporal: int | None,
+        min_spatial: int | None,
+        min_temporal: int | None,
+        max_spatial: int | None,
+        max_temporal: int | None,
+        width: int | None,
+        height: int | None,
+        max_fps: int | None,
+        priority: int,
+        content: str | None,
+    ) -> int: ...
+    def set_publisher_content(self, publisher: int, content: str) -> int: ...
     def close_subscriber(self, subscriber: int) -> int: ...
     def publish_data(self, transport: int, data_publisher: int, label: str) -> int: ...
     def subscribe_data(self, transport: int, data_subscriber: int, data_publisher: int) -> int: ...

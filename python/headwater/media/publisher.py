@@ -15,6 +15,7 @@ from headwater.media.events import (
     PublisherAdded,
     PublisherClosed,
 )
+from headwater.media.layer import Content
 from headwater.media.object import MediaObject
 from headwater.media.seam import Seam, codec_from_native
 from headwater.media.track import LocalTrack
@@ -125,6 +126,10 @@ class Publisher(MediaObject):
     async def request_key_frame(self) -> None:
         """Ask the client for a key frame; requests are coalesced to one per 500 ms."""
         await self._call(lambda: self._seam.native.request_key_frame(self._handle))
+
+    async def set_content(self, content: Content) -> None:
+        """Say what the picture shows, and with it what to give up first on a narrow line."""
+        await self._call(lambda: self._seam.native.set_publisher_content(self._handle, content))
 
     async def get_stats(self) -> Statistics:
         """Return this publisher's counters.

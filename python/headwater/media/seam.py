@@ -20,17 +20,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headwater.errors import Closed, InvalidState, NotFound, WorkerClosed
-from headwater.ids import PublisherId, TransportId
+from headwater.ids import PublisherId, SubscriberId, TransportId
 from headwater.media.codec import Codec
 from headwater.media.events import (
     ConnectionStateChanged,
     DataChannelOpened,
     DataMessage,
     Event,
+    LayerChanged,
     NegotiationNeeded,
     PauseChanged,
     PublisherActive,
 )
+from headwater.media.layer import Layer
 
 if TYPE_CHECKING:
     from headwater._core import _native
@@ -231,6 +233,11 @@ def _paused(id_: str, event: Any) -> Event:
     return PauseChanged(id_, event.paused)
 
 
+def _layer_changed(id_: str, event: Any) -> Event:
+    before, after = (None if pair is None else Layer(*pair) for pair in (event.before, event.after))
+    return LayerChanged(SubscriberId(id_), before, after, event.reason, event.estimate)
+
+
 def _data_channel_opened(id_: str, event: Any) -> Event:
     return DataChannelOpened(
         TransportId(id_), event.label, event.ordered, event.max_retransmits, event.max_packet_lifetime
@@ -246,6 +253,7 @@ _EVENTS: dict[str, tuple[Kind | None, str, Callable[[str, Any], Event]]] = {
     "NegotiationNeeded": ("transport", "transport", _negotiation_needed),
     "PublisherActive": ("publisher", "publisher", _publisher_active),
     "Paused": (None, "handle", _paused),
+    "LayerChanged": ("subscriber", "subscriber", _layer_changed),
     "DataChannelOpened": ("transport", "transport", _data_channel_opened),
     "DataMessage": ("data_publisher", "data_publisher", _data_message),
 }

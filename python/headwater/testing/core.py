@@ -50,6 +50,7 @@ class _Thing:
     offer_open: bool = False
     tapped: bool = False
     sent: list[str | bytes] = field(default_factory=list)
+    wishes: dict[str, int | str | None] = field(default_factory=dict)
 
 
 class FakeCore:
@@ -125,6 +126,17 @@ class FakeCore:
     def sent(self, data_publisher: MediaObject) -> list[str | bytes]:
         """What the program sent through a data publisher."""
         return self._things[data_publisher._handle].sent
+
+    def wishes(self, subscriber: MediaObject) -> dict[str, int | str]:
+        """The preferences of a subscriber, those that were set."""
+        wishes = self._things[subscriber._handle].wishes
+        return {name: wish for name, wish in wishes.items() if wish is not None}
+
+    def change_layer(
+        self, subscriber: MediaObject, after: tuple[int, int] | None, reason: str = "start"
+    ) -> None:
+        """Another layer passes to a subscriber."""
+        self._emit(values.LayerChanged(subscriber._handle, None, after, reason))
 
     def hold(self) -> None:
         """Keep replies and events back."""
@@ -387,6 +399,12 @@ class FakeCore:
                 self._add("subscriber", subscriber, thing, source=source, mid=mid, media_kind=kind)
                 return values.AttachedReply(mid)
         raise UnsupportedCodec(f"no free slot for {source.media_kind}")
+
+    def _do_set_preferences(self, subscriber: int, **wishes: int | str | None) -> None:
+        self._thing("subscriber", subscriber).wishes = wishes
+
+    def _do_set_publisher_content(self, publisher: int, content: str) -> None:
+        self._thing("publisher", publisher)
 
     def _do_set_subscriber_paused(self, subscriber: int, paused: bool) -> None:
         self._thing("subscriber", subscriber)

@@ -7,7 +7,7 @@ from typing import Any
 
 __all__ = [
     "AnswerReply", "AttachedReply", "Closed", "Codec", "ConnectionStateChanged", "DataChannelOpened",
-    "DataMessage", "Failed", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
+    "DataMessage", "Failed", "LayerChanged", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
     "PublisherActive", "Replied", "StatsReply", "Track",
 ]  # fmt: skip
 
@@ -128,6 +128,17 @@ class Paused:
     kind: str
     handle: int
     paused: bool
+
+
+@dataclass
+class LayerChanged:
+    """Another layer passes to a subscriber."""
+
+    subscriber: int
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+    reason: str
+    estimate: int | None = None
 
 
 @dataclass

@@ -35,6 +35,8 @@ pub(crate) struct Encoding {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     last: Option<Instant>,
+    /// The newest sequence number.
+    newest: u64,
     alive: bool,
     reader: Reader,
     sizes: [Option<(u16, u16)>; SPATIAL],
@@ -68,6 +70,8 @@ pub(crate) struct LayerRate {
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival<'a> {
     pub(crate) ssrc: u32,
+    /// Extended.
+    pub(crate) sequence: u64,
     pub(crate) rid: Option<Rid>,
     pub(crate) codec: Codec,
     pub(crate) payload: &'a [u8],
@@ -103,7 +107,9 @@ impl Encodings {
     pub(crate) fn handle_packet(&mut self, arrival: Arrival<'_>) -> Option<(u8, Facts)> {
         let place = self.place_of(&arrival)?;
         let encoding = &mut self.all[place];
-        let facts = (encoding.reader).read(arrival.codec, arrival.payload, arrival.descriptor);
+        let mut facts = (encoding.reader).read(arrival.codec, arrival.payload, arrival.descriptor);
+        facts.fresh = arrival.sequence >= encoding.newest;
+        encoding.newest = arrival.sequence.max(encoding.newest);
         let changed = encoding.note(&arrival, &facts);
         let now = arrival.now;
         let elapsed = now.saturating_duration_since(*self.window_start.get_or_insert(now));
@@ -352,6 +358,7 @@ impl Encoding {
     fn restart(&mut self, ssrc: u32) {
         self.retired = self.ssrc;
         self.ssrc = Some(ssrc);
+        self.newest = 0;
         self.reader = Reader::default();
         self.cells = Default::default();
     }

@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) layer: Layer,
     /// The frame's number within its encoding, unwrapped. None: frames have no numbers.
     pub(crate) frame: Option<u64>,
+    /// No newer packet of its encoding has come before it.
+    pub(crate) fresh: bool,
     /// Last packet of a frame.
     pub(crate) end: bool,
     /// Belongs to a frame of the lowest spatial layer that needs nothing before it.
@@ -78,6 +80,7 @@ impl Reader {
         *facts = Facts {
             layer: described.layer,
             frame: Some(self.numbers.unwrap(described.number, 16)),
+            fresh: facts.fresh,
             end: described.end,
             key: described.layer.spatial == 0 && described.references.as_slice().is_empty(),
             references: Some(described.references),

@@ -19,8 +19,8 @@ use crate::layer::Layer;
 pub(crate) struct Filter {
     goal: Layer,
     current: Layer,
-    /// Spatial layer that passed before the last change, and the first frame after it.
-    before: (u8, u64),
+    /// What passed before each of the last changes, and the first frame after it; newest first.
+    past: [(Layer, u64); PAST],
     /// RTP timestamp of the newest picture, and whether it is a key picture.
     picture: Option<(u32, bool)>,
     frames: Frames,
@@ -47,7 +47,7 @@ impl Filter {
         Self {
             goal,
             current: goal,
-            before: (goal.spatial, 0),
+            past: [(goal, 0); PAST],
             picture: None,
             frames: Frames::default(),
             waiting: false,
@@ -104,27 +104,28 @@ impl Filter {
     }
 
     fn verdict(&self, facts: &Facts, frame: u64, passes: bool) -> Verdict {
-        let (before, changed) = self.before;
-        let top = if frame < changed {
-            before
-        } else {
-            self.current.spatial
-        };
         if passes {
-            let last = facts.end && facts.layer.spatial == top;
+            let last = facts.end && facts.layer.spatial == self.at(frame).spatial;
             Verdict::Pass { last }
         } else {
             Verdict::Hold
         }
     }
 
+    /// What passed when this frame was due.
+    fn at(&self, frame: u64) -> Layer {
+        let changes = self.past.iter().take_while(|(_, first)| frame < *first);
+        changes.last().map_or(self.current, |(before, _)| *before)
+    }
+
     /// Of a key picture the lower layers pass too, needed or not: they carry what starts a
     /// decoder (sequence header, structure).
     fn passes(&self, facts: &Facts, frame: u64, timestamp: u32) -> bool {
+        let current = self.at(frame);
         let starts_decoder = self.picture == Some((timestamp, true))
-            && facts.layer.spatial < self.current.spatial
+            && facts.layer.spatial < current.spatial
             && facts.layer.temporal == 0;
-        (starts_decoder || facts.present & bit(self.current) != 0) && self.is_whole(facts, frame)
+        (starts_decoder || facts.present & bit(current) != 0) && self.is_whole(facts, frame)
     }
 
     /// Nothing that the frame needs was held back.
@@ -137,6 +138,18 @@ impl Filter {
             !self
                 .frames
                 .was_held(frame.saturating_sub(u64::from(*distance)))
+        })
+    }
+
+    /// All that the frame needs has passed: a layer is not taken up on trust.
+    fn is_certain(&self, facts: &Facts, frame: u64) -> bool {
+        let Some(references) = &facts.references else {
+            return true;
+        };
+        let mut frames = references.as_slice().iter();
+        frames.all(|distance| {
+            let needed = frame.saturating_sub(u64::from(*distance));
+            self.frames.look(needed) == Look::Passed
         })
     }
 
@@ -183,10 +196,14 @@ impl Filter {
             }
             return;
         }
+        let is_higher = facts.layer.temporal > temporal;
+        if is_higher && facts.layer.spatial > 0 {
+            return; // the frames below it in the same picture did not pass
+        }
         // Without references a sync frame vouches for the layers below its own only.
         let limit = match facts.references {
             Some(_) => goal,
-            None if facts.layer.temporal > temporal => goal.min(temporal + 1),
+            None if is_higher => goal.min(temporal + 1),
             None => goal,
         };
         let can = |temporal: &u8| {
@@ -200,16 +217,18 @@ impl Filter {
         let up = (temporal + 1..=limit).rev().filter(within).find(can);
         if let Some(temporal) = up
             && self.is_whole(facts, frame)
+            && (!is_higher || self.is_certain(facts, frame))
         {
             self.set_current(Layer { spatial, temporal }, frame);
         }
     }
 
     fn set_current(&mut self, current: Layer, frame: u64) {
-        if current.spatial != self.current.spatial {
-            self.before = (self.current.spatial, frame);
+        if current != self.current {
+            self.past.rotate_right(1);
+            self.past[0] = (self.current, frame);
+            self.current = current;
         }
-        self.current = current;
     }
 }
 
@@ -297,5 +316,7 @@ const fn place(frame: u64) -> (usize, u64) {
     ((frame / 64) as usize % WORDS, 1 << (frame % 64))
 }
 
+/// Changes remembered, for packets that come late.
+const PAST: usize = 6;
 const WORDS: usize = 8;
 const WINDOW: u64 = 64 * WORDS as u64;

@@ -9,6 +9,8 @@ mod dependency_descriptor;
 mod encodings;
 mod facts;
 mod filter;
+#[cfg(test)]
+mod oracle;
 mod selector;
 mod svc;
 mod temporal;

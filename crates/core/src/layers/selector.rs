@@ -171,15 +171,17 @@ impl Selector {
                 Verdict::Restart => {}
             }
         }
+        let starts = packet.keyframe && packet.facts.fresh;
         match self.wanted {
-            Some((place, goal)) if place.ssrc == packet.ssrc && packet.keyframe => {
+            Some((place, goal)) if place.ssrc == packet.ssrc && starts => {
                 self.start(place, goal, encodings.top(place.encoding), packet)
             }
             _ => Admission::Ignore,
         }
     }
 
-    /// Begins with this key frame.
+    /// Begins with this key frame: with its first packet, and before any other, for those that
+    /// were not waited for are gone.
     fn start(&mut self, place: Place, goal: Layer, top: Layer, packet: &Packet<'_>) -> Admission {
         let mut filter = Filter::new(goal);
         let verdict = filter.judge(&packet.facts, packet.rtp.header.timestamp, true);

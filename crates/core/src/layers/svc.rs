@@ -85,7 +85,7 @@ pub(super) fn read(payload: &[u8], pictures: &mut Unwrap, sizes: &mut Sizes) -> 
         exists: if head.indices.is_some() { u64::MAX } else { 0 },
         size: sizes.0[usize::from(layer.spatial)],
         head: Head::Vp9(head),
-        number: None,
+        ..Facts::default()
     })
 }
 
