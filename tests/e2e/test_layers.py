@@ -1,7 +1,6 @@
 """Layers between real browsers: what is sent, what is asked for, and what comes.
 
-Sizes are read where a person would see them: from the decoder of the receiver. Chromium sends the layers;
-Firefox too, as long as its encoder has the time.
+Sizes are read where a person would see them: from the decoder of the receiver.
 """
 
 from __future__ import annotations
@@ -10,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client_page import join
+from tests.e2e import app_page, client_page
+from tests.e2e.app_page import press, tile_video
+from tests.e2e.expect import expect_marker
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
@@ -19,12 +20,101 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session"
 _NUMBER = 0x55
 
 
-async def test_chromium_sends_three_sizes(server: Server, alice_browser: Browser) -> None:
-    """A camera of 720 lines leaves as 180, 360 and 720 lines at once."""
+async def test_chromium_sends_three_sizes(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """A camera of 720 lines leaves as 180, 360 and 720 lines at once, where somebody wants the largest."""
     meeting = await server.new_meeting()
-    page = await join(alice_browser, server, meeting, name="ada", number=_NUMBER, width=1280, height=720)
+    await client_page.join(bob_browser, server, meeting, name="bob")
+    page = await _sender(alice_browser, server, meeting)
     rows = await expect_sent(page, {"low": 180, "mid": 360, "high": 720})
     assert all(row["mimeType"] == "video/VP8" for row in rows)
+
+
+async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """The menu of a tile changes the size that is decoded, both ways, without a freeze."""
+    meeting = await server.new_meeting()
+    await _sender(alice_browser, server, meeting)
+    viewer = await app_page.join(bob_browser, server, meeting, name="bob")
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await _choose(viewer, "high")
+    await _expect_lines(viewer, 720)
+    before = await viewer.run(_INBOUND, "ada")
+    await _choose(viewer, "low")
+    await _expect_lines(viewer, 180)
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await _choose(viewer, "high")
+    await _expect_lines(viewer, 720)
+    after = await viewer.run(_INBOUND, "ada")
+    assert after["freezeCount"] == before["freezeCount"]
+    assert after["packetsLost"] == before["packetsLost"]
+
+
+async def test_who_asks_why_is_told(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+    """The panel names the layer that comes, its size, and the decision that brought it."""
+    meeting = await server.new_meeting()
+    await _sender(alice_browser, server, meeting)
+    viewer = await app_page.join(bob_browser, server, meeting, name="bob")
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await _choose(viewer, "high")
+    await _expect_lines(viewer, 720)
+    await _choose(viewer, "low")
+    await _expect_lines(viewer, 180)
+    await viewer.click("[data-testid=tile-menu-open]")
+    await press(viewer, "why")
+    await viewer.until(
+        """() => {
+            const at = (id) => document.querySelector(`[data-testid=${id}]`);
+            return at("why-now")?.dataset.spatial === "0" && /320.180/.test(at("why-received").textContent)
+                && /^Low instead of/.test(at("why-decisions").textContent.trim());
+        }""",
+        what="an account of the low layer",
+    )
+
+
+async def test_a_picture_out_of_sight_is_not_sent(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """Hidden, it stops; shown again, it goes on with what is there now."""
+    meeting = await server.new_meeting()
+    await _sender(alice_browser, server, meeting)
+    viewer = await app_page.join(bob_browser, server, meeting, name="bob")
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await viewer.run(
+        "() => { document.querySelector('[data-testid=stage]').style.transform = 'translateX(-400vw)'; }"
+    )
+    await viewer.until(
+        f"async () => {{ const look = async () => (await ({_INBOUND})('ada')).packetsReceived;"
+        " const before = await look(); await new Promise((done) => setTimeout(done, 1000));"
+        " return (await look()) === before; }",
+        what="no packets of a hidden picture",
+    )
+    await viewer.run("() => { document.querySelector('[data-testid=stage]').style.transform = ''; }")
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+
+
+async def _sender(browser: Browser, server: Server, meeting: str) -> Page:
+    return await client_page.join(
+        browser, server, meeting, name="ada", number=_NUMBER, width=1280, height=720
+    )
+
+
+async def _choose(viewer: Page, choice: str) -> None:
+    await viewer.click("[data-testid=tile-menu-open]")
+    await press(viewer, f"choose-{choice}")
+
+
+async def _expect_lines(viewer: Page, lines: int) -> None:
+    """The decoder gives pictures of so many lines, soon."""
+    await viewer.until(
+        f"async (lines) => {{ const row = await ({_INBOUND})('ada');"
+        " if (row.frameHeight !== lines) throw new Error(String(row.frameHeight)); return true; }",
+        lines,
+        what=f"pictures of {lines} lines",
+        timeout=12,
+    )
 
 
 async def expect_sent(page: Page, heights: dict[str, int], *, timeout: float = 30.0) -> list[dict[str, Any]]:
@@ -47,3 +137,10 @@ async def expect_sent(page: Page, heights: dict[str, int], *, timeout: float = 3
         timeout=timeout,
     )
     return rows
+
+
+_INBOUND = """async (name) => {
+    const tiles = [...document.querySelectorAll("[data-testid=tile]")];
+    const person = tiles.find((tile) => tile.ariaLabel === name);
+    return await kit.inbound(person.querySelector("video").srcObject.getVideoTracks()[0]);
+}"""

@@ -18,6 +18,7 @@ __all__ = [
     "DataMessage",
     "Failed",
     "LayerChanged",
+    "LayersWanted",
     "NegotiationNeeded",
     "OfferReply",
     "Paused",
@@ -183,6 +184,13 @@ class LayerChanged:
     estimate: Final[int | None]  # bit/s
 
 @final
+class LayersWanted:
+    __match_args__: ClassVar[tuple[Literal["publisher"], Literal["encodings"], Literal["maximum"]]]
+    publisher: Final[int]
+    encodings: Final[list[tuple[str, bool]]]  # rid, needed
+    maximum: Final[tuple[int, int] | None]  # (spatial, temporal)
+
+@final
 class DataChannelOpened:
     __match_args__: ClassVar[
         tuple[
@@ -215,6 +223,7 @@ _Event: TypeAlias = (
     | PublisherActive
     | Paused
     | LayerChanged
+    | LayersWanted
     | DataChannelOpened
     | DataMessage
 )

@@ -67,7 +67,7 @@ Content = Literal["camera", "detail", "motion"]
 LayerReason = Literal["requested", "bandwidth", "publisher", "overload", "paused", "start"]
 Index = Annotated[int, msgspec.Meta(ge=0, le=7)]
 """Of a layer; RTP payload formats have at most eight of either kind."""
-Pixels = Annotated[int, msgspec.Meta(ge=0, le=16384)]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=16384)]
 
 
 class _Message(msgspec.Struct, tag_field="type", omit_defaults=True, kw_only=True):

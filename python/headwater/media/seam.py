@@ -28,6 +28,7 @@ from headwater.media.events import (
     DataMessage,
     Event,
     LayerChanged,
+    LayersWanted,
     NegotiationNeeded,
     PauseChanged,
     PublisherActive,
@@ -238,6 +239,12 @@ def _layer_changed(id_: str, event: Any) -> Event:
     return LayerChanged(SubscriberId(id_), before, after, event.reason, event.estimate)
 
 
+def _layers_wanted(id_: str, event: Any) -> Event:
+    maximum = None if event.maximum is None else Layer(*event.maximum)
+    encodings = tuple((rid, active) for rid, active in event.encodings)
+    return LayersWanted(PublisherId(id_), encodings, maximum)
+
+
 def _data_channel_opened(id_: str, event: Any) -> Event:
     return DataChannelOpened(
         TransportId(id_), event.label, event.ordered, event.max_retransmits, event.max_packet_lifetime
@@ -253,6 +260,7 @@ _EVENTS: dict[str, tuple[Kind | None, str, Callable[[str, Any], Event]]] = {
     "NegotiationNeeded": ("transport", "transport", _negotiation_needed),
     "PublisherActive": ("publisher", "publisher", _publisher_active),
     "Paused": (None, "handle", _paused),
+    "LayersWanted": ("publisher", "publisher", _layers_wanted),
     "LayerChanged": ("subscriber", "subscriber", _layer_changed),
     "DataChannelOpened": ("transport", "transport", _data_channel_opened),
     "DataMessage": ("data_publisher", "data_publisher", _data_message),

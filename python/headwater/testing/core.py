@@ -138,6 +138,10 @@ class FakeCore:
         """Another layer passes to a subscriber."""
         self._emit(values.LayerChanged(subscriber._handle, None, after, reason))
 
+    def want_layers(self, publisher: MediaObject, *encodings: tuple[str, bool]) -> None:
+        """Which encodings of a publisher anybody needs changed."""
+        self._emit(values.LayersWanted(publisher._handle, list(encodings)))
+
     def hold(self) -> None:
         """Keep replies and events back."""
         self._held = True

@@ -7,8 +7,8 @@ from typing import Any
 
 __all__ = [
     "AnswerReply", "AttachedReply", "Closed", "Codec", "ConnectionStateChanged", "DataChannelOpened",
-    "DataMessage", "Failed", "LayerChanged", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
-    "PublisherActive", "Replied", "StatsReply", "Track",
+    "DataMessage", "Failed", "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused",
+    "PublishedReply", "PublisherActive", "Replied", "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -139,6 +139,15 @@ class LayerChanged:
     after: tuple[int, int] | None
     reason: str
     estimate: int | None = None
+
+
+@dataclass
+class LayersWanted:
+    """Which encodings of a publisher anybody needs changed."""
+
+    publisher: int
+    encodings: list[tuple[str, bool]]
+    maximum: tuple[int, int] | None = None
 
 
 @dataclass

@@ -14,6 +14,7 @@ from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms import LayerWish, RoomsService, TrackHint
 from headwater.meetings.rooms import events as e
 from headwater.meetings.rooms.account import Journal, account_of
+from headwater.testing import FakeWorker
 from tests.unit.meetings.support import Person, eventually
 
 LOW, HIGH = Layer(0, 1), Layer(2, 2)
@@ -55,6 +56,22 @@ async def test_who_asks_why_gets_the_last_decisions_newest_first(service: RoomsS
     ages = [ago for ago, _ in account.decisions]
     assert [change.estimate for _, change in account.decisions] == list(range(39, 7, -1))
     assert ages == sorted(ages)
+
+
+async def test_a_wish_reaches_the_subscriber_and_outlives_its_transport(
+    service: RoomsService, worker: FakeWorker
+) -> None:
+    _, bob, publisher_id, subscriber = await watching(service)
+    await bob.participant.subscriptions.set_layers(publisher_id, LayerWish(spatial=0, max_fps=15))
+    wished = worker.core.wishes(subscriber)
+    assert (wished["spatial"], wished["max_fps"]) == (0, 15)
+    await bob.participant.subscriptions.set_layers(publisher_id, LayerWish(height=360))
+    assert "spatial" not in worker.core.wishes(subscriber)
+    await bob.participant.subscriptions.reset()
+    await bob.answer_until({publisher_id})
+    transport = bob.participant.subscriptions.transport
+    assert transport is not None
+    assert worker.core.wishes(transport.subscribers[0])["height"] == 360
 
 
 async def test_nobody_learns_about_tracks_they_do_not_receive(service: RoomsService) -> None:

@@ -208,6 +208,8 @@ class Publications:
 
     async def _publish(self, transport: PublishTransport, track: LocalTrack, hint: TrackHint) -> TrackView:
         publisher = await transport.publish(track)
+        if hint.content != "camera":
+            await publisher.set_content(hint.content)
         if hint.muted:
             await publisher.pause()
         view = TrackView(

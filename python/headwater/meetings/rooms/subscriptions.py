@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 
 from headwater.errors import (
     AmbiguousTrack,
@@ -182,6 +183,8 @@ class Subscriptions:
         if publisher_id not in self._wanted:
             raise NotFound("you do not receive that track")
         self._wishes[publisher_id] = wish
+        if (subscriber := self._subscribers.get(publisher_id)) is not None:
+            await subscriber.set_preferences(**asdict(wish))
 
     async def explain(self, publisher_id: str) -> Account:
         """Say why the participant receives a track as it does.
@@ -315,6 +318,8 @@ class Subscriptions:
         for publisher_id, subscriber in zip(ids, subscribers, strict=True):
             self._subscribers[publisher_id] = subscriber
             with contextlib.suppress(HeadwaterError):  # closed meanwhile; the offer stands
+                if (wish := self._wishes.get(publisher_id)) is not None:
+                    await subscriber.set_preferences(**asdict(wish))
                 if publisher_id in self._paused:
                     await subscriber.pause()
         return sdp
