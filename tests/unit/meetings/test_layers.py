@@ -97,11 +97,13 @@ def test_an_account_says_what_the_statistics_say() -> None:
     assert (layer.layer, layer.bitrate, layer.width, layer.height) == (LOW, 150_000, 320, None)
 
 
-async def test_what_nobody_needs_is_told_to_its_sender_alone(service: RoomsService) -> None:
+async def test_what_nobody_needs_is_told_to_its_sender_alone(
+    service: RoomsService, worker: FakeWorker
+) -> None:
     ada, bob, publisher_id, subscriber = await watching(service)
     wanted = (("low", True), ("mid", False))
-    subscriber.publisher._handle_event(media.LayersWanted(subscriber.publisher.id, wanted, LOW))
-    assert await ada.hear(e.LayersWanted) == e.LayersWanted(publisher_id, wanted, LOW)
+    worker.core.want_layers(subscriber.publisher, *wanted)
+    assert await ada.hear(e.LayersWanted) == e.LayersWanted(publisher_id, wanted, None)
     assert not any(isinstance(event, e.LayersWanted) for event in bob.joining.events._events)
 
 
