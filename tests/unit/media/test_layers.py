@@ -42,7 +42,8 @@ async def test_impossible_wishes(subscriber: Subscriber) -> None:
 async def test_changes_are_told(worker: FakeWorker, subscriber: Subscriber) -> None:
     """The subscriber knows its layer, and whoever listens hears of each change."""
     events = subscriber.events()
-    assert subscriber.layer is None
+    nothing_yet = subscriber.layer
+    assert nothing_yet is None
     worker.core.change_layer(subscriber, (2, 1), "publisher")
     event = await anext(events)
     assert event == LayerChanged(subscriber.id, None, Layer(2, 1), "publisher", None)
