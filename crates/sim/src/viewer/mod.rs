@@ -122,7 +122,10 @@ impl Viewer {
         if !stream.seen.insert(sequence) {
             return None;
         }
-        stream.note(now - self.epoch, sequence, packet.timestamp);
+        // What came as a retransmission counts as lost in reports, as browsers count.
+        if packet.ssrc == ssrc {
+            stream.note(now - self.epoch, sequence, packet.timestamp);
+        }
         self.ask(now, ssrc);
         Some(Received {
             at: now,
