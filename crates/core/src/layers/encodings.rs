@@ -28,8 +28,8 @@ pub(crate) struct Encoding {
     pub(crate) rid: Option<Rid>,
     /// None until it has sent something.
     pub(crate) ssrc: Option<u32>,
-    /// The SSRC before, whose late packets count no more.
-    retired: Option<u32>,
+    /// The SSRCs before, whose late packets count no more; newest first.
+    retired: [Option<u32>; RETIRED],
     /// Its spatial layer where there are several encodings.
     rank: u8,
     pub(crate) packets: u64,
@@ -272,7 +272,7 @@ impl Encodings {
         };
         let encoding = &mut self.all[place];
         let silent = |last| arrival.now.saturating_duration_since(last) >= ALIVE;
-        if encoding.retired == ssrc && !encoding.last.is_some_and(silent) {
+        if encoding.retired.contains(&ssrc) && !encoding.last.is_some_and(silent) {
             return None;
         }
         encoding.restart(arrival.ssrc);
@@ -356,7 +356,10 @@ impl Encoding {
     }
 
     fn restart(&mut self, ssrc: u32) {
-        self.retired = self.ssrc;
+        if self.ssrc.is_some() {
+            self.retired.rotate_right(1);
+            self.retired[0] = self.ssrc;
+        }
         self.ssrc = Some(ssrc);
         self.newest = 0;
         self.reader = Reader::default();
@@ -466,6 +469,8 @@ fn smooth(layers: &mut [LayerRate]) {
 const WINDOW: Duration = Duration::from_millis(500);
 /// What sends nothing for this long is dead.
 const ALIVE: Duration = Duration::from_secs(2);
+/// Former SSRCs remembered of one encoding.
+const RETIRED: usize = 4;
 /// Encodings of one publisher.
 const MAX: usize = 8;
 /// Layers that are told apart in the table.

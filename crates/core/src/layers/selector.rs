@@ -220,6 +220,11 @@ impl Selector {
             self.source = None;
         }
         let wanted = self.wanted;
+        // What comes of an encoding that was started anew begins with a key frame, also when its
+        // old SSRC comes back.
+        let is_current =
+            |source: &Source| encodings.ssrc(source.place.encoding) == Some(source.place.ssrc);
+        self.source = self.source.take().filter(is_current);
         let Some(source) = &mut self.source else {
             return;
         };

@@ -317,7 +317,14 @@ const KINDS: [Kind; 7] = [
     Kind::Av1(Mode::Independent),
 ];
 
-const SIMULCAST: [Kind; 2] = [Kind::Vp8, Kind::H264];
+/// Without those AV1 streams whose lower layers a target does not contain.
+const PROVEN: [Kind; 5] = [
+    Kind::Vp8,
+    Kind::H264,
+    Kind::Vp9(Mode::Full),
+    Kind::Vp9(Mode::Key),
+    Kind::Av1(Mode::Full),
+];
 
 /// Any order of switches on a good line: no number is missing, every picture can be decoded.
 #[test]
@@ -347,9 +354,7 @@ fn reordering() {
         pauses: 5,
         ..Trouble::default()
     };
-    SIMULCAST
-        .into_iter()
-        .for_each(|kind| stories(kind, trouble));
+    KINDS.into_iter().for_each(|kind| stories(kind, trouble));
 }
 
 /// Packets are lost, most of them come late, some never.
@@ -363,9 +368,7 @@ fn loss() {
         restarts: 3,
         pauses: 3,
     };
-    SIMULCAST
-        .into_iter()
-        .for_each(|kind| stories(kind, trouble));
+    PROVEN.into_iter().for_each(|kind| stories(kind, trouble));
 }
 
 const SEEDS: u64 = 60;

@@ -63,8 +63,8 @@ pub(super) struct Receiver {
     passed: BTreeSet<(u32, u64)>,
     /// Frames of which a packet came when it could no longer go out.
     refused: BTreeSet<usize>,
-    /// Frames of which something went out.
-    begun: BTreeSet<usize>,
+    /// Pictures of which something went out.
+    begun: BTreeSet<(u32, u32)>,
 }
 
 impl Receiver {
@@ -78,14 +78,14 @@ impl Receiver {
         let is_late = sent.sequence < *newest;
         *newest = sent.sequence.max(*newest);
         let Some(output) = output else {
-            let is_cut = self.begun.contains(&sent.frame);
+            let is_cut = self.begun.contains(&(sent.ssrc, sent.timestamp));
             if (is_late || is_cut) && !self.passed.contains(&(sent.ssrc, sent.sequence)) {
                 self.missing += usize::from(is_late);
                 self.refused.insert(sent.frame);
             }
             return;
         };
-        self.begun.insert(sent.frame);
+        self.begun.insert((sent.ssrc, sent.timestamp));
         assert!(
             self.passed.insert((sent.ssrc, sent.sequence)),
             "{sent:?} passes twice"
