@@ -36,10 +36,11 @@ async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
 ) -> None:
     """The menu of a tile changes the size that is decoded, both ways, without a freeze."""
     meeting = await server.new_meeting()
-    await _sender(alice_browser, server, meeting)
+    sender = await _sender(alice_browser, server, meeting)
     viewer = await app_page.join(bob_browser, server, meeting, name="bob")
     await expect_marker(viewer, tile_video("ada"), _NUMBER)
     await _choose(viewer, "high")
+    await expect_sent(sender, {"low": 180, "mid": 360, "high": 720})  # once its line is found to carry it
     await _expect_lines(viewer, 720)
     before = await viewer.run(_INBOUND, "ada")
     await _choose(viewer, "low")
@@ -55,10 +56,11 @@ async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
 async def test_who_asks_why_is_told(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
     """The panel names the layer that comes, its size, and the decision that brought it."""
     meeting = await server.new_meeting()
-    await _sender(alice_browser, server, meeting)
+    sender = await _sender(alice_browser, server, meeting)
     viewer = await app_page.join(bob_browser, server, meeting, name="bob")
     await expect_marker(viewer, tile_video("ada"), _NUMBER)
     await _choose(viewer, "high")
+    await expect_sent(sender, {"low": 180, "mid": 360, "high": 720})  # once its line is found to carry it
     await _expect_lines(viewer, 720)
     await _choose(viewer, "low")
     await _expect_lines(viewer, 180)
@@ -117,7 +119,7 @@ async def _expect_lines(viewer: Page, lines: int) -> None:
     )
 
 
-async def expect_sent(page: Page, heights: dict[str, int], *, timeout: float = 30.0) -> list[dict[str, Any]]:
+async def expect_sent(page: Page, heights: dict[str, int], *, timeout: float = 60.0) -> list[dict[str, Any]]:
     """These encodings, and no others, grow in frames, each with so many lines."""
     rows: list[dict[str, Any]] = await page.until(
         """async (wanted) => {
