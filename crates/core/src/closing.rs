@@ -10,7 +10,8 @@
 //! | data publisher | its data subscribers (`PublisherClosed`) |
 //!
 //! Children first: when an object's `Closed` event comes, everything that hung on it has had its
-//! own. What sits on other media threads closes when their relays end (`relay`). Each object has exactly one. Closing what is closed already is an error of the caller
+//! own. What sits on other media threads closes when their relays end (`relay`). Each object has
+//! exactly one. Closing what is closed already is an error of the caller
 //! (`NotFound`) and harmless.
 
 use std::time::Instant;

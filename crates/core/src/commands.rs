@@ -154,6 +154,8 @@ impl Sfu {
             Command::SetPublisherContent { publisher, content } => {
                 let key = self.publisher_key(publisher)?;
                 self.publishers[key].content = content;
+                let track = ObjectId::Publisher(publisher);
+                self.tell_takers(track, || RelayMessage::Content { publisher, content });
                 Ok(Reply::Done)
             }
             Command::CloseSubscriber { subscriber } => {

@@ -3,7 +3,7 @@
 //! What nobody wishes for is not sent to us at all: the publisher is told to stop it, once that has
 //! been so for [`PATIENCE`], and to resume at once. Wishes decide, not bandwidth: a line recovers
 //! faster than an encoder starts. The smallest encoding is always wanted, so that a newcomer sees
-//! something at once; recordings and other media threads want all.
+//! something at once; recordings want all. Other media threads that take it say what they want.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,26 @@ use crate::timer::Reason;
 pub(crate) struct Wanted {
     told: Layer,
     less_since: Option<Instant>,
+    /// What other media threads that take it have use for; who is not here wants all.
+    theirs: Vec<(u16, Layer)>,
+}
+
+impl Wanted {
+    /// What the takers of another media thread have use for.
+    pub(crate) fn note(&mut self, thread: u16, layer: Layer) {
+        self.forget(thread);
+        self.theirs.push((thread, layer));
+    }
+
+    /// They have gone, or come anew.
+    pub(crate) fn forget(&mut self, thread: u16) {
+        self.theirs.retain(|(other, _)| *other != thread);
+    }
+
+    fn of(&self, thread: u16) -> Layer {
+        let theirs = self.theirs.iter().find(|(other, _)| *other == thread);
+        theirs.map_or(ALL, |(_, layer)| *layer)
+    }
 }
 
 impl Default for Wanted {
@@ -26,6 +46,7 @@ impl Default for Wanted {
         Self {
             told: ALL,
             less_since: None,
+            theirs: Vec::new(),
         }
     }
 }
@@ -36,12 +57,18 @@ impl Sfu {
         let Some(publisher) = self.publishers.get(key) else {
             return;
         };
-        let is_own = matches!(publisher.source, Source::Session { .. });
-        if publisher.kind != TrackKind::Video || !is_own {
-            return; // a relayed one is wanted where it comes from
+        if publisher.kind != TrackKind::Video {
+            return;
         }
         let needed = self.needed(publisher);
         let told = publisher.wanted.told;
+        if let Source::Relayed(_) = publisher.source {
+            if needed != told {
+                self.publishers[key].wanted.told = needed;
+                self.relay_wanted(key, needed); // its own thread has the patience
+            }
+            return;
+        }
         let wanted = &mut self.publishers[key].wanted;
         let covered = needed.spatial <= told.spatial && needed.temporal <= told.temporal;
         if needed == told {
@@ -91,10 +118,15 @@ impl Sfu {
 
     /// The highest layer that anybody has use for.
     fn needed(&self, publisher: &Publisher) -> Layer {
-        if !publisher.recordings.is_empty() || !publisher.relays.is_empty() {
+        if !publisher.recordings.is_empty() {
             return ALL;
         }
         let mut needed = Layer::default();
+        for thread in &publisher.relays {
+            let theirs = publisher.wanted.of(*thread);
+            needed.spatial = needed.spatial.max(theirs.spatial);
+            needed.temporal = needed.temporal.max(theirs.temporal);
+        }
         for key in &publisher.subscribers {
             let subscriber = &self.subscribers[*key];
             if subscriber.paused {

@@ -11,6 +11,7 @@ use headwater_core::event::{CloseReason, Event, Reply};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, SubscriberId, TransportId,
 };
+use headwater_core::layer::Preferences;
 use headwater_core::relay::RelayMessage;
 use headwater_sim::Threads;
 use str0m::channel::{ChannelConfig, Reliability};
@@ -410,4 +411,74 @@ fn data_crosses() {
     assert_eq!(closed(&mut threads.worlds[1]), [gone]);
     threads.command(1, Command::CloseRouter { router }).unwrap();
     assert_eq!(relayed(&threads, 1), 0);
+}
+
+/// What viewers on another thread have use for reaches the publisher: a small tile there stops the
+/// large encodings, a viewer at home brings back what it wants, and so does one who comes there.
+#[test]
+fn wishes_cross() {
+    let layers = [("low", 300, 320), ("mid", 600, 640), ("high", 1000, 1280)];
+    let mut threads = Threads::new(11, 2);
+    let router = threads.routers[0];
+    let world = &mut threads.worlds[0];
+    let transport = world.create_publish_transport(router);
+    let alice = world.add_peer();
+    let (sdp, mid) = world.peers[alice].offer_simulcast(&["low", "mid", "high"]);
+    let sdp = common::answer_to(world, transport, sdp);
+    world.peers[alice].accept_answer(&sdp);
+    let publisher = common::publish(world, transport, mid);
+    let seconds = |threads: &mut Threads, seconds: u32| {
+        for frame in 0..seconds * 25 {
+            let world = &mut threads.worlds[0];
+            for (rid, size, width) in layers {
+                let key = frame.is_multiple_of(25);
+                world.peers[alice].send_layer(world.now, mid, rid, key, size, width);
+            }
+            threads.run(Duration::from_millis(40));
+        }
+        let told = threads.worlds[0].take_events(|event| match event {
+            Event::LayersWanted { encodings, .. } => {
+                Some(encodings.iter().filter(|(_, wanted)| *wanted).count())
+            }
+            _ => None,
+        });
+        let elsewhere = threads.worlds[1]
+            .take_events(|event| matches!(event, Event::LayersWanted { .. }).then_some(()));
+        assert_eq!(elsewhere, [], "the publisher's own thread tells");
+        told
+    };
+    let (_, _, subscribers) = threads.subscribe(1, &[publisher]);
+    assert_eq!(seconds(&mut threads, 5), []);
+    let wish = |threads: &mut Threads, max_spatial| {
+        let preferences = Preferences {
+            max_spatial,
+            ..Preferences::default()
+        };
+        let subscriber = subscribers[0];
+        threads
+            .command(
+                1,
+                Command::SetPreferences {
+                    subscriber,
+                    preferences,
+                },
+            )
+            .unwrap();
+    };
+    wish(&mut threads, Some(0));
+    assert_eq!(seconds(&mut threads, 4), [1]);
+    wish(&mut threads, Some(1));
+    assert_eq!(seconds(&mut threads, 1), [2]);
+    wish(&mut threads, Some(0));
+    assert_eq!(seconds(&mut threads, 4), [1]);
+    // One at home wants all, and goes again.
+    let (_, watching, _) = threads.subscribe(0, &[publisher]);
+    assert_eq!(seconds(&mut threads, 1), [3]);
+    let close = Command::CloseTransport {
+        transport: watching,
+    };
+    threads.command(0, close).unwrap();
+    assert_eq!(seconds(&mut threads, 4), [1]);
+    threads.subscribe(1, &[publisher]);
+    assert_eq!(seconds(&mut threads, 1), [3]);
 }

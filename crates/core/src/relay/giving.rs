@@ -8,6 +8,7 @@ use super::{Facts, Kind, RelayMessage, RelayedMessage, RelayedPacket};
 use crate::Output;
 use crate::codec::Format;
 use crate::ids::{DataPublisherId, ObjectId, PublisherId, RouterId};
+use crate::layer::Layer;
 use crate::packet::Rtp;
 use crate::sfu::Sfu;
 use crate::shared::Payload;
@@ -28,6 +29,7 @@ impl Sfu {
         {
             takers.push(taker);
         }
+        self.review_track(track);
         let facts = Box::new(Facts(facts));
         self.tell(taker, RelayMessage::Opened { track, facts });
     }
@@ -35,6 +37,30 @@ impl Sfu {
     pub(super) fn give_no_more(&mut self, taker: u16, track: ObjectId) {
         if let Some(takers) = self.takers(track) {
             takers.retain(|other| *other != taker);
+        }
+        if let ObjectId::Publisher(id) = track
+            && let Ok(key) = self.publisher_key(id)
+        {
+            self.publishers[key].wanted.forget(taker);
+        }
+        self.review_track(track);
+    }
+
+    /// A sibling says what of a publisher anybody there has use for.
+    pub(super) fn give_layers(&mut self, taker: u16, publisher: PublisherId, layer: Layer) {
+        if let Ok(key) = self.publisher_key(publisher)
+            && self.publishers[key].relays.contains(&taker)
+        {
+            self.publishers[key].wanted.note(taker, layer);
+            self.unreviewed.push(key);
+        }
+    }
+
+    fn review_track(&mut self, track: ObjectId) {
+        if let ObjectId::Publisher(id) = track
+            && let Ok(key) = self.publisher_key(id)
+        {
+            self.unreviewed.push(key);
         }
     }
 
@@ -130,6 +156,7 @@ impl Sfu {
             codec: publisher.codec.clone(),
             format: self.format_in_use(key),
             paused: publisher.paused,
+            content: publisher.content,
             rids: publisher.encodings.rids(),
         })
     }

@@ -12,7 +12,7 @@
 //! Open { track, router } ──────────────►        is it a track of that room?
 //!       ◄────────────── Opened | Refused        what it is: kind, codec, paused
 //!       ◄─── Packet, Message, Paused, …         as they come, in order
-//! KeyFrame ────────────────────────────►        coalesced at both ends
+//! KeyFrame, Wanted ────────────────────►        coalesced at both ends
 //! Close ───────────────────────────────►        nobody here takes it any more
 //!       ◄──────────────────────── Closed        it has ended
 //! ```
@@ -39,6 +39,7 @@ use crate::Output;
 use crate::codec::Format;
 use crate::event::{CodecInfo, TrackKind};
 use crate::ids::{DataPublisherId, ObjectId, PublisherId, RouterId, TransportId};
+use crate::layer::{Content, Layer};
 use crate::packet::Rtp;
 use crate::sfu::Sfu;
 use crate::transport::webrtc::{Panicked, contained};
@@ -86,6 +87,20 @@ pub enum RelayMessage {
         /// Of which of its encodings.
         rid: Option<Rid>,
     },
+    /// What anybody here has use for, of a publisher; all of it until this is said.
+    Wanted {
+        /// Of which publisher.
+        publisher: PublisherId,
+        /// The highest layer.
+        layer: Layer,
+    },
+    /// What it shows.
+    Content {
+        /// Which.
+        publisher: PublisherId,
+        /// What.
+        content: Content,
+    },
     /// It was paused or resumed.
     Paused {
         /// Which.
@@ -117,6 +132,7 @@ pub(crate) enum Kind {
         codec: CodecInfo,
         format: Option<Format>,
         paused: bool,
+        content: Content,
         rids: Vec<String>,
     },
     Data {
@@ -166,9 +182,10 @@ impl RelayMessage {
             | Self::Close { track }
             | Self::Closed { track } => Some(*track),
             Self::Packet(packet) => Some(ObjectId::Publisher(packet.publisher)),
-            Self::KeyFrame { publisher, .. } | Self::Paused { publisher, .. } => {
-                Some(ObjectId::Publisher(*publisher))
-            }
+            Self::KeyFrame { publisher, .. }
+            | Self::Wanted { publisher, .. }
+            | Self::Content { publisher, .. }
+            | Self::Paused { publisher, .. } => Some(ObjectId::Publisher(*publisher)),
             Self::Message(message) => Some(ObjectId::DataPublisher(message.data_publisher)),
             Self::Channel { data_publisher, .. } => Some(ObjectId::DataPublisher(*data_publisher)),
             Self::Reset => None,
@@ -197,6 +214,7 @@ impl Sfu {
             RelayMessage::KeyFrame { publisher, rid } => {
                 self.give_key_frame(from, publisher, rid, now);
             }
+            RelayMessage::Wanted { publisher, layer } => self.give_layers(from, publisher, layer),
             RelayMessage::Opened { track, facts } => self.opened(from, track, *facts, now),
             RelayMessage::Refused { track } => self.answered(track, now),
             RelayMessage::Reset => self.forget_thread(from, now),
@@ -214,6 +232,11 @@ impl Sfu {
                 } = message;
                 self.counters.relayed_in += 1;
                 self.fan_out_message(data_publisher, binary, &payload);
+            }
+            RelayMessage::Content { publisher, content } => {
+                if let Ok(key) = self.publisher_key(publisher) {
+                    self.publishers[key].content = content;
+                }
             }
             RelayMessage::Paused { publisher, paused } => {
                 if let Ok(key) = self.publisher_key(publisher) {

@@ -11,6 +11,7 @@ use crate::command::Command;
 use crate::datachannel::DataPublisher;
 use crate::event::CloseReason;
 use crate::ids::{ObjectId, RequestId, RouterId, TransportId};
+use crate::layer::Layer;
 use crate::publisher::{Origin, Publisher, Source};
 use crate::sfu::Sfu;
 use crate::timer::Reason;
@@ -112,6 +113,15 @@ impl Sfu {
         );
     }
 
+    /// Tells a relayed publisher's own thread what anybody here has use for.
+    pub(crate) fn relay_wanted(&mut self, key: usize, layer: Layer) {
+        let publisher = self.publishers[key].id;
+        self.tell(
+            publisher.thread(),
+            RelayMessage::Wanted { publisher, layer },
+        );
+    }
+
     /// Ends the relay of a track that nobody takes here any more.
     pub(crate) fn release(&mut self, track: ObjectId) {
         match track {
@@ -173,6 +183,7 @@ impl Sfu {
         }
         for (_, publisher) in &mut self.publishers {
             publisher.relays.retain(|taker| *taker != thread);
+            publisher.wanted.forget(thread);
         }
         for publisher in self.data_publishers.values_mut() {
             publisher.relays.retain(|taker| *taker != thread);
@@ -240,6 +251,7 @@ impl Sfu {
                     codec,
                     format,
                     paused,
+                    content,
                     rids,
                 },
             ) => {
@@ -257,6 +269,7 @@ impl Sfu {
                 };
                 let mut publisher = Publisher::new(origin, codec);
                 publisher.paused = paused;
+                publisher.content = content;
                 let key = self.publishers.insert(publisher);
                 self.publisher_keys.insert(id, key);
                 self.relays.held.0 += 1;
