@@ -55,6 +55,8 @@ pub struct TransportOptions {
     pub disconnected_timeout: Duration,
     /// Silence after which the connection is given up, also when it never came up.
     pub failed_timeout: Duration,
+    /// The most that is sent to a subscriber, bit/s.
+    pub max_bitrate: Option<u64>,
 }
 
 impl Default for TransportOptions {
@@ -63,6 +65,7 @@ impl Default for TransportOptions {
             dtls: DtlsVersion::default(),
             disconnected_timeout: Duration::from_secs(8),
             failed_timeout: Duration::from_secs(45),
+            max_bitrate: None,
         }
     }
 }

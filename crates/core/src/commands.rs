@@ -149,6 +149,7 @@ impl Sfu {
                 let key = self.subscriber_key(subscriber)?;
                 self.subscribers[key].selector.set_preferences(preferences);
                 self.refresh_selection(key, now);
+                self.want_allocation(self.subscribers[key].session, now);
                 Ok(Reply::Done)
             }
             Command::SetPublisherContent { publisher, content } => {

@@ -28,10 +28,20 @@ impl Sfu {
             return;
         }
         subscriber.set_open(open);
+        let session = subscriber.session;
         self.unreviewed.push(subscriber.publisher);
         if open {
-            self.refresh_selection(key, now);
+            let is_shared = subscriber.kind == TrackKind::Video
+                && !self.publishers[subscriber.publisher]
+                    .encodings
+                    .layers()
+                    .is_empty();
+            if !is_shared {
+                self.refresh_selection(key, now);
+            }
         }
+        // What it gets is decided together with those that open in the same wake-up.
+        self.want_allocation(session, now);
     }
 
     /// Lets a subscriber choose anew after what it wishes, or may have, has changed.

@@ -37,10 +37,7 @@ pub mod rtcp;
 pub mod sink;
 pub mod srtp;
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "asked as soon as there is an estimate")
-)]
+mod allocation;
 mod allocator;
 mod client_hello;
 mod closing;

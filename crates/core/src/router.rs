@@ -116,7 +116,7 @@ impl Sfu {
             self.adopt_codec(key, &format);
         }
         if self.publishers[key].encodings.generation() != generation {
-            self.unreviewed.push(key);
+            self.layers_changed(key, now);
         }
         self.fan_out(key, &packet, now);
     }

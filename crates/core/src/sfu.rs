@@ -69,6 +69,8 @@ pub struct Sfu {
     pub(crate) doomed: Vec<(TransportId, CloseReason)>,
     /// Publishers whose takers, or what those wish, may have changed.
     pub(crate) unreviewed: Vec<usize>,
+    /// What part of the subscribers' estimates the server can afford to send, 0 to 1.
+    pub(crate) share: f64,
     pub(crate) relays: Relays,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
@@ -111,6 +113,7 @@ impl Sfu {
             dirty: VecDeque::new(),
             doomed: Vec::new(),
             unreviewed: Vec::new(),
+            share: 1.0,
             relays: Relays::default(),
             timers: Timers::default(),
             counters: Counters::default(),
@@ -225,6 +228,7 @@ impl Sfu {
                     self.handle_key_frame_request(key, request, now);
                 }
                 self.mark_sending(key);
+                self.review_estimate(key, now);
             }
             Ok(None) => self.counters.drop_unaccepted += 1,
             Err(Panicked) => {
@@ -318,6 +322,13 @@ impl Sfu {
                 Reason::KeyFrame => {
                     if let Some(&key) = self.publisher_keys.get(&PublisherId(timer.handle)) {
                         self.key_frame_timer(key, now);
+                    }
+                }
+                Reason::Allocation => {
+                    if let Some(&Transport::WebRtc(key)) =
+                        self.transports.get(&TransportId(timer.handle))
+                    {
+                        self.allocation_timer(key, timer.at, now);
                     }
                 }
                 Reason::Wanted => {
@@ -433,7 +444,7 @@ impl Sfu {
         };
         let line = subscribing.line_of(stream);
         if let Some(place) = line.and_then(|line| line.subscriber) {
-            self.subscribers[place].selector.stop();
+            self.subscribers[place].selector.interrupt();
             self.want_key_frames(self.subscribers[place].publisher, now);
         }
     }
@@ -446,7 +457,10 @@ impl Sfu {
         };
         let egress = &mut subscribing.egress;
         match contained(|| egress.handle_timeout(now)) {
-            Ok(()) => self.mark_sending(key),
+            Ok(()) => {
+                self.mark_sending(key);
+                self.review_estimate(key, now);
+            }
             Err(Panicked) => {
                 let transport = session.belongs.transport;
                 self.doomed.push((transport, CloseReason::Panic));

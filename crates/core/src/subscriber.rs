@@ -32,6 +32,8 @@ pub(crate) struct Subscriber {
     pub(crate) rewriter: Rewriter,
     /// The last answer to "what goes out for this payload type?".
     outgoing: Option<(u8, Option<Outgoing>)>,
+    /// What its session's line was believed to carry at the last allocation, bit/s.
+    pub(crate) estimate: Option<u64>,
     pub(crate) stats: SubscriberStats,
 }
 
@@ -83,6 +85,7 @@ impl Subscriber {
             selector: Selector::default(),
             rewriter,
             outgoing: None,
+            estimate: None,
             stats: SubscriberStats::default(),
         }
     }
@@ -108,7 +111,7 @@ impl Subscriber {
             from,
             to,
             reason,
-            estimate: None,
+            estimate: self.estimate,
         })
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Reason {
     KeyFrame,
     /// Another media thread has been asked for tracks; the handle counts the questions.
     Relay,
+    /// A subscribe transport shares its estimate anew.
+    Allocation,
     /// Does a publisher still send what nobody wants?
     Wanted,
     /// A recording track's sender report is due.

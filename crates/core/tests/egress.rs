@@ -41,18 +41,19 @@ fn an_hour_of_switches() {
     let mut packets = 0;
     for minute in 0..60 {
         for burst in 0..12 {
-            let now = room.world.now;
             let camera = room.camera.0;
             for frame in 0..9 {
+                let now = room.world.now;
                 let key_frame = frame == 0;
                 room.world.peers[room.alice].send_video(now, camera, key_frame, 24, 600);
+                room.world.run(Duration::from_millis(400));
             }
             if burst % 4 == minute % 4 {
                 pause(&mut room, subscribers[0], true);
                 room.world.run(Duration::from_secs(1));
                 pause(&mut room, subscribers[0], false);
             }
-            room.world.run(Duration::from_secs(4));
+            room.world.run(Duration::from_millis(400));
         }
         for packet in room.world.peers[bob].received.drain(..) {
             packets += 1;

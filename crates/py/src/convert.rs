@@ -153,6 +153,7 @@ pub(crate) fn transport_options(
         dtls: dtls_version(dtls)?,
         disconnected_timeout: timeout("disconnected_timeout", disconnected_timeout)?,
         failed_timeout: timeout("failed_timeout", failed_timeout)?,
+        max_bitrate: None,
     })
 }
 

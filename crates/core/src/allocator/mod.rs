@@ -70,6 +70,8 @@ pub(crate) struct Allocator {
     videos: FxHashMap<SubscriberId, Video>,
     low: Lowest,
     over_since: Option<Instant>,
+    /// What there was to share last, bit/s.
+    bits: u64,
     round: u64,
 }
 
@@ -84,6 +86,8 @@ struct Video {
     /// When it was last raised, while that is not yet proven.
     raised: Option<Instant>,
     dwell: Duration,
+    /// What there was to share when a rise was taken back, bit/s.
+    failed: Option<u64>,
     round: u64,
 }
 
@@ -110,6 +114,7 @@ impl Allocator {
             .collect();
         let affordable = (budget.bitrate as f64 * budget.share.clamp(0.0, 1.0)) as u64;
         let bits = affordable.saturating_sub(budget.audio);
+        self.bits = bits;
         let steady = self.low.add(now, affordable).saturating_sub(budget.audio);
         let held = self.held(demands, &ladders);
         let rungs = self.choose(
@@ -182,9 +187,15 @@ impl Allocator {
         if cost <= bits {
             self.over_since = None;
         }
+        // An estimate that has just jumped is still rising: half a step now would cost the next.
+        let is_rising = bits as f64 > steady as f64 * RISING;
         let may_rise = |index: usize| {
+            let wishes = demands[index].preferences;
             let video = self.videos.get(&demands[index].subscriber);
-            video.is_none_or(|video| video.may_rise(now, demands[index].preferences))
+            video.is_none_or(|video| match *wishes == video.preferences {
+                true => !is_rising && video.may_rise(now, bits),
+                false => true,
+            })
         };
         let ceilings = ceilings(ladders, held, may_rise);
         let bits = (bits.min(steady) as f64 / HEADROOM) as u64;
@@ -218,7 +229,8 @@ impl Allocator {
         let video = self.videos.entry(demand.subscriber).or_insert(fresh);
         video.settle(now);
         if video.top.is_some() || video.target.is_some() {
-            video.reconsider(now, target, top, demand.preferences, shed);
+            let failed = video.reconsider(now, target, top, demand.preferences, shed);
+            video.failed = failed.then_some(self.bits).or(video.failed);
         }
         video.target = target;
         video.preferences = *demand.preferences;
@@ -242,13 +254,21 @@ impl Video {
             changed: now,
             raised: None,
             dwell: FIRST_DWELL,
+            failed: None,
             round: 0,
         }
     }
 
-    /// A new wish is followed at once, a wider line after a while.
-    fn may_rise(&self, now: Instant, wishes: &Preferences) -> bool {
-        *wishes != self.preferences || now.saturating_duration_since(self.changed) >= self.dwell
+    /// A wider line is followed after a while; that a rise has failed does not count on a line
+    /// that has become another.
+    fn may_rise(&self, now: Instant, bits: u64) -> bool {
+        let is_another = self.failed.is_some_and(|failed| bits > failed / 2 * 3);
+        let dwell = if is_another {
+            self.dwell.min(DWELL)
+        } else {
+            self.dwell
+        };
+        now.saturating_duration_since(self.changed) >= dwell
     }
 
     /// A rise that has lasted was right.
@@ -258,10 +278,12 @@ impl Video {
             .is_some_and(|at| now.saturating_duration_since(at) >= PROVEN)
         {
             self.raised = None;
+            self.failed = None;
             self.dwell = DWELL;
         }
     }
 
+    /// Takes a decision in. True when it takes back a rise.
     fn reconsider(
         &mut self,
         now: Instant,
@@ -269,9 +291,9 @@ impl Video {
         top: Option<Layer>,
         wishes: &Preferences,
         shed: bool,
-    ) {
+    ) -> bool {
         if target == self.target {
-            return;
+            return false;
         }
         let rises = target > self.target;
         let asked = *wishes != self.preferences;
@@ -283,13 +305,16 @@ impl Video {
             () => LayerReason::Bandwidth,
         };
         if rises {
-            self.raised = Some(now);
+            self.raised = (top == self.top && !asked).then_some(now);
             self.dwell = self.dwell.max(FIRST_DWELL);
-        } else if !asked && self.raised.take().is_some() {
-            self.dwell = (self.dwell.max(DWELL) * 2).min(MAX_DWELL);
-        } else {
-            self.dwell = self.dwell.max(DWELL);
+            return false;
         }
+        self.dwell = self.dwell.max(DWELL);
+        let failed = self.raised.take().is_some() && !asked && top == self.top;
+        if failed {
+            self.dwell = (self.dwell * 2).min(MAX_DWELL);
+        }
+        failed
     }
 }
 
@@ -411,6 +436,8 @@ const HEADROOM: f64 = 1.05;
 /// An excess of this size is borne for [`PATIENCE`].
 const SMALL_EXCESS: f64 = 1.2;
 const PATIENCE: Duration = Duration::from_millis(700);
+/// An estimate this much above the least of the last seconds is on the move.
+const RISING: f64 = 1.3;
 /// A rise needs an estimate that was high enough for one to two times as long.
 const STEADY: Duration = Duration::from_millis(1000);
 /// How long a video stays where it is before it rises: the first time, as a rule, at most.

@@ -4,7 +4,7 @@
 //! on_sent ────► sent        what is on its way (ring)
 //! on_feedback ─► groups ──► trendline     does the delay grow?       ┐
 //!               throughput                what arrives               ├─► rate   (delay-based)
-//!               queue                     how long packets wait      │
+//!               queue, busy               how long packets wait      │
 //!               loss                      inherent, or our doing?    ├─► limit  (loss-based)
 //!               probe                     does the line carry more?  ┘
 //! on_remb, on_loss_report ─► fallback     for peers without transport-wide feedback
@@ -18,6 +18,7 @@
 //! ours. Everything is a function of its inputs; nothing allocates per packet; a transport costs
 //! at most 18 KiB, and 2 KiB while little is on the way.
 
+mod busy;
 mod fallback;
 mod groups;
 mod loss;
@@ -30,6 +31,7 @@ mod trendline;
 
 use std::time::{Duration, Instant};
 
+use busy::Busy;
 use fallback::Fallback;
 use groups::Groups;
 use loss::{Around, Loss};
@@ -140,6 +142,7 @@ pub struct Estimator {
     trendline: Trendline,
     throughput: Throughput,
     queue: QueueDelay,
+    busy: Busy,
     rate: Rate,
     loss: Loss,
     probing: Probing,
@@ -162,6 +165,7 @@ pub struct Estimator {
 #[derive(Clone, Copy)]
 struct Drain {
     since: u64,
+    is_over: bool,
 }
 
 impl Estimator {
@@ -176,6 +180,7 @@ impl Estimator {
             trendline: Trendline::new(),
             throughput: Throughput::default(),
             queue: QueueDelay::default(),
+            busy: Busy::default(),
             rate: Rate::new(initial),
             loss: Loss::default(),
             probing: Probing::new(),
@@ -224,7 +229,8 @@ impl Estimator {
             newest = newest.max(Some(ack.at));
             self.loss.received(ack.was_lost);
             self.throughput.add(arrival, ack.bytes, limited);
-            self.queue.add(ack.at, arrival);
+            let waited = self.queue.add(ack.at, arrival);
+            self.busy.add(now, arrival, ack.bytes, waited);
             if let Some(delta) = self.groups.add(ack.at, arrival) {
                 self.trendline.add(delta);
             }
@@ -306,6 +312,9 @@ impl Estimator {
         if let Some(rate) = self.probing.conclude(now, self.rate.estimate()) {
             self.accept_probe(now, rate);
         }
+        if let Some(drain) = &mut self.drain {
+            drain.is_over |= now >= drain.since + DRAIN_TIME;
+        }
         if self.silent_until().is_some_and(|at| now >= at) {
             self.last_silence = now;
             let floor = self.limits.min as f64;
@@ -315,14 +324,16 @@ impl Estimator {
         self.settle_estimate(now);
     }
 
-    /// When to call [`Estimator::on_timeout`] and [`Estimator::take_probe`]; may lie in the past.
+    /// When to call [`Estimator::on_timeout`] and then [`Estimator::take_probe`]. After both it
+    /// lies in the future.
     pub fn next_timeout(&self) -> Option<Instant> {
         let origin = self.origin?;
         let probe = self
             .is_ready_to_probe()
             .then(|| self.probing.next(self.wish()))
             .flatten();
-        let drained = self.drain.map(|drain| drain.since + DRAIN_TIME);
+        let draining = self.drain.filter(|drain| !drain.is_over);
+        let drained = draining.map(|drain| drain.since + DRAIN_TIME);
         let at = [probe, self.silent_until(), drained]
             .into_iter()
             .flatten()
@@ -347,12 +358,14 @@ impl Estimator {
 
     /// At what rate a burst may leave, bit/s.
     pub fn pacing_rate(&self) -> u64 {
-        let factor = if self.drain.is_some() {
-            1.0
-        } else {
-            PACING_FACTOR
+        let is_known = self.rate.was_cut() || self.loss.limit().is_some();
+        let rate = match self.limited_by {
+            LimitedBy::Drain => self.estimate,
+            _ if is_known => self.estimate * PACING_FACTOR,
+            // The line has not shown a limit: there is nothing to protect from a key frame.
+            _ => (self.estimate * PACING_FACTOR).max(UNKNOWN_PACE),
         };
-        (self.estimate * factor) as u64
+        rate as u64
     }
 
     /// What the estimator thinks.
@@ -386,6 +399,14 @@ impl Estimator {
             throughput: self
                 .throughput
                 .rate()
+                .map(|rate| {
+                    rate.max(
+                        self.busy
+                            .rate(now)
+                            .filter(|_| usage == Usage::Over)
+                            .unwrap_or(0.0),
+                    )
+                })
                 .map(|rate| rate / (1.0 - self.loss.inherent().min(0.3))),
             rtt: self.rtt,
             is_app_limited,
@@ -422,7 +443,10 @@ impl Estimator {
             .drain
             .is_none_or(|drain| now > drain.since + DRAIN_TIME + DRAIN_REST);
         if rested && self.queue.millis() > DRAIN_ABOVE {
-            self.drain = Some(Drain { since: now });
+            self.drain = Some(Drain {
+                since: now,
+                is_over: false,
+            });
         }
     }
 
@@ -546,6 +570,8 @@ fn smooth(before: u64, sample: u64, known: Option<u64>) -> u64 {
 
 /// A burst leaves at this multiple of the estimate.
 const PACING_FACTOR: f64 = 2.5;
+/// And at this rate while no limit has been met, bit/s.
+const UNKNOWN_PACE: f64 = 20e6;
 /// Sending less than this share of the estimate is being limited by the application.
 const APP_LIMITED: f64 = 0.65;
 /// After this time of feedback the estimate is no guess any more, us.

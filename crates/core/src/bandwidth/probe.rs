@@ -97,7 +97,7 @@ impl Probing {
     pub(super) fn next(&self, wish: Wish) -> Option<u64> {
         match &self.active {
             Some(active) => Some(active.started + RESULT_TIME),
-            None if self.wants(wish) => Some(self.not_before),
+            None if wish.is_calm && self.wants(wish) => Some(self.not_before),
             None => None,
         }
     }

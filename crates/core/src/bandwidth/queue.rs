@@ -16,10 +16,13 @@ pub(super) struct QueueDelay {
 }
 
 impl QueueDelay {
-    /// Notes one packet's times, us, each on its own clock.
-    pub(super) fn add(&mut self, sent: u64, arrival: u64) {
+    /// Notes one packet's times, us, each on its own clock. How long it waited, us.
+    pub(super) fn add(&mut self, sent: u64, arrival: u64) -> i64 {
         let transit = arrival as i64 - sent as i64;
-        self.now_least = Some(self.now_least.map_or(transit, |least| least.min(transit)));
+        let least_now = self.now_least.map_or(transit, |least| least.min(transit));
+        self.now_least = Some(least_now);
+        let known = [self.least, self.least_before].into_iter().flatten();
+        transit - known.min().unwrap_or(least_now)
     }
 
     /// A feedback was read to its end.

@@ -201,10 +201,19 @@ impl Egress {
         self.pace();
     }
 
+    /// Whether the peer counts our packets transport-wide.
+    pub(crate) fn has_transport_cc(&self) -> bool {
+        let mut streams = self.streams.iter();
+        streams.any(|(_, stream)| stream.ids.transport_cc != 0)
+    }
+
     /// Takes over the estimator's pacing rate.
     fn pace(&mut self) {
         if self.governed {
             self.pacer.set_rate(self.estimator.pacing_rate());
+            // What a line lost because it is full must not fill it again.
+            let most = self.estimator.estimate() / 8 * REPAIR_TIME / 1_000;
+            self.repair_budget = self.repair_budget.min(most as usize);
         }
     }
 
@@ -244,7 +253,9 @@ impl Egress {
         while let Some(packet) = self.audio.pop_front() {
             self.send(&mut sealer, packet, out);
         }
-        while let Some((stream, sequence)) = self.repairs.pop_front() {
+        while self.pacer.allows(out.now)
+            && let Some((stream, sequence)) = self.repairs.pop_front()
+        {
             self.repair(&mut sealer, stream, sequence, out);
         }
         self.drop_stale(out.now, &mut flushed);
@@ -260,7 +271,8 @@ impl Egress {
         if self.report_at.is_none_or(|at| at <= out.now) {
             self.report(&mut sealer, out);
         }
-        let paced = (!self.video.is_empty()).then(|| self.pacer.next(out.now));
+        let waits = !self.video.is_empty() || !self.repairs.is_empty();
+        let paced = waits.then(|| self.pacer.next(out.now));
         let watching = self.estimator.next_timeout();
         flushed.next = [probing, paced, watching].into_iter().flatten().min();
         self.seals = Some((sealer, opener));
@@ -481,6 +493,8 @@ const MAX_QUEUE: usize = 3_000;
 const REPAIR_SHARE: usize = 2;
 /// Share of packets lost from which a repair is sent twice.
 const BAD_LINE: f32 = 0.04;
+/// What gathers for repairs is at most what the line carries in this time, ms.
+const REPAIR_TIME: u64 = 300;
 /// Repair budget at the start, and what gathers at most, bytes: a lost key frame.
 const REPAIR_START: usize = 64 * 1024;
 const REPAIR_MOST: usize = 256 * 1024;

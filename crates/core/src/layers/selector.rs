@@ -63,6 +63,11 @@ pub(crate) struct Change {
 
 #[allow(dead_code)] // some of it is for the allocator alone
 impl Selector {
+    /// The allocator has spoken.
+    pub(crate) const fn is_allocated(&self) -> bool {
+        self.allocated.is_some()
+    }
+
     /// What the application wishes.
     pub(crate) const fn preferences(&self) -> &Preferences {
         &self.preferences
@@ -127,6 +132,11 @@ impl Selector {
         let source = self.source.as_ref().map(|source| source.place);
         let place = source.or(self.wanted.map(|(place, _)| place));
         place.map(|place| place.encoding)
+    }
+
+    /// A hole was torn into the run: it goes on with a key frame, and nobody need be told.
+    pub(crate) fn interrupt(&mut self) {
+        self.source = None;
     }
 
     /// Ends the run: what follows starts at a key frame.

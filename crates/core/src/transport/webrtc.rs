@@ -22,6 +22,7 @@ use str0m::rtp::Ssrc;
 use str0m::stats::PeerStats;
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 
+use crate::allocation::Allocation;
 use crate::codec;
 use crate::command::{CodecKind, DtlsVersion, TransportOptions};
 use crate::demux::is_stun;
@@ -108,6 +109,7 @@ pub(crate) struct Stream {
 /// What a subscribe transport holds.
 pub(crate) struct Subscribing {
     pub(crate) egress: Egress,
+    pub(crate) allocation: Allocation,
     /// The client makes the offers (WHEP); else the server does.
     pub(crate) client_offers: bool,
     pub(crate) lines: Vec<Line>,
@@ -411,6 +413,7 @@ impl Subscribing {
     pub(crate) fn new(egress: Egress) -> Self {
         Self {
             egress,
+            allocation: Allocation::default(),
             client_offers: false,
             lines: Vec::new(),
             subscribers: Vec::new(),

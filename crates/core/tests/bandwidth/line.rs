@@ -204,6 +204,11 @@ impl Flow {
             if let Some(probe) = self.estimator.take_probe(instant) {
                 self.probe = Some((probe, f64::from(probe.bytes)));
             }
+            let next = self.estimator.next_timeout();
+            assert!(
+                next.is_none_or(|at| at > instant),
+                "a timer that never rests"
+            );
         }
         self.frame(now);
         self.pace(now, line);

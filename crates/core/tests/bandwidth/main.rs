@@ -132,7 +132,7 @@ fn follows_a_step_down_and_up() {
         line.conditions.rate = 300e3;
         run(&mut [&mut flow], &mut line, 20e3, 22e3);
         let down = flow.estimator.estimate() as f64 / 300e3;
-        assert!(down < 1.05, "queue {queue_ms}: {down:.2} after two seconds");
+        assert!(down < 1.2, "queue {queue_ms}: {down:.2} after two seconds");
         run(&mut [&mut flow], &mut line, 22e3, 25e3);
         flow.worst_queue = 0.0;
         run(&mut [&mut flow], &mut line, 25e3, 40e3);
@@ -325,6 +325,7 @@ fn abuse(estimator: &mut Estimator, dice: &mut Dice, now: &mut Instant, sequence
             estimator.set_demand(dice.next() % 30_000_000, dice.next() % 30_000_000);
             estimator.on_timeout(*now);
             let _ = estimator.take_probe(*now);
+            assert!(estimator.next_timeout().is_none_or(|at| at > *now));
             let _ = (
                 estimator.next_timeout(),
                 estimator.state(),

@@ -114,7 +114,7 @@ impl Camera {
             };
             let body = (size / packets).max(STAMP + 16);
             let mut payload = vp8_payload(descriptor, DESCRIPTOR + body, 0);
-            payload[DESCRIPTOR - 1] = temporal << 6;
+            payload[DESCRIPTOR - 1] = temporal << 6 | temporal << 5; // each is a layer sync: it needs layer 0 alone
             if descriptor.start && descriptor.key_frame {
                 let width = ENCODINGS[layer].width;
                 payload[12..14].copy_from_slice(&width.to_le_bytes());
