@@ -16,7 +16,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-__all__ = ["ADDRESS", "NetworkUnavailable", "own_network", "silent_udp"]
+__all__ = ["ADDRESS", "NetworkUnavailable", "own_network", "silent_udp", "without_udp"]
 
 ADDRESS = "10.99.0.1"
 """Address of the interface inside the namespace."""
@@ -101,3 +101,29 @@ def _host_address() -> str:
         if "/" in word:
             return word.split("/")[0]
     raise NetworkUnavailable("the browser tests need root, or a network interface besides loopback")
+
+
+@contextlib.contextmanager
+def without_udp(port: int) -> Iterator[None]:
+    """Refuse UDP towards `port` in the calling thread's namespace, as a closed network does.
+
+    By routing policy, which every kernel has; senders get an error, as from a firewall that rejects.
+
+    Raises:
+        NetworkUnavailable: Without a namespace of our own.
+    """
+    if os.geteuid() != 0:
+        raise NetworkUnavailable("refusing UDP needs a network namespace, and that needs root")
+    refusal = f"pref 1 ipproto udp dport {port} prohibit"
+    for family in ("-4", "-6"):
+        # The kernel asks the table of local addresses first; move it behind our rule.
+        _ip(f"{family} rule add pref 100 lookup local")
+        _ip(f"{family} rule del pref 0")
+        _ip(f"{family} rule add {refusal}")
+    try:
+        yield
+    finally:
+        for family in ("-4", "-6"):
+            _ip(f"{family} rule del {refusal}")
+            _ip(f"{family} rule add pref 0 lookup local")
+            _ip(f"{family} rule del pref 100")

@@ -27,6 +27,7 @@ _GAUGE_ENDINGS = (
     "relayed_tracks",
     "subscribers",
     "sessions",
+    "connections",
 )
 
 
