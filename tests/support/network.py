@@ -86,6 +86,32 @@ def silent_udp(port: int) -> Iterator[None]:
         _ip("rule del pref 100")
 
 
+@contextlib.contextmanager
+def without_udp(port: int) -> Iterator[None]:
+    """Refuse UDP towards `port` in the calling thread's namespace, as a closed network does.
+
+    By routing policy, which every kernel has; senders get an error, as from a firewall that rejects.
+
+    Raises:
+        NetworkUnavailable: Without a namespace of our own.
+    """
+    if not _inside:
+        raise NetworkUnavailable("only a network namespace of the tests may refuse datagrams")
+    refusal = f"pref 1 ipproto udp dport {port} prohibit"
+    for family in ("-4", "-6"):
+        # The kernel asks the table of local addresses first; move it behind our rule.
+        _ip(f"{family} rule add pref 100 lookup local")
+        _ip(f"{family} rule del pref 0")
+        _ip(f"{family} rule add {refusal}")
+    try:
+        yield
+    finally:
+        for family in ("-4", "-6"):
+            _ip(f"{family} rule del {refusal}")
+            _ip(f"{family} rule add pref 0 lookup local")
+            _ip(f"{family} rule del pref 100")
+
+
 def _ip(arguments: str) -> None:
     subprocess.run(["ip", *arguments.split()], check=True, capture_output=True, text=True)
 
@@ -101,29 +127,3 @@ def _host_address() -> str:
         if "/" in word:
             return word.split("/")[0]
     raise NetworkUnavailable("the browser tests need root, or a network interface besides loopback")
-
-
-@contextlib.contextmanager
-def without_udp(port: int) -> Iterator[None]:
-    """Refuse UDP towards `port` in the calling thread's namespace, as a closed network does.
-
-    By routing policy, which every kernel has; senders get an error, as from a firewall that rejects.
-
-    Raises:
-        NetworkUnavailable: Without a namespace of our own.
-    """
-    if os.geteuid() != 0:
-        raise NetworkUnavailable("refusing UDP needs a network namespace, and that needs root")
-    refusal = f"pref 1 ipproto udp dport {port} prohibit"
-    for family in ("-4", "-6"):
-        # The kernel asks the table of local addresses first; move it behind our rule.
-        _ip(f"{family} rule add pref 100 lookup local")
-        _ip(f"{family} rule del pref 0")
-        _ip(f"{family} rule add {refusal}")
-    try:
-        yield
-    finally:
-        for family in ("-4", "-6"):
-            _ip(f"{family} rule del {refusal}")
-            _ip(f"{family} rule add pref 0 lookup local")
-            _ip(f"{family} rule del pref 100")

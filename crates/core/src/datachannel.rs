@@ -7,10 +7,13 @@
 //! here), within the same bound as those of an open channel. A message that finds no room is
 //! dropped and counted, reliable or not: one slow receiver must not hold up memory.
 
+use std::time::Instant;
+
 use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
+use crate::heartbeat;
 use crate::ids::{DataPublisherId, DataSubscriberId, ObjectId, RouterId, TransportId};
 use crate::relay::RelayMessage;
 use crate::sfu::Sfu;
@@ -84,10 +87,11 @@ enum Delivery {
     NoRoom,
 }
 
-/// The channel that keeps the data m-line of a subscribe transport alive.
+/// The channel that keeps the data m-line of a subscribe transport alive, and beats when its client
+/// wants it to.
 pub(crate) fn internal() -> ChannelConfig {
     ChannelConfig {
-        label: "headwater".to_owned(),
+        label: heartbeat::LABEL.to_owned(),
         ordered: false,
         reliability: Reliability::MaxRetransmits { retransmits: 0 },
         ..ChannelConfig::default()
@@ -245,13 +249,16 @@ impl Sfu {
             self.send_waiting(id);
             return;
         }
-        if session.channels.len() >= MAX_CHANNELS && !session.channels.contains_key(&channel) {
+        if session.channels.get(&channel) == Some(&Channel::Internal) {
+            return;
+        }
+        if session.channels.len() >= MAX_CHANNELS {
             session.rtc.direct_api().close_data_channel(channel);
             self.counters.drop_channels += 1;
             return;
         }
         let Side::Publish(publishing) = &session.side else {
-            session.channels.entry(channel).or_insert(Channel::Internal);
+            session.channels.insert(channel, Channel::Ignored);
             return;
         };
         let id = publishing.data_publishers.iter().copied().find(|id| {
@@ -293,8 +300,16 @@ impl Sfu {
         }
     }
 
-    pub(crate) fn handle_channel_data(&mut self, session_key: usize, data: ChannelData) {
+    pub(crate) fn handle_channel_data(
+        &mut self,
+        session_key: usize,
+        data: ChannelData,
+        now: Instant,
+    ) {
         let publisher = match self.sessions[session_key].channels.get(&data.id) {
+            Some(Channel::Internal) => {
+                return self.set_heartbeat(session_key, data.id, &data.data, now);
+            }
             Some(Channel::Incoming {
                 data_publisher: Some(id),
                 ..

@@ -49,6 +49,7 @@ mod demux;
 mod egress;
 mod extension;
 mod gate;
+mod heartbeat;
 mod keyframe;
 mod layers;
 mod negotiation;

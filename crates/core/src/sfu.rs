@@ -319,6 +319,13 @@ impl Sfu {
                         self.check_liveness(key, now);
                     }
                 }
+                Reason::Heartbeat => {
+                    if let Some(&Transport::WebRtc(key)) =
+                        self.transports.get(&TransportId(timer.handle))
+                    {
+                        self.beat(key, timer.at, now);
+                    }
+                }
                 Reason::KeyFrame => {
                     if let Some(&key) = self.publisher_keys.get(&PublisherId(timer.handle)) {
                         self.key_frame_timer(key, now);
@@ -549,7 +556,7 @@ impl Sfu {
                 self.refresh_gates(key, now);
             }
             RtcEvent::ChannelOpen(channel, label) => self.handle_channel_open(key, channel, label),
-            RtcEvent::ChannelData(data) => self.handle_channel_data(key, data),
+            RtcEvent::ChannelData(data) => self.handle_channel_data(key, data, now),
             RtcEvent::ChannelClose(channel) => self.handle_channel_close(key, channel),
             RtcEvent::Closed => {
                 self.doomed.push((

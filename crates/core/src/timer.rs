@@ -15,6 +15,8 @@ pub(crate) enum Reason {
     Session,
     /// Packets wait for their session's pacer.
     Pacer,
+    /// A subscribe transport's heartbeat is due.
+    Heartbeat,
     /// Is the peer of this transport still there?
     Liveness,
     /// Ask a publisher again for a key frame.

@@ -194,7 +194,7 @@ fn an_offer_without_tracks() {
         .iter()
         .map(|(_, label)| label.as_str())
         .collect();
-    assert_eq!(labels, ["headwater"]);
+    assert_eq!(labels, ["headwater-heartbeat"]);
 }
 
 /// Several items make one offer with one line each; statistics name the number of lines.

@@ -30,6 +30,7 @@ use crate::egress::{Egress, Sources};
 use crate::error::Error;
 use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
+use crate::heartbeat::Heartbeat;
 use crate::ids::{DataPublisherId, DataSubscriberId};
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
@@ -70,6 +71,8 @@ pub(crate) struct Session {
     pub(crate) addresses: VecDeque<SocketAddr>,
     /// The newest checks: transaction id and where it came from first.
     checks: VecDeque<([u8; 12], SocketAddr)>,
+    /// Whether and where it beats.
+    pub(crate) heartbeat: Heartbeat,
     /// Where its datagrams go.
     pub(crate) paths: Paths,
     /// When a flush is due for packets that wait for the pacer.
@@ -160,8 +163,10 @@ pub(crate) struct Pending {
 /// What a data channel of this session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
-    /// Keeps the data m-line alive.
+    /// Keeps the data m-line alive, and carries the heartbeat.
     Internal,
+    /// Opened by a client that has nothing to say here.
+    Ignored,
     /// Opened by the client.
     Incoming {
         label: String,
@@ -260,6 +265,7 @@ impl Session {
             credentials: vec![credentials],
             addresses: VecDeque::new(),
             checks: VecDeque::new(),
+            heartbeat: Heartbeat::default(),
             paths: Paths::default(),
             paced: None,
             alias: None,
