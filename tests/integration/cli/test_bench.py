@@ -45,6 +45,19 @@ def test_fanout_forwards_everything_to_two_subscribers(generator: Path) -> None:
         assert report["build"]["profile"]
 
 
+@pytest.mark.timeout(300)
+def test_one_room_on_two_threads(generator: Path) -> None:
+    """Members alternate between the threads: each packet crosses once and nothing is lost there."""
+    report = run(generator, "threads", "--threads", "1,2", "--subscribers", "4", "--seconds", "1")
+    one, two = report["runs"]
+    assert one["relay"]["relayed_in"] == 0
+    for figures in (one, two):
+        assert figures["received"] == figures["expected"] > 800
+    assert two["relay"]["relayed_in"] >= two["sent"]
+    assert two["relay"]["relay_letters"] <= two["relay"]["relayed_in"]
+    assert two["relay"]["relay_dropped"] == 0
+
+
 def test_floor_adds_up(generator: Path) -> None:
     """Sealing and sending together cost more than either alone."""
     figures = run(generator, "floor", "--seconds", "1")["figures"]

@@ -4,6 +4,7 @@ Commands, each with ``--json``:
 
 - ``floor``: what sealing and sending a packet costs here, with nothing else done;
 - ``fanout``: one publisher to N subscribers through a node, in CPU time per forwarded packet;
+- ``threads``: one room on one, two and more media threads, and what crosses between them;
 - ``first-call``: process start to listening, page open to the first remote frame;
 - ``ladder``: calls over links that lose, narrow and break, in virtual time.
 
@@ -74,6 +75,32 @@ def fanout(
         reference=reference,
     )
     return run_fanout(plan, as_json=json)
+
+
+@app.command
+def threads(
+    *,
+    threads: str = "1,2,4",
+    subscribers: int = 100,
+    spread: bool = False,
+    seconds: float = 8.0,
+    json: bool = False,
+) -> int:
+    """Measure one room that several media threads serve, on a node started for each number of them.
+
+    Args:
+        threads: Numbers of media threads, one run each.
+        subscribers: Subscribers in the room.
+        spread: Packets one by one at even distances; the default is a frame as one burst.
+        seconds: Measured time of each run.
+        json: Print JSON instead of a table.
+    """
+    from headwater.cli.bench.threads import ThreadsPlan, run_threads
+
+    plan = ThreadsPlan(
+        threads=tuple(_numbers(threads)), subscribers=subscribers, spread=spread, seconds=seconds
+    )
+    return run_threads(plan, as_json=json)
 
 
 @app.command

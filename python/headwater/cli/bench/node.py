@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +35,15 @@ class Node:
 
 
 @contextmanager
-def started_node(*, threads: int, apart: bool = True) -> Iterator[Node]:
+def started_node(
+    *, threads: int, apart: bool = True, settings: Mapping[str, str] | None = None
+) -> Iterator[Node]:
     """Run ``headwater serve --dev`` on a free port; end it on exit.
 
     Args:
         threads: Media threads.
         apart: Keep it off the core where the generator works.
+        settings: Further `HEADWATER_*` variables, by name.
 
     Raises:
         HeadwaterError: It did not become ready; the message holds its last words.
@@ -50,7 +53,7 @@ def started_node(*, threads: int, apart: bool = True) -> Iterator[Node]:
         log = Path(data) / "log"
         command = [sys.executable, "-m", "headwater", "serve", "--dev", "--port", str(port)]
         command += ["--threads", str(threads), "--data", data]
-        environment = {**os.environ, "HEADWATER_LIMITS__PARTICIPANTS": "5000"}
+        environment = {**os.environ, "HEADWATER_LIMITS__PARTICIPANTS": "5000", **(settings or {})}
         with log.open("wb") as output:
             begun = time.monotonic()
             process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
