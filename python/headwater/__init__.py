@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from headwater.media.data_publisher import DataPublisher
     from headwater.media.data_subscriber import DataSubscriber
     from headwater.media.events import (
+        ActiveSpeaker,
+        AudioLevels,
         ConnectionStateChanged,
         DataChannelOpened,
         DataMessage,
@@ -83,18 +85,17 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "AmbiguousTrack", "BufferFull", "Closed", "Codec", "ConfigurationError", "ConnectionStateChanged",
-    "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher", "DataPublisherAdded",
-    "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
-    "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
-    "Layer", "LayerChanged", "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded",
-    "NegotiationTimeout", "NoOffer", "NotFound", "ObjectClosed", "PauseChanged", "PortInUse",
-    "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
-    "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
-    "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber",
-    "SubscriberClosed", "TrackAdded", "TrackNotFound",
-    "TrackRemoved", "TransportClosed", "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed",
-    "WrongTransport",
+    "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "Closed", "Codec", "ConfigurationError",
+    "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher",
+    "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Event",
+    "EventStream", "EventsLost", "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage",
+    "InvalidSdp", "InvalidState", "Layer", "LayerChanged", "LayersWanted", "LimitReached", "LocalError",
+    "LocalTrack", "NegotiationNeeded", "NegotiationTimeout", "NoOffer", "NotFound", "ObjectClosed",
+    "PauseChanged", "PortInUse", "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded",
+    "PublisherClosed", "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport",
+    "RemoteError", "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber",
+    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized",
+    "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -109,9 +110,9 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.data_publisher": ("DataPublisher",),
     "headwater.media.data_subscriber": ("DataSubscriber",),
     "headwater.media.events": (
-        "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
-        "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
-        "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
+        "ActiveSpeaker", "AudioLevels", "ConnectionStateChanged", "DataChannelOpened", "DataMessage",
+        "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream",
+        "EventsLost", "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
         "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed",
         "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
     ),

@@ -120,6 +120,8 @@ impl Sfu {
         if let Source::Relayed(track) = &mut publisher.source {
             track.closing = true;
         }
+        self.forget_voice(key);
+        let publisher = &mut self.publishers[key];
         let subscribers = std::mem::take(&mut publisher.subscribers);
         let recordings = std::mem::take(&mut publisher.recordings);
         for subscriber in subscribers {

@@ -107,6 +107,12 @@ pub enum Command {
     },
     /// Close a router, or a branch, and all it holds on this thread. -> `Done`
     CloseRouter { router: RouterId },
+    /// Tell how loud a router's publishers are, every `interval` (200 ms at least) while anybody
+    /// is, or no more. -> `Done`
+    SetAudioLevels {
+        router: RouterId,
+        interval: Option<Duration>,
+    },
 
     /// Open a transport that receives media. -> `Done`
     CreatePublishTransport {

@@ -19,6 +19,7 @@ use crate::relay::RelayMessage;
 use crate::rewrite::Rewriter;
 use crate::router::Router;
 use crate::sfu::Sfu;
+use crate::speakers::Speakers;
 use crate::timer::Reason;
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap};
 use crate::transport::webrtc::{Publishing, Recipe, Session, Side, Subscribing};
@@ -64,6 +65,9 @@ impl Sfu {
                 self.router(router)?;
                 self.close_router(router, CloseReason::Requested, now);
                 Ok(Reply::Done)
+            }
+            Command::SetAudioLevels { router, interval } => {
+                self.set_audio_levels(router, interval, now)
             }
             Command::CreatePublishTransport {
                 router,
@@ -242,6 +246,7 @@ impl Sfu {
             options,
             home,
             transports: Vec::new(),
+            speakers: Speakers::default(),
         };
         self.relays.branches += u64::from(home != id);
         self.routers.insert(id, router);

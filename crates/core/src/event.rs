@@ -1,7 +1,9 @@
 //! What Python hears from a media thread. Values only, no handles into the core.
 
 use crate::error::Error;
-use crate::ids::{DataPublisherId, ObjectId, PublisherId, RequestId, SubscriberId, TransportId};
+use crate::ids::{
+    DataPublisherId, ObjectId, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
+};
 use crate::layer::{Layer, LayerReason};
 
 /// Audio or video.
@@ -200,6 +202,20 @@ pub enum Event {
         encodings: Vec<(String, bool)>,
         /// The highest layer that anybody has use for; none when nobody watches.
         max: Option<Layer>,
+    },
+    /// Somebody else speaks in a router, or nobody any more.
+    ActiveSpeaker {
+        /// Which router: the home, wherever the publisher is.
+        router: RouterId,
+        /// Who.
+        publisher: Option<PublisherId>,
+    },
+    /// How loud a router's publishers are.
+    AudioLevels {
+        /// Which router: the home.
+        router: RouterId,
+        /// In -dBov (0 is the loudest), the loudest first; nobody when all are silent.
+        levels: Vec<(PublisherId, u8)>,
     },
     /// A client opened a data channel on a publish transport.
     DataChannelOpened {

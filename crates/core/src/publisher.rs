@@ -13,6 +13,7 @@ use crate::layer::Content;
 use crate::layers::{Arrival, Encodings, Facts};
 use crate::packet::{Packet, Rtp};
 use crate::relay::RelayedTrack;
+use crate::speakers::Voice;
 use crate::wanted::Wanted;
 
 /// One track in.
@@ -37,6 +38,7 @@ pub(crate) struct Publisher {
     /// The media threads that take it by relay.
     pub(crate) relays: Vec<u16>,
     pub(crate) wanted: Wanted,
+    pub(crate) voice: Voice,
     /// The meaning of the last payload type seen.
     format: Option<Format>,
     pub(crate) stats: PublisherStats,
@@ -100,6 +102,7 @@ impl Publisher {
             recordings: Vec::new(),
             relays: Vec::new(),
             wanted: Wanted::default(),
+            voice: Voice::default(),
             format: None,
             stats: PublisherStats::default(),
         }

@@ -15,6 +15,7 @@ use crate::ids::{RouterId, TransportId};
 use crate::packet::{MAX_PAYLOAD, Packet, Rtp};
 use crate::publisher::Source;
 use crate::sfu::Sfu;
+use crate::speakers::Speakers;
 use crate::subscriber::{self, Verdict};
 use crate::transport::webrtc::{Panicked, Side, contained};
 
@@ -24,6 +25,7 @@ pub(crate) struct Router {
     /// Its name on the thread where the room began; its own there.
     pub(crate) home: RouterId,
     pub(crate) transports: Vec<TransportId>,
+    pub(crate) speakers: Speakers,
 }
 
 impl Sfu {
@@ -92,6 +94,7 @@ impl Sfu {
         };
         let rtp = Rtp::from(rtp);
         self.relay_packet(key, &rtp, rid, &format);
+        self.hear_voice(key, &rtp, now);
         self.take_packet(key, &rtp, rid, format, now);
     }
 

@@ -344,6 +344,7 @@ impl Sfu {
                     }
                 }
                 Reason::Relay => self.relay_timer(timer.handle, now),
+                Reason::Speakers => self.speakers_timer(RouterId(timer.handle), now),
                 Reason::SenderReport => {
                     if let Some(&key) = self.recording_keys.get(&RecordingTrackId(timer.handle)) {
                         self.report(key, now);
@@ -603,81 +604,6 @@ impl Sfu {
         if let Some(oldest) = forgotten {
             self.demux.forget(oldest, key);
         }
-    }
-
-    /// A verified sign of the peer.
-    fn hear(&mut self, key: usize, now: Instant) {
-        let session = &mut self.sessions[key];
-        session.heard = now;
-        match session.state {
-            ConnectionState::New => {
-                session.approached = Some(now);
-                self.set_state(key, ConnectionState::Connecting, now);
-            }
-            ConnectionState::Disconnected => self.set_state(key, ConnectionState::Connected, now),
-            _ => {}
-        }
-    }
-
-    fn set_state(&mut self, key: usize, state: ConnectionState, now: Instant) {
-        let session = &mut self.sessions[key];
-        if session.state != state {
-            session.state = state;
-            let transport = session.belongs.transport;
-            self.emit(Event::ConnectionState { transport, state });
-            self.watch(key, now);
-        }
-    }
-
-    /// Arms the liveness timer for the next moment at which something could be amiss.
-    pub(crate) fn watch(&mut self, key: usize, now: Instant) {
-        let session = &self.sessions[key];
-        let at = match session.state {
-            ConnectionState::New | ConnectionState::Connecting => match session.coming_since() {
-                Some(since) => since + session.options.failed_timeout,
-                None => return,
-            },
-            ConnectionState::Connected => session.heard + session.options.disconnected_timeout,
-            ConnectionState::Disconnected => session.heard + session.options.failed_timeout,
-            ConnectionState::Failed => return,
-        };
-        let at = at.max(now);
-        let session = &mut self.sessions[key];
-        // One chain of timers per session: a later moment is found when the earlier one fires.
-        if session.watched.is_none_or(|watched| at < watched) {
-            session.watched = Some(at);
-            let handle = session.belongs.transport.0;
-            self.timers.arm(at, Reason::Liveness, handle);
-        }
-    }
-
-    fn check_liveness(&mut self, key: usize, now: Instant) {
-        let session = &self.sessions[key];
-        let silent = now.saturating_duration_since(session.heard);
-        let transport = session.belongs.transport;
-        let options = session.options;
-        match session.state {
-            ConnectionState::New | ConnectionState::Connecting => {
-                let waited = session
-                    .coming_since()
-                    .map(|at| now.saturating_duration_since(at));
-                if waited.is_some_and(|waited| waited >= options.failed_timeout) {
-                    self.set_state(key, ConnectionState::Failed, now);
-                    self.doomed.push((transport, CloseReason::ConnectionFailed));
-                    return;
-                }
-            }
-            _ if silent >= options.failed_timeout => {
-                self.set_state(key, ConnectionState::Failed, now);
-                self.doomed.push((transport, CloseReason::ConnectionFailed));
-                return;
-            }
-            ConnectionState::Connected if silent >= options.disconnected_timeout => {
-                self.set_state(key, ConnectionState::Disconnected, now);
-            }
-            _ => {}
-        }
-        self.watch(key, now);
     }
 
     fn report(&mut self, key: usize, now: Instant) {

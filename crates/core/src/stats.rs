@@ -49,6 +49,7 @@ pub(crate) struct Counters {
     pub(crate) relayed_out: u64,
     pub(crate) relay_unclaimed: u64,
     pub(crate) relay_timeouts: u64,
+    pub(crate) voice_ticks: u64,
 }
 
 type Values = Vec<(&'static str, StatValue)>;
@@ -86,6 +87,7 @@ impl Sfu {
             ("relayed_out", c.relayed_out),
             ("relay_unclaimed", c.relay_unclaimed),
             ("relay_timeouts", c.relay_timeouts),
+            ("voice_ticks", c.voice_ticks),
             ("relayed_tracks", relayed + relayed_data),
             ("routers", self.routers.len() as u64 - self.relays.branches),
             ("branches", self.relays.branches),

@@ -27,6 +27,8 @@ pub(crate) enum Reason {
     Allocation,
     /// Does a publisher still send what nobody wants?
     Wanted,
+    /// A router's voices are looked at.
+    Speakers,
     /// A recording track's sender report is due.
     SenderReport,
 }

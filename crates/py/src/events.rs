@@ -77,6 +77,20 @@ value_class! {
 }
 
 value_class! {
+    ActiveSpeaker {
+        router: u64,
+        publisher: Option<u64>,
+    }
+}
+
+value_class! {
+    AudioLevels {
+        router: u64,
+        levels: Vec<(u64, u8)>,
+    }
+}
+
+value_class! {
     DataChannelOpened {
         transport: u64,
         label: String,
@@ -175,6 +189,21 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             maximum: max.map(convert::layer),
         }
         .into_py_any(py),
+        Event::ActiveSpeaker { router, publisher } => ActiveSpeaker {
+            router: router.0,
+            publisher: publisher.map(|publisher| publisher.0),
+        }
+        .into_py_any(py),
+        Event::AudioLevels { router, levels } => {
+            let levels = levels
+                .into_iter()
+                .map(|(publisher, level)| (publisher.0, level));
+            AudioLevels {
+                router: router.0,
+                levels: levels.collect(),
+            }
+            .into_py_any(py)
+        }
         Event::DataChannelOpened {
             transport,
             label,

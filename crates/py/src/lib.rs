@@ -35,8 +35,8 @@ mod _native {
     use crate::errors::error_samples;
     #[pymodule_export]
     use crate::events::{
-        Closed, ConnectionStateChanged, DataChannelOpened, DataMessage, Failed, LayerChanged,
-        LayersWanted, NegotiationNeeded, Paused, PublisherActive, Replied,
+        ActiveSpeaker, AudioLevels, Closed, ConnectionStateChanged, DataChannelOpened, DataMessage,
+        Failed, LayerChanged, LayersWanted, NegotiationNeeded, Paused, PublisherActive, Replied,
     };
     #[pymodule_export]
     use crate::replies::{AnswerReply, AttachedReply, OfferReply, PublishedReply, StatsReply};

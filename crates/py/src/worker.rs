@@ -1,6 +1,7 @@
 //! The one class with behaviour: commands go down, events come up.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use headwater_core::command::Command;
 use headwater_core::ids::{
@@ -156,6 +157,22 @@ impl Worker {
             router,
             Command::CloseRouter {
                 router: RouterId(router),
+            },
+        )
+    }
+
+    fn set_audio_levels(&self, router: u64, interval: Option<f64>) -> PyResult<u64> {
+        let seconds = |seconds| {
+            Duration::try_from_secs_f64(seconds).map_err(|error| {
+                PyValueError::new_err(format!("an interval of {seconds} s: {error}"))
+            })
+        };
+        let interval = interval.map(seconds).transpose()?;
+        self.send(
+            router,
+            Command::SetAudioLevels {
+                router: RouterId(router),
+                interval,
             },
         )
     }

@@ -62,6 +62,9 @@ enum MergeKey {
     PublisherActive(ObjectId),
     Paused(ObjectId),
     Layer(ObjectId),
+    Wanted(ObjectId),
+    Speaker(ObjectId),
+    Levels(ObjectId),
 }
 
 fn merge_key(event: &Event) -> Option<MergeKey> {
@@ -79,6 +82,11 @@ fn merge_key(event: &Event) -> Option<MergeKey> {
         Event::LayerChanged { subscriber, .. } => {
             Some(MergeKey::Layer(ObjectId::Subscriber(*subscriber)))
         }
+        Event::LayersWanted { publisher, .. } => {
+            Some(MergeKey::Wanted(ObjectId::Publisher(*publisher)))
+        }
+        Event::ActiveSpeaker { router, .. } => Some(MergeKey::Speaker(ObjectId::Router(*router))),
+        Event::AudioLevels { router, .. } => Some(MergeKey::Levels(ObjectId::Router(*router))),
         _ => None,
     }
 }

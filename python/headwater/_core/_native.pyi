@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import ClassVar, Final, Literal, Self, TypeAlias, final
 
 __all__ = [
+    "ActiveSpeaker",
     "AnswerReply",
     "AttachedReply",
+    "AudioLevels",
     "Closed",
     "Codec",
     "ConnectionStateChanged",
@@ -191,6 +193,18 @@ class LayersWanted:
     maximum: Final[tuple[int, int] | None]  # (spatial, temporal)
 
 @final
+class ActiveSpeaker:
+    __match_args__: ClassVar[tuple[Literal["router"], Literal["publisher"]]]
+    router: Final[int]
+    publisher: Final[int | None]
+
+@final
+class AudioLevels:
+    __match_args__: ClassVar[tuple[Literal["router"], Literal["levels"]]]
+    router: Final[int]
+    levels: Final[list[tuple[int, int]]]  # publisher, level in -dBov
+
+@final
 class DataChannelOpened:
     __match_args__: ClassVar[
         tuple[
@@ -224,6 +238,8 @@ _Event: TypeAlias = (
     | Paused
     | LayerChanged
     | LayersWanted
+    | ActiveSpeaker
+    | AudioLevels
     | DataChannelOpened
     | DataMessage
 )
@@ -286,6 +302,7 @@ class Worker:
     def create_router(self, router: int, codecs: Sequence[str]) -> int: ...
     def create_branch(self, branch: int, home: int, codecs: Sequence[str]) -> int: ...
     def close_router(self, router: int) -> int: ...
+    def set_audio_levels(self, router: int, interval: float | None) -> int: ...
     def create_publish_transport(
         self,
         router: int,

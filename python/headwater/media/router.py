@@ -18,7 +18,7 @@ from headwater.ids import DataPublisherId, PublisherId, RouterId
 from headwater.media.branch import Branch, thread_of
 from headwater.media.codec import CodecName
 from headwater.media.data_publisher import DataPublisher
-from headwater.media.events import RouterClosed
+from headwater.media.events import ActiveSpeaker, AudioLevels, Event, RouterClosed
 from headwater.media.object import MediaObject
 from headwater.media.placement import ThreadLoad, choose_thread
 from headwater.media.publish_transport import PublishTransport
@@ -58,6 +58,8 @@ class Router(MediaObject):
         self._publishers: dict[str, Publisher] = {}
         self._by_track: dict[str, list[Publisher]] = {}
         self._data_publishers: dict[str, DataPublisher] = {}
+        self._speaker: PublisherId | None = None
+        self._levels: tuple[tuple[PublisherId, int], ...] = ()
 
     @property
     def id(self) -> RouterId:
@@ -73,6 +75,16 @@ class Router(MediaObject):
     def data_publisher_ids(self) -> tuple[DataPublisherId, ...]:
         """What a late joiner can subscribe to with ``subscribe_data``, oldest first."""
         return tuple(publisher.id for publisher in self._data_publishers.values())
+
+    @property
+    def active_speaker(self) -> PublisherId | None:
+        """Who speaks; ``None`` when nobody does."""
+        return self._speaker
+
+    @property
+    def audio_levels(self) -> tuple[tuple[PublisherId, int], ...]:
+        """Who makes sound, the loudest first, and how loud in -dBov; see `set_audio_levels`."""
+        return self._levels
 
     @property
     def transports(self) -> tuple[PublishTransport | SubscribeTransport | RecordingTransport, ...]:
@@ -188,6 +200,22 @@ class Router(MediaObject):
             lambda: native.create_recording_transport(self._handle, transport._handle, address, port),
         )
 
+    async def set_audio_levels(self, interval: float | None) -> None:
+        """Tell how loud the publishers are: an `AudioLevels` event while anybody makes sound.
+
+        Args:
+            interval: Seconds between two events, 0.2 at least; ``None`` stops them.
+
+        Raises:
+            ConfigurationError: The interval is not above 0, or more than a day.
+            Closed: The router was closed.
+        """
+        if interval is not None and not 0 < interval <= _LONGEST_TIMEOUT:
+            raise ConfigurationError(f"an interval is a number of seconds above 0, not {interval}")
+        await self._call(lambda: self._seam.native.set_audio_levels(self._handle, interval))
+        if interval is None:
+            self._levels = ()
+
     async def get_stats(self) -> Statistics:
         """Count what the router holds."""
         self._check()
@@ -213,6 +241,13 @@ class Router(MediaObject):
         """Send the create command."""
         self._codecs = codecs
         return await self._create(self, lambda: self._seam.native.create_router(self._handle, codecs))
+
+    def _handle_event(self, event: Event) -> None:
+        if isinstance(event, ActiveSpeaker):
+            self._speaker = event.publisher_id
+        elif isinstance(event, AudioLevels):
+            self._levels = event.levels
+        super()._handle_event(event)
 
     def _adopted(self) -> None:
         """Take a place in the Worker."""

@@ -20,9 +20,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headwater.errors import Closed, InvalidState, NotFound, WorkerClosed
-from headwater.ids import PublisherId, SubscriberId, TransportId
+from headwater.ids import PublisherId, RouterId, SubscriberId, TransportId
 from headwater.media.codec import Codec
 from headwater.media.events import (
+    ActiveSpeaker,
+    AudioLevels,
     ConnectionStateChanged,
     DataChannelOpened,
     DataMessage,
@@ -153,6 +155,8 @@ class Seam:
                 self.unclaimed += 1
             else:
                 item._mark_closed(closed.reason)
+        elif name in ("ActiveSpeaker", "AudioLevels"):
+            self._deliver_voices(event)
         else:
             self._deliver(name, event)
 
@@ -170,6 +174,23 @@ class Seam:
             self.unclaimed += 1
         else:
             item._handle_event(convert(item.id, native_event))
+
+    def _deliver_voices(self, event: Any) -> None:
+        """Deliver what a router hears; of publishers that have closed nothing is told."""
+        router = self.find("router", event.router)
+        if router is None:
+            self.unclaimed += 1
+        elif type(event).__name__ == "ActiveSpeaker":
+            speaker = self._publisher_id(event.publisher)
+            router._handle_event(ActiveSpeaker(RouterId(router.id), speaker))
+        else:
+            levels = ((self._publisher_id(handle), level) for handle, level in event.levels)
+            known = tuple((id_, level) for id_, level in levels if id_ is not None)
+            router._handle_event(AudioLevels(RouterId(router.id), known))
+
+    def _publisher_id(self, handle: int | None) -> PublisherId | None:
+        publisher = None if handle is None else self.find("publisher", handle)
+        return None if publisher is None else PublisherId(publisher.id)
 
 
 class _Pending:

@@ -142,6 +142,16 @@ class FakeCore:
         """Which encodings of a publisher anybody needs changed."""
         self._emit(values.LayersWanted(publisher._handle, list(encodings)))
 
+    def speak(self, router: MediaObject, publisher: MediaObject | None) -> None:
+        """Somebody speaks in a router, or nobody does any more."""
+        self._emit(values.ActiveSpeaker(router._handle, None if publisher is None else publisher._handle))
+
+    def sound(self, router: MediaObject, *levels: tuple[MediaObject, int]) -> None:
+        """Publishers of a router make sound, this loud (-dBov); heard only when asked for."""
+        if self._things[router._handle].tapped:
+            told = [(publisher._handle, level) for publisher, level in levels]
+            self._emit(values.AudioLevels(router._handle, told))
+
     def hold(self) -> None:
         """Keep replies and events back."""
         self._held = True
@@ -291,6 +301,9 @@ class FakeCore:
 
     def _do_close_router(self, router: int) -> None:
         self._close(self._thing("router", router), "requested")
+
+    def _do_set_audio_levels(self, router: int, interval: float | None) -> None:
+        self._thing("router", router).tapped = interval is not None
 
     def _do_create_publish_transport(
         self, router: int, transport: int, *, dtls: str, disconnected_timeout: float, failed_timeout: float

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
-    "AnswerReply", "AttachedReply", "Closed", "Codec", "ConnectionStateChanged", "DataChannelOpened",
-    "DataMessage", "Failed", "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused",
-    "PublishedReply", "PublisherActive", "Replied", "StatsReply", "Track",
+    "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec",
+    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed", "LayerChanged", "LayersWanted",
+    "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply", "PublisherActive", "Replied",
+    "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -148,6 +149,22 @@ class LayersWanted:
     publisher: int
     encodings: list[tuple[str, bool]]
     maximum: tuple[int, int] | None = None
+
+
+@dataclass
+class ActiveSpeaker:
+    """Somebody else speaks in a router."""
+
+    router: int
+    publisher: int | None
+
+
+@dataclass
+class AudioLevels:
+    """How loud a router's publishers are."""
+
+    router: int
+    levels: list[tuple[int, int]]
 
 
 @dataclass

@@ -188,6 +188,9 @@ impl Sfu {
         for publisher in self.data_publishers.values_mut() {
             publisher.relays.retain(|taker| *taker != thread);
         }
+        for router in self.routers.values_mut() {
+            router.forget_voices_of(thread);
+        }
         let awaited = self.relays.awaited.len();
         self.relays.awaited.retain(|track| track.thread() != thread);
         if self.relays.awaited.len() < awaited {
