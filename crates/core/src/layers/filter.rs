@@ -8,7 +8,8 @@
 //!
 //! A frame is judged when its first packet comes, and the verdict stands for the packets that
 //! come late. A lost frame was not judged, and is not held against those that need it: it may
-//! still come.
+//! still come. But current changes only to a layer whose frames have passed already: what is
+//! missing of it may yet come late, and would be held back as the layers of its time say.
 
 use super::dependency_descriptor::bit;
 use super::facts::Facts;
@@ -173,8 +174,8 @@ impl Filter {
                 temporal: goal.temporal.min(self.current.temporal),
             };
             let is_down = goal.spatial < self.current.spatial;
-            if is_down && facts.present & bit(down) != 0 && self.is_whole(facts, frame) {
-                self.set_current(down, frame);
+            if is_down && facts.present & bit(down) != 0 && self.is_certain(facts, frame) {
+                self.set_current(down, start(facts, frame));
             } else {
                 self.waiting = true;
             }
@@ -191,7 +192,7 @@ impl Filter {
                         spatial,
                         temporal: goal,
                     },
-                    frame,
+                    start(facts, frame),
                 );
             }
             return;
@@ -230,6 +231,12 @@ impl Filter {
             self.current = current;
         }
     }
+}
+
+/// The first frame of the picture that this frame belongs to: what is decided at a picture
+/// counts for all of it, also when its lower layers come after its upper ones.
+const fn start(facts: &Facts, frame: u64) -> u64 {
+    frame.saturating_sub(facts.layer.spatial as u64)
 }
 
 /// The target there is that comes closest to `goal` and not above it; else the lowest.
