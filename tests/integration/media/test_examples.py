@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import json
 import re
+import shlex
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from cyclopts import CycloptsError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from headwater.cli import app
 from tests.integration.media.test_recording import probe
 from tests.support.peer import Camera, Peer
 
@@ -30,6 +33,39 @@ def test_readme_shows_the_six_lines() -> None:
     assert [line for line in run if line in shown] == shown
 
 
+def test_pages_show_lines_of_examples() -> None:
+    """What a page shows as Python stands, line by line, in one of the examples run here."""
+    run = [[line.strip() for line in path.read_text().splitlines()] for path in EXAMPLES.glob("*.py")]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    blocks = [
+        (page.name, [line.strip() for line in block.splitlines()])
+        for page in pages
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+        if page != ROOT / "README.md"
+    ]
+    assert len(blocks) >= 3
+    for page, shown in blocks:
+        assert any(
+            shown == lines[start : start + len(shown)] for lines in run for start in range(len(lines))
+        ), f"{page}: {shown[0]}"
+
+
+def test_pages_show_commands_that_are_taken() -> None:
+    """Every `headwater` line that a page shows in a block names a command and flags that exist."""
+    shown = [
+        (page.name, shlex.split(line, comments=True))
+        for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+        for block in re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+        for line in re.findall(r"^(?:[A-Z_]+=\S+ )?headwater (.*)$", block, re.MULTILINE)
+    ]
+    assert len(shown) > 5
+    for page, words in shown:
+        try:
+            app.parse_args(words, exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            pytest.fail(f"{page}: {words}: {error}")
+
+
 def test_examples_stay_small() -> None:
     """An example is read in one go, and the room itself is thirty lines; the rest serves its page."""
     for path in EXAMPLES.iterdir():
@@ -41,13 +77,32 @@ def test_examples_stay_small() -> None:
 
 async def test_six_lines() -> None:
     """One client sees the other."""
+    out = await output_of("six_lines.py")
+    assert "bob sees video in m-line" in out
+    assert "640x480" in out
+
+
+async def test_layers() -> None:
+    """The viewer is told of its first picture; the line and its wishes are answered."""
+    out = await output_of("layers.py")
+    assert "None -> Layer(spatial=0, temporal=0) start" in out
+    assert re.search(r"the line carries \d+ bit/s", out)
+    assert "may get 0 is to get 0" in out
+
+
+async def test_threads() -> None:
+    """The second member sits on the second thread."""
+    assert "media threads of the room: 2" in await output_of("threads.py")
+
+
+async def output_of(name: str) -> str:
+    """What an example prints; it ends by itself, without a warning."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", str(EXAMPLES / "six_lines.py"), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-W", "error", str(EXAMPLES / name), stdout=asyncio.subprocess.PIPE
     )
     out, _ = await asyncio.wait_for(process.communicate(), 30)
-    assert "bob sees video in m-line" in out.decode()
-    assert "640x480" in out.decode()
     assert process.returncode == 0
+    return out.decode()
 
 
 async def test_record(tmp_path: Path) -> None:

@@ -145,11 +145,10 @@ async function drawSlide(browser) {
   return picture;
 }
 
-/** Bandwidth estimation begins low: wait until the pictures are sharp. */
+/** Bandwidth estimation begins low: wait until the pictures fill their tiles. */
 async function sharpen(page) {
-  await page
-    .waitForFunction(() => [...document.querySelectorAll('[data-self="false"] video')].every((video) => video.videoWidth >= 900), { timeout: 25_000 })
-    .catch(() => console.warn("pictures stayed small"));
+  const fills = () => [...document.querySelectorAll('[data-self="false"] video')].every((video) => video.videoWidth >= video.clientWidth);
+  await page.waitForFunction(fills, { timeout: 25_000 }).catch(() => console.warn("pictures stayed small"));
 }
 
 const slideDeck = `<!doctype html><style>
