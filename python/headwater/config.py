@@ -146,8 +146,10 @@ class Settings(BaseSettings):
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="what is logged"
+    )
+    log_format: Literal["console", "json"] = Field(default="console", description="how it is logged")
     limits: Limits = Field(default_factory=Limits)
 
     @field_validator("announce")

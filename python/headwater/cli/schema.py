@@ -1,7 +1,7 @@
-"""Publishes the interfaces: ``schema/signaling.schema.json`` and ``schema/openapi.json``.
+"""Publishes the interfaces: the two files of ``schema/``, and settings and signalling in ``docs/reference``.
 
 ``python -m headwater.cli.schema`` writes them, ``--check`` exits with 1 when they differ from what the
-code says. The web client's types are generated from them.
+code says. The web client's types are generated from the schemas.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import msgspec
 from headwater.api import messages
 from headwater.app import build_parts
 from headwater.auth import Gate, TokenAuthority
+from headwater.cli.reference import settings_page, signaling_page
 from headwater.config import Settings
 from headwater.media.worker import Worker
 
 __all__ = ["main", "openapi_document", "signaling_schema"]
 
-_TREE = Path(__file__).resolve().parents[3] / "schema"
+_TREE = Path(__file__).resolve().parents[3]
 
 
 def signaling_schema() -> dict[str, Any]:
@@ -59,21 +60,26 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--directory", type=Path, default=_TREE)
     options = parser.parse_args(arguments)
     differs = False
-    for name, document in (
-        ("signaling.schema.json", signaling_schema()),
-        ("openapi.json", openapi_document()),
+    for name, text in (
+        ("schema/signaling.schema.json", _json(signaling_schema())),
+        ("schema/openapi.json", _json(openapi_document())),
+        ("docs/reference/settings.md", settings_page()),
+        ("docs/reference/signaling.md", signaling_page()),
     ):
         path: Path = options.directory / name
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         if options.check:
             same = path.is_file() and path.read_text() == text
             if not same:
                 print(f"{path} differs; run: python -m headwater.cli.schema", file=sys.stderr)
             differs = differs or not same
         else:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
     return 1 if differs else 0
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _union(members: tuple[type, ...]) -> dict[str, Any]:

@@ -117,7 +117,13 @@ def test_the_published_interfaces_are_those_of_the_code() -> None:
 def test_a_changed_interface_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert schema(["--directory", str(tmp_path)]) == 0
     assert schema(["--directory", str(tmp_path), "--check"]) == 0
-    path = tmp_path / "signaling.schema.json"
-    path.write_text(path.read_text().replace("participant_id", "person_id"))
-    assert schema(["--directory", str(tmp_path), "--check"]) == 1
-    assert "differs" in capsys.readouterr().err
+    for name, word in (
+        ("schema/signaling.schema.json", "participant_id"),
+        ("docs/reference/settings.md", "8443"),
+    ):
+        path = tmp_path / name
+        before = path.read_text()
+        path.write_text(before.replace(word, "x"))
+        assert schema(["--directory", str(tmp_path), "--check"]) == 1
+        assert f"{name} differs" in capsys.readouterr().err
+        path.write_text(before)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from headwater.servers import acceptor as module
+from headwater.servers import http
 from headwater.servers.acceptor import Acceptor, Kind, classify
 
 CHECK = bytes.fromhex("0001 0008 2112a442") + bytes(12) + bytes.fromhex("0006 0003 613a6200")
@@ -156,7 +157,7 @@ async def test_a_stranger_hears_nothing(door: Door, rest: bytes) -> None:
 @pytest.mark.parametrize("first", [b"", FRAME[:1], FRAME[:29]])
 async def test_who_holds_back_is_let_go(door: Door, first: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence, and a frame whose rest does not come, end; so does a frame that comes for ever."""
-    monkeypatch.setattr(module.http, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(http, "HEAD_SECONDS", 0.1)
     monkeypatch.setattr(module, "FRAME_SECONDS", 0.1)
     reader, writer = await door.connect()
     writer.write(first)
