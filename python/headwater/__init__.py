@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         NegotiationTimeout,
         NoOffer,
         NotFound,
+        Overloaded,
         PortInUse,
         PublisherNotFound,
         RemoteError,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from headwater.media.events import (
         ActiveSpeaker,
         AudioLevels,
+        ConnectionQuality,
         ConnectionStateChanged,
         DataChannelOpened,
         DataMessage,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         TransportClosed,
     )
     from headwater.media.layer import Layer
+    from headwater.media.overload import OverloadLimits
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.publisher import Publisher
     from headwater.media.recording_track import RecordingTrack
@@ -86,37 +89,40 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "Closed", "Codec", "ConfigurationError",
-    "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher",
-    "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Event",
-    "EventStream", "EventsLost", "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage",
-    "InvalidSdp", "InvalidState", "Layer", "LayerChanged", "LayersWanted", "LimitReached", "LocalError",
-    "LocalTrack", "NegotiationNeeded", "NegotiationTimeout", "NoOffer", "NotFound", "ObjectClosed",
-    "PauseChanged", "PortInUse", "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded",
-    "PublisherClosed", "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport",
-    "RemoteError", "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber",
-    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized",
-    "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
+    "ConnectionQuality", "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened",
+    "DataMessage", "DataPublisher", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber",
+    "DataSubscriberClosed", "Event", "EventStream", "EventsLost", "Forbidden", "HeadwaterError",
+    "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged",
+    "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded", "NegotiationTimeout",
+    "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
+    "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
+    "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
+    "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber", "SubscriberClosed",
+    "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized", "UnsupportedCodec",
+    "Worker", "WorkerClosed", "WrongTransport",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.errors": (
         "AmbiguousTrack", "BufferFull", "Closed", "ConfigurationError", "DataChannelNotFound",
         "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
-        "LimitReached", "LocalError", "NegotiationTimeout", "NoOffer", "NotFound", "PortInUse",
-        "PublisherNotFound", "RemoteError", "ResourceError", "TrackNotFound", "Unauthorized",
+        "LimitReached", "LocalError", "NegotiationTimeout", "NoOffer", "NotFound", "Overloaded",
+        "PortInUse", "PublisherNotFound", "RemoteError", "ResourceError", "TrackNotFound", "Unauthorized",
         "UnsupportedCodec", "WorkerClosed", "WrongTransport",
     ),
     "headwater.media.codec": ("Codec",),
     "headwater.media.data_publisher": ("DataPublisher",),
     "headwater.media.data_subscriber": ("DataSubscriber",),
     "headwater.media.events": (
-        "ActiveSpeaker", "AudioLevels", "ConnectionStateChanged", "DataChannelOpened", "DataMessage",
+        "ActiveSpeaker", "AudioLevels", "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened",
+        "DataMessage",
         "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream",
         "EventsLost", "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
         "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed",
         "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
     ),
     "headwater.media.layer": ("Layer",),
+    "headwater.media.overload": ("OverloadLimits",),
     "headwater.media.publish_transport": ("PublishTransport",),
     "headwater.media.publisher": ("Publisher",),
     "headwater.media.recording_track": ("RecordingTrack",),

@@ -43,7 +43,8 @@ async def test_a_call_without_udp(server: Server, alice_browser: Browser, bob_br
     )
     assert rows
     protocols = await viewer.run(_PROTOCOLS)
-    assert protocols and set(protocols) == {"tcp"}, protocols
+    assert protocols
+    assert set(protocols) == {"tcp"}, protocols
     assert (await server.metrics())["headwater_media_tcp_connections"] >= 2
 
 

@@ -194,6 +194,13 @@ pub enum Event {
         /// What its line is believed to carry, in bit/s.
         estimate: Option<u64>,
     },
+    /// How well a transport's connection works has changed.
+    ConnectionQuality {
+        /// Which transport.
+        transport: TransportId,
+        /// 0 (nothing gets through) to 100; below 40 it is poor, from 70 on excellent.
+        score: u8,
+    },
     /// Which of a publisher's layers anybody has use for has changed.
     LayersWanted {
         /// Which publisher.

@@ -57,6 +57,7 @@ mod negotiation;
 mod ntp;
 mod packet;
 mod publisher;
+mod quality;
 mod random;
 pub mod relay;
 mod rewrite;

@@ -83,6 +83,7 @@ impl Sfu {
             }
             ConnectionState::Connected if silent >= options.disconnected_timeout => {
                 self.set_state(key, ConnectionState::Disconnected, now);
+                self.judge_lost(key);
             }
             _ => {}
         }

@@ -229,6 +229,7 @@ impl Sfu {
                 }
                 self.mark_sending(key);
                 self.review_estimate(key, now);
+                self.judge(key, now);
             }
             Ok(None) => self.counters.drop_unaccepted += 1,
             Err(Panicked) => {
@@ -565,7 +566,10 @@ impl Sfu {
                     CloseReason::RemoteClosed,
                 ));
             }
-            RtcEvent::PeerStats(stats) => self.sessions[key].stats.peer = Some(stats),
+            RtcEvent::PeerStats(stats) => {
+                self.sessions[key].stats.peer = Some(stats);
+                self.judge(key, now);
+            }
             RtcEvent::MediaIngressStats(stats) => self.note_ingress(key, &stats),
             _ => {}
         }

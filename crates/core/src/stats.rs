@@ -202,6 +202,8 @@ impl Sfu {
             let rtt = egress.round_trip();
             values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
         }
+        let score = session.quality.score();
+        values.extend(score.map(|score| ("quality", StatValue::Int(score.into()))));
         if let Some(path) = session.paths.current() {
             let (local, remote) = (path.source.to_string(), path.destination.to_string());
             values.push(("local_address", StatValue::Text(local)));
@@ -286,6 +288,8 @@ impl Sfu {
         );
         let loss = heard.and_then(|heard| heard.loss);
         let rtt = heard.and_then(|heard| heard.rtt);
+        let jitter = heard.and_then(|heard| heard.jitter).map(millis);
+        values.extend(jitter.map(|jitter| ("jitter_ms", StatValue::Float(jitter))));
         values.extend(loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
         values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
         values

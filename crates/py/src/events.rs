@@ -69,6 +69,13 @@ value_class! {
 }
 
 value_class! {
+    ConnectionQuality {
+        transport: u64,
+        score: u8,
+    }
+}
+
+value_class! {
     LayersWanted {
         publisher: u64,
         encodings: Vec<(String, bool)>,
@@ -177,6 +184,11 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             after: to.map(convert::layer),
             reason: convert::layer_reason(reason),
             estimate,
+        }
+        .into_py_any(py),
+        Event::ConnectionQuality { transport, score } => ConnectionQuality {
+            transport: transport.0,
+            score,
         }
         .into_py_any(py),
         Event::LayersWanted {

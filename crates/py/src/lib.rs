@@ -35,8 +35,9 @@ mod _native {
     use crate::errors::error_samples;
     #[pymodule_export]
     use crate::events::{
-        ActiveSpeaker, AudioLevels, Closed, ConnectionStateChanged, DataChannelOpened, DataMessage,
-        Failed, LayerChanged, LayersWanted, NegotiationNeeded, Paused, PublisherActive, Replied,
+        ActiveSpeaker, AudioLevels, Closed, ConnectionQuality, ConnectionStateChanged,
+        DataChannelOpened, DataMessage, Failed, LayerChanged, LayersWanted, NegotiationNeeded,
+        Paused, PublisherActive, Replied,
     };
     #[pymodule_export]
     use crate::replies::{AnswerReply, AttachedReply, OfferReply, PublishedReply, StatsReply};

@@ -65,6 +65,7 @@ enum MergeKey {
     Wanted(ObjectId),
     Speaker(ObjectId),
     Levels(ObjectId),
+    Quality(ObjectId),
 }
 
 fn merge_key(event: &Event) -> Option<MergeKey> {
@@ -87,6 +88,9 @@ fn merge_key(event: &Event) -> Option<MergeKey> {
         }
         Event::ActiveSpeaker { router, .. } => Some(MergeKey::Speaker(ObjectId::Router(*router))),
         Event::AudioLevels { router, .. } => Some(MergeKey::Levels(ObjectId::Router(*router))),
+        Event::ConnectionQuality { transport, .. } => {
+            Some(MergeKey::Quality(ObjectId::Transport(*transport)))
+        }
         _ => None,
     }
 }

@@ -15,6 +15,7 @@ __all__ = [
     "AudioLevels",
     "Closed",
     "Codec",
+    "ConnectionQuality",
     "ConnectionStateChanged",
     "DataChannelOpened",
     "DataMessage",
@@ -186,6 +187,12 @@ class LayerChanged:
     estimate: Final[int | None]  # bit/s
 
 @final
+class ConnectionQuality:
+    __match_args__: ClassVar[tuple[Literal["transport"], Literal["score"]]]
+    transport: Final[int]
+    score: Final[int]  # 0 to 100
+
+@final
 class LayersWanted:
     __match_args__: ClassVar[tuple[Literal["publisher"], Literal["encodings"], Literal["maximum"]]]
     publisher: Final[int]
@@ -237,6 +244,7 @@ _Event: TypeAlias = (
     | PublisherActive
     | Paused
     | LayerChanged
+    | ConnectionQuality
     | LayersWanted
     | ActiveSpeaker
     | AudioLevels
@@ -294,6 +302,8 @@ class Worker:
         """A handle on the least loaded media thread."""
     def loads(self) -> list[tuple[int, int]]:
         """Per media thread: transports, and CPU time lately in thousandths of a core."""
+    def set_share(self, thread: int, share: float) -> int:
+        """What part of its subscribers' lines a media thread may fill, 0 to 1."""
     def allocate_on(self, thread: int) -> int:
         """A handle on a media thread."""
     def allocate(self, parent: int) -> int:

@@ -35,8 +35,8 @@ __all__ = [
     "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
     "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
     "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
-    "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed",
-    "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
+    "PublisherActive", "PublisherAdded", "PublisherClosed", "QualityLevel", "RecordingTrackClosed",
+    "RouterClosed", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed", "quality_level",
 ]  # fmt: skip
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
@@ -147,12 +147,32 @@ class LayersWanted(Event):
     """The highest layer in use; ``None`` when nobody watches."""
 
 
+QualityLevel = Literal["excellent", "good", "poor", "lost"]
+
+
+def quality_level(score: int) -> QualityLevel:
+    """Return the word for a score of 0 to 100; loss or delay alone leave it good up to 8 % or 600 ms."""
+    if score <= 0:
+        return "lost"
+    if score < _GOOD:
+        return "poor"
+    return "good" if score < _EXCELLENT else "excellent"
+
+
+_GOOD, _EXCELLENT = 40, 70
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionQuality(Event):
     """How well a transport's connection works now, 0 (nothing gets through) to 100."""
 
     transport_id: TransportId
     score: int
+
+    @property
+    def level(self) -> QualityLevel:
+        """The score in a word."""
+        return quality_level(self.score)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -122,6 +122,22 @@ class MediaObject:
             lambda: self._seam.native.get_stats(self._kind, self._handle), _stats_values
         )
         return stats
+
+    async def stats_stream(self, interval: float = 1.0) -> AsyncIterator[Statistics]:
+        """Yield this object's counters again and again until it closes; the newest, however slow you are.
+
+        Args:
+            interval: Seconds between two samples.
+        """
+        while not self.closed:
+            try:
+                sample = await self.get_stats()
+            except Closed:
+                return
+            yield sample
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self.wait_closed()
 
     async def __aenter__(self) -> Self:
         """Return the object; leaving the block closes it."""

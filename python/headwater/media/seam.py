@@ -25,6 +25,7 @@ from headwater.media.codec import Codec
 from headwater.media.events import (
     ActiveSpeaker,
     AudioLevels,
+    ConnectionQuality,
     ConnectionStateChanged,
     DataChannelOpened,
     DataMessage,
@@ -266,6 +267,10 @@ def _layers_wanted(id_: str, event: Any) -> Event:
     return LayersWanted(PublisherId(id_), encodings, maximum)
 
 
+def _connection_quality(id_: str, event: Any) -> Event:
+    return ConnectionQuality(TransportId(id_), event.score)
+
+
 def _data_channel_opened(id_: str, event: Any) -> Event:
     return DataChannelOpened(
         TransportId(id_), event.label, event.ordered, event.max_retransmits, event.max_packet_lifetime
@@ -282,6 +287,7 @@ _EVENTS: dict[str, tuple[Kind | None, str, Callable[[str, Any], Event]]] = {
     "PublisherActive": ("publisher", "publisher", _publisher_active),
     "Paused": (None, "handle", _paused),
     "LayersWanted": ("publisher", "publisher", _layers_wanted),
+    "ConnectionQuality": ("transport", "transport", _connection_quality),
     "LayerChanged": ("subscriber", "subscriber", _layer_changed),
     "DataChannelOpened": ("transport", "transport", _data_channel_opened),
     "DataMessage": ("data_publisher", "data_publisher", _data_message),

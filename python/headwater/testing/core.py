@@ -65,6 +65,8 @@ class FakeCore:
         self.threads = threads
         self.port = port
         self.commands: list[str] = []
+        self.busy = 0
+        self.shares: dict[int, float] = {}
         self._addresses = list(addresses) or ["127.0.0.1"]
         self._things: dict[int, _Thing] = {}
         self._events: deque[Any] = deque()
@@ -152,6 +154,10 @@ class FakeCore:
             told = [(publisher._handle, level) for publisher, level in levels]
             self._emit(values.AudioLevels(router._handle, told))
 
+    def judge(self, transport: MediaObject, score: int) -> None:
+        """How well a connection works changed, 0 to 100."""
+        self._emit(values.ConnectionQuality(transport._handle, score))
+
     def hold(self) -> None:
         """Keep replies and events back."""
         self._held = True
@@ -212,9 +218,9 @@ class FakeCore:
         return self.allocate_on(0)
 
     def loads(self) -> list[tuple[int, int]]:
-        """Per thread: transports, and nothing to do."""
+        """Per thread: transports, and the part of a core that `busy` says, in thousandths."""
         counts = Counter(item.handle >> 48 for item in self._things.values() if item.kind == "transport")
-        return [(counts[thread], 0) for thread in range(self.threads)]
+        return [(counts[thread], self.busy) for thread in range(self.threads)]
 
     def allocate_on(self, thread: int) -> int:
         """A handle on a media thread."""
@@ -292,6 +298,9 @@ class FakeCore:
             self._emit(values.NegotiationNeeded(parent.handle))
 
     # -- commands: what they return is the reply's value, what they raise its failure -------------------
+
+    def _do_set_share(self, thread: int, share: float) -> None:
+        self.shares[thread] = share
 
     def _do_create_router(self, router: int, codecs: Sequence[str]) -> None:
         self._add("router", router, None)

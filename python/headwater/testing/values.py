@@ -7,9 +7,9 @@ from typing import Any
 
 __all__ = [
     "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec",
-    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed", "LayerChanged", "LayersWanted",
-    "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply", "PublisherActive", "Replied",
-    "StatsReply", "Track",
+    "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed",
+    "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
+    "PublisherActive", "Replied", "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -140,6 +140,14 @@ class LayerChanged:
     after: tuple[int, int] | None
     reason: str
     estimate: int | None = None
+
+
+@dataclass
+class ConnectionQuality:
+    """How well a connection works changed."""
+
+    transport: int
+    score: int
 
 
 @dataclass

@@ -33,6 +33,7 @@ class Call:
         self.receiving = RTCPeerConnection()
         self.offers: list[dict[str, Any]] = []
         self.messages: list[tuple[str, str]] = []
+        self.qualities: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._replies: dict[Any, asyncio.Future[dict[str, Any]]] = {}
@@ -86,6 +87,10 @@ class Call:
         mid = next(t["mid"] for t in self.offers[-1]["tracks"] if t["publisher_id"] == publisher_id)
         return next(t.receiver.track for t in self.receiving.getTransceivers() if t.mid == mid)
 
+    async def judged(self, people: int) -> None:
+        """Wait until the connections of so many people are known to work very well."""
+        await self._until(lambda: sum(score >= 70 for score in self.qualities.values()) == people)
+
     async def _until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE):
             while not (self.offers and condition()):
@@ -102,6 +107,9 @@ class Call:
     async def _take(self, message: dict[str, Any]) -> None:
         if (waiting := self._replies.pop(message.get("id"), None)) is not None:
             waiting.set_result(message)
+        elif message["type"] == "quality":
+            self.qualities[message["participant_id"]] = message["score"]
+            self._changed.set()
         elif message["type"] == "offer":
             await self.receiving.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
             await self.receiving.setLocalDescription(await self.receiving.createAnswer())
@@ -145,6 +153,7 @@ async def test_two_people_see_and_hear_each_other(live: Node) -> None:
             *(flows(bob.track(i)) for i in from_ada.values()),
             *(flows(ada.track(i)) for i in from_bob.values()),
         )
+        await asyncio.gather(ada.judged(2), bob.judged(2))
 
 
 async def test_a_late_joiner_gets_a_picture_and_one_who_leaves_takes_theirs_away(live: Node) -> None:

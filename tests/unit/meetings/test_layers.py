@@ -107,17 +107,19 @@ async def test_what_nobody_needs_is_told_to_its_sender_alone(
     assert not any(isinstance(event, e.LayersWanted) for event in bob.joining.events._events)
 
 
-async def test_the_worse_direction_counts_and_everybody_hears_it(service: RoomsService) -> None:
+async def test_the_worse_direction_counts_and_everybody_hears_it(
+    service: RoomsService, worker: FakeWorker
+) -> None:
     ada, bob, _, _ = await watching(service)
     sending, receiving = ada.participant.publications.transport, ada.participant.subscriptions.transport
     assert sending is not None
     assert receiving is not None
-    sending._handle_event(media.ConnectionQuality(sending.id, 80))
+    worker.core.judge(sending, 80)
     for person in (ada, bob):
         assert await person.hear(e.QualityChanged) == e.QualityChanged(ada.id, 80)
-    receiving._handle_event(media.ConnectionQuality(receiving.id, 30))
+    worker.core.judge(receiving, 30)
     assert (await bob.hear(e.QualityChanged)).score == 30
-    sending._handle_event(media.ConnectionQuality(sending.id, 20))
+    worker.core.judge(sending, 20)
     assert (await bob.hear(e.QualityChanged)).score == 20
     eve = await Person.join(service, "Eve")
     assert await eve.hear(e.QualityChanged) == e.QualityChanged(ada.id, 20)

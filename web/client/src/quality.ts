@@ -5,13 +5,13 @@
 
 import type { TransportStats } from "./stats";
 
-export type Quality = "good" | "fair" | "poor" | "lost";
+export type Quality = "excellent" | "good" | "poor" | "lost";
 
 export function qualityOf(lossRatio: number, roundTripMs: number | null): Quality {
   const roundTrip = roundTripMs ?? 0;
   if (lossRatio > 0.08 || roundTrip > 600) return "poor";
-  if (lossRatio > 0.02 || roundTrip > 300) return "fair";
-  return "good";
+  if (lossRatio > 0.02 || roundTrip > 300) return "good";
+  return "excellent";
 }
 
 /** The quality of one direction; the worst track counts, since it is the one that is noticed. */
@@ -24,11 +24,11 @@ export function transportQuality(stats: Pick<TransportStats, "tracks" | "roundTr
 export function scoreQuality(score: number): Quality {
   if (score <= 0) return "lost";
   if (score < 40) return "poor";
-  return score < 70 ? "fair" : "good";
+  return score < 70 ? "good" : "excellent";
 }
 
 export function worseQuality(one: Quality, other: Quality): Quality {
   return order.indexOf(one) < order.indexOf(other) ? one : other;
 }
 
-const order: readonly Quality[] = ["lost", "poor", "fair", "good"];
+const order: readonly Quality[] = ["lost", "poor", "good", "excellent"];

@@ -80,6 +80,10 @@ impl Egress {
             stream.known = true;
             let loss = f32::from(block.fraction_lost) / 256.0;
             stream.heard.loss = Some(loss);
+            stream.heard.jitter = stream.newest.map(|newest| {
+                let seconds = f64::from(block.jitter) / f64::from(newest.clock_rate.max(1));
+                Duration::from_secs_f64(seconds.min(MOST_JITTER))
+            });
             if let Some(rtt) = round_trip(wall, &block) {
                 stream.heard.rtt = Some(rtt);
                 worst = Some(worst.map_or((loss, rtt), |(most, _)| (loss.max(most), rtt)));
@@ -90,7 +94,7 @@ impl Egress {
         }
     }
 
-    fn take_nack(&mut self, media: u32, lost: impl Iterator<Item = u16>) {
+    fn take_nack(&mut self, media: u32, lost: impl Iterator<Item = u16> + Clone) {
         let Some(&place) = self.by_ssrc.get(&media) else {
             return;
         };
@@ -98,6 +102,8 @@ impl Egress {
         if self.streams[place].repair.is_none() {
             return;
         }
+        let asked = lost.clone().count() as u64;
+        self.streams[place].heard.asked += asked;
         let room = MAX_REPAIRS.saturating_sub(self.repairs.len());
         self.repairs
             .extend(lost.take(room).map(|sequence| (place, sequence)));
@@ -143,5 +149,7 @@ fn round_trip(wall: SystemTime, block: &ReportBlock) -> Option<Duration> {
 
 /// The unit of arrival times.
 const TICK: Duration = Duration::from_micros(250);
+/// Jitter of more than so many seconds is none.
+const MOST_JITTER: f64 = 10.0;
 /// A round trip of a minute is none.
 const MOST_UNITS: u32 = 60 * 65_536;

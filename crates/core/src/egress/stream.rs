@@ -83,12 +83,16 @@ impl Newest {
 #[derive(Default)]
 pub(crate) struct Heard {
     pub(crate) nacks: u64,
+    /// Packets that these asked for.
+    pub(crate) asked: u64,
     /// Number of the last FIR.
     pub(crate) fir: Option<u8>,
     pub(crate) retransmitted: u64,
     /// Ratio of packets lost, 0 to 1.
     pub(crate) loss: Option<f32>,
     pub(crate) rtt: Option<Duration>,
+    /// How much its arrival times tremble (RFC 3550 section 6.4.1).
+    pub(crate) jitter: Option<Duration>,
 }
 
 impl OutStream {

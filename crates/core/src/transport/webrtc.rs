@@ -32,6 +32,7 @@ use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
 use crate::heartbeat::Heartbeat;
 use crate::ids::{DataPublisherId, DataSubscriberId};
+use crate::quality::Meter;
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
 use crate::sink::Path;
@@ -82,6 +83,7 @@ pub(crate) struct Session {
     pub(crate) channels: FxHashMap<ChannelId, Channel>,
     pub(crate) srtp_profile: Option<Profile>,
     pub(crate) stats: SessionStats,
+    pub(crate) quality: Meter,
 }
 
 /// What differs by direction.
@@ -272,6 +274,7 @@ impl Session {
             channels: FxHashMap::default(),
             srtp_profile: None,
             stats: SessionStats::default(),
+            quality: Meter::default(),
         })
     }
 
