@@ -26,6 +26,7 @@ from headwater.auth import DEV_SECRET, Gate, TokenAuthority, load_api_key_digest
 from headwater.cluster import Endpoints
 from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
+from headwater.media.overload import OverloadLimits
 from headwater.media.worker import Worker
 from headwater.meetings.rooms import RoomOptions, RoomsService
 from headwater.servers.acceptor import Acceptor
@@ -184,6 +185,7 @@ class Node:
                     announce_only=self.settings.announce_only,
                     tcp=[sock.getsockname()[0] for sock in sockets],
                     spread=self.settings.spread,
+                    overload=overload_limits(self.settings),
                     allow_several=self._allow_several,
                 )
                 return sockets, await worker.open()
@@ -207,7 +209,7 @@ class Node:
             self.api,
             http=PatientProtocol,
             h11_max_incomplete_event_size=HEAD_BYTES,
-            limit_concurrency=self.settings.limits.connections + _SPARE_CONNECTIONS,
+            limit_concurrency=self.settings.max_participants + _SPARE_CONNECTIONS,
             ws="websockets-sansio",
             ws_max_size=max(self.settings.limits.message_bytes, self.settings.limits.answer_bytes),
             ws_ping_interval=_KEEP_ALIVE_SECONDS,
@@ -253,10 +255,10 @@ def build_parts(
         gate: Checks who may do what.
         ready: Answers ``/readyz``.
     """
-    endpoints = Endpoints(node=settings.node, limit=settings.limits.connections)
-    options = RoomOptions(limits=settings.limits, dtls=settings.dtls)
+    endpoints = Endpoints(node=settings.node, limit=settings.max_participants)
+    options = RoomOptions(limits=settings.limits, dtls=settings.dtls, check_capacity=worker.check_capacity)
     rooms = RoomsService(worker=worker, endpoints=endpoints, options=options, ad_hoc=settings.dev)
-    metrics = Metrics(media=worker.counters, rooms=rooms.counts)
+    metrics = Metrics(media=worker.counters, rooms=rooms.counts, load=worker.load)
     whip = WhipListener(service=rooms, gate=gate, settings=settings, metrics=metrics)
     api = build_api(
         ApiParts(
@@ -343,6 +345,15 @@ def bind_tcp(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
         port = sock.getsockname()[1]
         sockets.append(sock)
     return sockets
+
+
+def overload_limits(settings: Settings) -> OverloadLimits:
+    """When the Worker has too much to do."""
+    return OverloadLimits(
+        busy=settings.overload.busy,
+        recovery=settings.overload.recovery,
+        max_egress=settings.max_egress * 1e6 or None,
+    )
 
 
 def package_version() -> str:

@@ -35,7 +35,7 @@ from pydantic_settings import (
 
 from headwater.errors import ConfigurationError
 
-__all__ = ["DEFAULT_PORT", "IceServer", "Limits", "Settings", "load_settings"]
+__all__ = ["DEFAULT_PORT", "IceServer", "Limits", "OverloadSettings", "Settings", "load_settings"]
 
 DEFAULT_PORT = 8443
 """One TCP port and the UDP port of the same number."""
@@ -77,7 +77,6 @@ class Limits(BaseModel):
     send_queue: int = Field(default=512, ge=16, le=65536, description="messages waiting for one slow client")
     rooms: int = Field(default=1000, ge=1, description="meetings kept at once")
     participants: int = Field(default=100, ge=1, description="participants in one room")
-    connections: int = Field(default=4000, ge=1, description="participants on this node")
     tracks: int = Field(default=16, ge=1, le=256, description="tracks one participant publishes")
     data_channels: int = Field(default=16, ge=1, le=256, description="data channels one participant opens")
     resume_seconds: float = Field(
@@ -87,6 +86,21 @@ class Limits(BaseModel):
     unused_meeting_seconds: float = Field(
         default=24 * 3600.0, ge=1, description="a meeting nobody is in is forgotten"
     )
+
+
+class OverloadSettings(BaseModel):
+    """When the node gives up layers and refuses newcomers: parts of a core, or of ``max_egress``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    busy: float = Field(default=0.90, gt=0, le=1, description="from here on there is too much to do")
+    recovery: float = Field(default=0.72, gt=0, le=1, description="below this there is room again")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> OverloadSettings:
+        if self.recovery > self.busy:
+            raise ValueError("recovery must not be above busy")
+        return self
 
 
 class IceServer(BaseModel):
@@ -126,6 +140,12 @@ class Settings(BaseSettings):
     spread: int = Field(
         default=50, ge=0, description="transports of a room on one media thread before it takes another"
     )
+    max_participants: int = Field(
+        default=4000, ge=1, description="participants on this node; more are refused"
+    )
+    max_egress: float = Field(
+        default=0, ge=0, description="what this node sends at most, Mbit/s; 0: as much as it can"
+    )
     dtls: Literal["1.2", "1.3"] = Field(default="1.2", description="DTLS version of media connections")
     announce: _TextList = Field(default_factory=list, description="public addresses in front of this node")
     announce_only: bool = Field(
@@ -151,6 +171,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["console", "json"] = Field(default="console", description="how it is logged")
     limits: Limits = Field(default_factory=Limits)
+    overload: OverloadSettings = Field(default_factory=OverloadSettings)
 
     @field_validator("announce")
     @classmethod

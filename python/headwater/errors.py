@@ -24,6 +24,7 @@ The tree says who erred, because that decides what a caller does::
     │   └── Forbidden              a valid token without the needed grant
     └── ResourceError              nobody erred: there is not enough of something
         ├── LimitReached
+        ├── Overloaded             the machine is busy: newcomers must wait
         ├── BufferFull
         └── PortInUse
 """
@@ -47,6 +48,7 @@ __all__ = [
     "NegotiationTimeout",
     "NoOffer",
     "NotFound",
+    "Overloaded",
     "PortInUse",
     "PublisherNotFound",
     "RemoteError",
@@ -155,6 +157,10 @@ class ResourceError(HeadwaterError):
 
 class LimitReached(ResourceError):
     """A configured bound was reached."""
+
+
+class Overloaded(ResourceError):
+    """The server is short of CPU or bandwidth and takes nobody in; try again later."""
 
 
 class BufferFull(ResourceError):

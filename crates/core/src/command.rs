@@ -197,6 +197,9 @@ pub enum Command {
         publisher: PublisherId,
         content: Content,
     },
+    /// What part of its subscribers' lines this media thread may fill, 0 to 1: less than all where
+    /// the server is short of CPU or bandwidth. Videos give up layers, audio does not. -> `Done`
+    SetShare { share: f64 },
     /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
     CloseSubscriber { subscriber: SubscriberId },
 

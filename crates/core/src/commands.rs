@@ -156,6 +156,10 @@ impl Sfu {
                 self.want_allocation(self.subscribers[key].session, now);
                 Ok(Reply::Done)
             }
+            Command::SetShare { share } => {
+                self.share = share.clamp(0.0, 1.0);
+                Ok(Reply::Done) // every allocation is renewed within a second
+            }
             Command::SetPublisherContent { publisher, content } => {
                 let key = self.publisher_key(publisher)?;
                 self.publishers[key].content = content;

@@ -120,6 +120,11 @@ impl Worker {
         Ok(loads.iter().map(|l| (l.transports, l.busy)).collect())
     }
 
+    fn set_share(&self, thread: u16, share: f64) -> PyResult<u64> {
+        let request = self.inner.send(thread, Command::SetShare { share });
+        request.map(|request| request.0).map_err(errors::from_send)
+    }
+
     fn allocate_on(&self, thread: u16) -> u64 {
         self.inner.allocate(thread)
     }

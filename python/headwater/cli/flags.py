@@ -33,6 +33,10 @@ class NodeFlags:
     """TOML file with settings."""
     threads: int | None = None
     """Media threads; default one per core."""
+    max_participants: int | None = None
+    """Participants on this node before it refuses; default 4000."""
+    max_egress: float | None = None
+    """What this node sends at most, Mbit/s: before that, pictures get smaller and newcomers wait."""
     announce: Repeated = None
     """Public address in front of this node; repeatable."""
     announce_only: Switch = None

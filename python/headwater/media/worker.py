@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from headwater.errors import InvalidState, PortInUse, WorkerClosed
 from headwater.media.codec import CodecName
+from headwater.media.load_monitor import LoadMonitor
 from headwater.media.object import Statistics
+from headwater.media.overload import OverloadLimits
 from headwater.media.placement import DEFAULT_SPREAD
 from headwater.media.router import Router
 from headwater.media.seam import Seam
@@ -33,6 +35,7 @@ __all__ = ["DEFAULT_CODECS", "Worker"]
 DEFAULT_CODECS: tuple[CodecName, ...] = ("opus", "vp8", "vp9", "av1", "h264")
 """What a router carries unless told otherwise; VP8 first, for every browser has it."""
 
+_LIMITS = OverloadLimits()
 CLOSE_TIMEOUT = 2.0
 """Seconds that `Worker.close` waits for the media threads to say goodbye to peers."""
 
@@ -52,6 +55,7 @@ class Worker:
         announce_only: bool = False,
         tcp: Sequence[str] = (),
         spread: int = DEFAULT_SPREAD,
+        overload: OverloadLimits = _LIMITS,
         allow_several: bool = False,
     ) -> None:
         """Note the settings; nothing starts before `open` or ``async with``.
@@ -67,6 +71,7 @@ class Worker:
                 that begin with a framed STUN check to `adopt_connection`; the unspecified address
                 stands for all of its family. They are advertised for clients without UDP (RFC 6544).
             spread: Transports of one router on one media thread before it takes another; 0: spread at once.
+            overload: When there is too much to do: layers are given up, `check_capacity` refuses.
             allow_several: Permit other open Workers in this process.
         """
         self._threads = threads
@@ -76,6 +81,8 @@ class Worker:
         self._announce_only = announce_only
         self._tcp = tuple(tcp)
         self._spread = spread
+        self._overload = overload
+        self._monitor: LoadMonitor | None = None
         self._allow_several = allow_several
         self._seam: Seam | None = None
         self._routers: dict[Router, None] = {}
@@ -127,8 +134,28 @@ class Worker:
         return self._core.adopt_tcp(connection.detach(), check)
 
     async def get_stats(self) -> Statistics:
-        """Return `counters` with the number of threads and the port."""
-        return {**self.counters(), "threads": self.threads, "port": self.port}
+        """Return `counters` and `load` with the number of threads and the port."""
+        return {**self.counters(), **self.load(), "threads": self.threads, "port": self.port}
+
+    def load(self) -> dict[str, float]:
+        """Return how busy the media threads are, averaged over the last second.
+
+        ``busy``: part of a core that the busiest one uses; ``egress``: bit/s sent; ``share``: what part of
+        what viewers would get is sent, 1 unless there is too much to do; ``overloaded``: 1 while
+        `check_capacity` refuses.
+        """
+        self._open_seam()
+        return self._monitor.values() if self._monitor is not None else {}
+
+    def check_capacity(self) -> None:
+        """Ask before somebody new is let in; who is in a call already is never refused.
+
+        Raises:
+            Overloaded: The machine has too much to do; ask again in some seconds.
+        """
+        self._open_seam()
+        if self._monitor is not None:
+            self._monitor.check()
 
     async def open(self) -> Self:
         """Bind the port and start the media threads; ``async with`` does it too.
@@ -152,6 +179,8 @@ class Worker:
                 raise PortInUse(f"UDP port {self._port} is taken by another program") from error
             raise
         self._seam = Seam(native)
+        self._monitor = LoadMonitor(self._seam, self._overload)
+        self._monitor.start()
         Worker._opened.add(self)
         return self
 
@@ -173,6 +202,8 @@ class Worker:
         Worker._opened.discard(self)
         if self._seam is None:
             return
+        if self._monitor is not None:
+            self._monitor.stop()
         seam, routers = self._seam, self.routers
         for router in routers:
             router._mark_closed("parent")

@@ -37,15 +37,20 @@ class Metrics:
     Args:
         media: Reads the media threads' counters.
         rooms: Reads gauges of the product (rooms, participants, ...).
+        load: Reads how busy the media threads are.
     """
 
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(
-        self, *, media: Callable[[], Mapping[str, int]], rooms: Callable[[], Mapping[str, int]]
+        self,
+        *,
+        media: Callable[[], Mapping[str, int]],
+        rooms: Callable[[], Mapping[str, int]],
+        load: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(_NodeCollector(media, rooms))
+        self.registry.register(_NodeCollector(media, rooms, load))
         ProcessCollector(registry=self.registry)
         self.messages = Counter(
             "headwater_signaling_messages",
@@ -67,10 +72,14 @@ class Metrics:
 
 class _NodeCollector(Collector):
     def __init__(
-        self, media: Callable[[], Mapping[str, int]], rooms: Callable[[], Mapping[str, int]]
+        self,
+        media: Callable[[], Mapping[str, int]],
+        rooms: Callable[[], Mapping[str, int]],
+        load: Callable[[], Mapping[str, float]],
     ) -> None:
         self._media = media
         self._rooms = rooms
+        self._load = load
 
     def describe(self) -> Iterable[Metric]:
         return []  # names come from the core; asking here would read it before it runs
@@ -84,3 +93,7 @@ class _NodeCollector(Collector):
                 yield CounterMetricFamily(f"headwater_media_{name}", text, value=value)
         for name, value in sorted(self._rooms().items()):
             yield GaugeMetricFamily(f"headwater_{name}", f"Now: {name.replace('_', ' ')}", value=value)
+        for name, part in sorted(self._load().items()):
+            yield GaugeMetricFamily(
+                f"headwater_load_{name}", f"Media threads, last second: {name}", value=part
+            )

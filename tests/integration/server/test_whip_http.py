@@ -312,7 +312,7 @@ async def test_who_never_connects_is_let_go(
 
 async def test_a_full_node_says_when_to_try_again(tmp_path: Path) -> None:
     node = Node(
-        settings(tmp_path, dev=True, limits={"connections": 1}),
+        settings(tmp_path, dev=True, max_participants=1),
         worker_type=PortedFakeWorker,
         allow_several=True,
     )

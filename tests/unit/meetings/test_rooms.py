@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from headwater.cluster import Endpoints
-from headwater.errors import Closed, Forbidden, LimitReached, NotFound
+from headwater.errors import Closed, Forbidden, LimitReached, NotFound, Overloaded
 from headwater.meetings.rooms import MeetingSettings, RoomOptions, RoomsService, TrackHint
 from headwater.meetings.rooms import events as e
 from headwater.meetings.rooms.models import clean_name
 from headwater.testing import FakeWorker
+from tests.unit.meetings.conftest import LIMITS
 from tests.unit.meetings.support import Person, claims_for, eventually
 
 
@@ -499,3 +500,41 @@ async def test_closing_tells_everybody_and_takes_nobody_more(
 )
 def test_names_are_made_fit_to_be_shown(raw: str | None, clean: str) -> None:
     assert clean_name(raw, limit=10 if raw and len(raw) > 50 else 256) == clean
+
+
+class _Busy:
+    """A machine that can be busy."""
+
+    def __init__(self) -> None:
+        self.busy = False
+
+    def check(self) -> None:
+        if self.busy:
+            raise Overloaded("this server takes nobody in at the moment")
+
+
+async def test_a_busy_machine_takes_nobody_in_and_throws_nobody_out(
+    worker: FakeWorker, endpoints: Endpoints
+) -> None:
+    machine = _Busy()
+    options = RoomOptions(limits=LIMITS, check_capacity=machine.check)
+    service = RoomsService(worker=worker, endpoints=endpoints, options=options, ad_hoc=True)
+    ada = await Person.join(service, "Ada")
+    eve = await Person.join(service, "Eve")
+    await ada.publish(audio="mic", video="cam")
+    machine.busy = True
+    with pytest.raises(Overloaded):
+        await Person.join(service, "Bob")
+    with pytest.raises(Overloaded):
+        await Person.join(service, "Bob", room="another")
+    assert service.room("another") is None, "no router was made for it"
+    assert len(await ada.publish(audio="mic", video="cam")) == 2, "what is sent goes on"
+    assert len(await eve.publish(audio="mic")) == 1, "the first offer belongs to the joining"
+    with pytest.raises(Overloaded):
+        await ada.publish(audio="mic", video=["cam", "screen"])
+    service.connection_lost(ada.joining)
+    back = await Person.join(service, resume=ada.connection)
+    assert back.id == ada.id
+    machine.busy = False
+    assert (await Person.join(service, "Bob")).participant.name == "Bob"
+    await service.close()

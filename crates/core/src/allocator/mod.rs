@@ -112,7 +112,14 @@ impl Allocator {
             .iter()
             .map(|demand| Ladder::new(demand.layers, demand.preferences, demand.content))
             .collect();
-        let affordable = (budget.bitrate as f64 * budget.share.clamp(0.0, 1.0)) as u64;
+        // A wide line says nothing of the load: what the server saves is part of what is wanted.
+        let best: u64 = ladders.iter().map(|ladder| ladder.cost(ladder.top())).sum();
+        let affordable = match budget.share {
+            share if share < 1.0 => {
+                (budget.bitrate.min(budget.audio + best) as f64 * share.max(0.0)) as u64
+            }
+            _ => budget.bitrate,
+        };
         let bits = affordable.saturating_sub(budget.audio);
         self.bits = bits;
         let steady = self.low.add(now, affordable).saturating_sub(budget.audio);

@@ -6,6 +6,7 @@ In memory for now; these become rows when the meetings get a database.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,10 +33,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class RoomOptions:
-    """What the node decides for all rooms: bounds, and the DTLS version of their transports."""
+    """What the node decides for all rooms: bounds, and the DTLS version of their transports.
+
+    ``check_capacity`` raises ``Overloaded`` when the machine takes nothing new.
+    """
 
     limits: Limits = field(default_factory=Limits)
     dtls: DtlsVersion = "1.2"
+    check_capacity: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

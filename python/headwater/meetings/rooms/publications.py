@@ -33,6 +33,7 @@ from headwater.media.track import LocalTrack
 from headwater.meetings.rooms.events import TrackView
 from headwater.meetings.rooms.models import RoomOptions, TrackHint, check_sdp
 from headwater.meetings.rooms.tasks import Tasks
+from headwater.protocols.sdp import parse_sdp
 from headwater.telemetry import get_logger
 
 __all__ = ["Publications", "PublishedTrack", "PublishingSide"]
@@ -103,6 +104,7 @@ class Publications:
         self._tracks: dict[str, PublishedTrack] = {}
         self._data: dict[str, DataPublisher] = {}
         self._closed = False
+        self._admitted = 0
 
     @property
     def tracks(self) -> tuple[TrackView, ...]:
@@ -129,10 +131,14 @@ class Publications:
 
         Raises:
             InvalidSdp: The offer cannot be used.
+            Overloaded: It sends more than before, and the machine has too much to do.
             LimitReached: More tracks than one participant may have.
             Closed: The participant has left, perhaps while the offer waited for its turn.
         """
         check_sdp(sdp, self._options.limits)
+        if (sending := _sending_lines(sdp)) > self._admitted > 0:
+            self._options.check_capacity()  # the first offer belongs to the joining, which was let in
+        self._admitted = max(self._admitted, sending)
         async with self._lock:
             if self._closed:
                 raise Closed("the participant has left the room")
@@ -283,3 +289,11 @@ class Publications:
     def _forget_data(self, data_id: str) -> None:
         if self._data.pop(data_id, None) is not None:
             self._side.data_unpublished(data_id)
+
+
+def _sending_lines(sdp: str) -> int:
+    """How many m-lines send audio or video."""
+    return sum(
+        section.kind in ("audio", "video") and section.direction in ("sendonly", "sendrecv")
+        for section in parse_sdp(sdp).media
+    )

@@ -148,6 +148,7 @@ class RoomsService:
             NotFound: No such meeting.
             Forbidden: The token is for another room.
             LimitReached: The room or the node is full.
+            Overloaded: The machine has too much to do; who comes back to a place of theirs is let in.
             Closed: The node is going down.
         """
         if self._closed:
@@ -155,6 +156,8 @@ class RoomsService:
         if request.claims is not None:
             request.claims.require_room(request.room)
         meeting = self.get_meeting(request.room)
+        if meeting.id not in self._rooms:  # nobody can come back to it
+            self._options.check_capacity()
         room = await self._open_room(meeting)
         meeting.used_at = asyncio.get_running_loop().time()
         if request.resume is not None and (known := self._resumable(room, request)) is not None:
@@ -247,6 +250,7 @@ class RoomsService:
         return Joining(room, participant, events, resumed=not request.restart)
 
     def _admit(self, room: Room, request: JoinRequest) -> Joining:
+        self._options.check_capacity()
         bound = room.meeting.settings.max_participants or self._limits.participants
         if len(room.participants) >= min(bound, self._limits.participants):
             raise LimitReached("this room is full")
