@@ -175,6 +175,8 @@ impl Sfu {
         let mut direct = session.rtc.direct_api();
         let stream = direct.stream_rx(&ssrc)?;
         let (mid, rid) = (stream.mid(), stream.rid());
+        // str0m asks again for video alone. Our answers say that we ask for sound too.
+        stream.suppress_nack(false);
         let publisher = publishing
             .publishers
             .iter()

@@ -89,6 +89,56 @@ pub(crate) fn replace_sources(sdp: &str, named: &[Named], cname: &str) -> String
     out
 }
 
+/// Asks for lost sound too: a line of feedback for every Opus payload type that lacks it (RFC 4585
+/// section 4.2). str0m names it for video only; browsers follow it in answers as in offers.
+pub(crate) fn with_audio_nack(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len() + 64);
+    for section in split_sections(sdp) {
+        for line in section.split_inclusive('\n') {
+            out.push_str(line);
+            let format = line.strip_prefix("a=rtpmap:");
+            let Some((payload_type, codec)) = format.and_then(|format| format.split_once(' '))
+            else {
+                continue;
+            };
+            let asked = format!("a=rtcp-fb:{payload_type} nack\r\n");
+            if codec.to_ascii_lowercase().starts_with("opus/") && !section.contains(&asked) {
+                out.push_str(&asked);
+            }
+        }
+    }
+    out
+}
+
+/// Puts RED (RFC 2198) in front of the sound it protects: browsers list it last and send what the
+/// answer lists first. Who cannot take RED gets the sound out of it.
+pub(crate) fn with_red_first(sdp: &str) -> String {
+    let mut out = String::with_capacity(sdp.len());
+    for section in split_sections(sdp) {
+        let mut formats = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("a=rtpmap:"));
+        let red =
+            formats.find_map(|format| format.split_once(' ').filter(|(_, codec)| is_red(codec)));
+        let (Some((red, _)), Some((line, rest))) = (red, section.split_once("\r\n")) else {
+            out.push_str(section);
+            continue;
+        };
+        let mut words: Vec<&str> = line.split(' ').collect();
+        if let Some(payload_types) = words.get_mut(3..) {
+            payload_types.sort_by_key(|word| *word != red);
+        }
+        out.push_str(&words.join(" "));
+        out.push_str("\r\n");
+        out.push_str(rest);
+    }
+    out
+}
+
+fn is_red(codec: &str) -> bool {
+    codec.to_ascii_lowercase().starts_with("red/48000")
+}
+
 /// Lists the payload types of an answer as the offer lists them: the offerer's preference decides
 /// what it sends (RFC 3264 section 6.1), while str0m writes its own order.
 pub(crate) fn in_offered_order(answer: &str, offered: &[Section]) -> String {
@@ -130,6 +180,26 @@ fn split_sections(sdp: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn red_goes_before_the_sound_in_it() {
+        let sdp = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63 0\r\na=rtpmap:111 opus/48000/2\r\n\
+                   a=rtpmap:63 red/48000/2\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\n";
+        let first = with_red_first(sdp);
+        assert_eq!(first, sdp.replace("SAVPF 111 63 0", "SAVPF 63 111 0"));
+    }
+
+    #[test]
+    fn opus_asks_for_what_is_lost_and_only_once() {
+        let sdp = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63\r\na=rtpmap:111 opus/48000/2\r\n\
+                   a=rtpmap:63 red/48000/2\r\na=mid:0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+                   a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack\r\n";
+        let with = with_audio_nack(sdp);
+        let line = "a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 nack\r\na=rtpmap:63";
+        assert!(with.contains(line), "{with}");
+        assert_eq!(with.matches(" nack").count(), 2);
+        assert_eq!(with_audio_nack(&with), with);
+    }
 
     #[test]
     fn an_answer_follows_the_order_of_the_offer() {

@@ -99,7 +99,7 @@ impl Egress {
             return;
         };
         self.streams[place].heard.nacks += 1;
-        if self.streams[place].repair.is_none() {
+        if self.streams[place].repair.is_none() && self.streams[place].copies.is_none() {
             return;
         }
         let asked = lost.clone().count() as u64;

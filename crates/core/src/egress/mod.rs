@@ -17,6 +17,7 @@
 //! - The content of a packet is shared by queue, history and all subscribers.
 
 mod content;
+mod copies;
 mod feedback;
 mod header;
 mod history;
@@ -331,7 +332,14 @@ impl Egress {
         header::write(out.header, &fixed, &stream.ids, &values);
         let payload = packet.payload_len();
         let write = |room: &mut [u8]| packet.write_payload(room);
-        let Some(len) = out.seal(sealer, payload, packet.sequence, write) else {
+        let copies = stream.copies.as_mut();
+        let keep = |datagram: &[u8]| {
+            if let Some(copies) = copies {
+                copies.keep(packet.sequence as u16, datagram);
+            }
+        };
+        let sequence = packet.sequence;
+        let Some(len) = out.seal_and(sealer, payload, sequence, write, keep) else {
             self.dropped += 1;
             return;
         };
@@ -347,6 +355,26 @@ impl Egress {
         self.account(out.now, len, counted);
     }
 
+    /// Answers a request for a packet of sound.
+    fn send_copy<S: Sink>(&mut self, place: usize, sequence: u16, out: &mut Outlet<'_, S>) {
+        let now = self.millis(out.now);
+        let Some(stream) = self.streams.get_mut(place) else {
+            return;
+        };
+        let round_trip = stream.heard.rtt.map_or(AGAIN, |rtt| rtt.as_millis() as u32);
+        let copies = stream.copies.as_mut();
+        let copy = copies.and_then(|copies| copies.again(sequence, now, round_trip.min(AGAIN)));
+        let Some(datagram) = copy.filter(|datagram| datagram.len() <= self.repair_budget) else {
+            return;
+        };
+        out.send(datagram);
+        out.repaired += 1;
+        stream.heard.retransmitted += 1;
+        let len = datagram.len();
+        self.repair_budget -= len;
+        self.account(out.now, len, false);
+    }
+
     /// Answers a request for a packet, unless it was answered just now or there is no budget.
     fn repair<S: Sink>(
         &mut self,
@@ -359,6 +387,9 @@ impl Egress {
         let Some(stream) = self.streams.get_mut(place) else {
             return;
         };
+        if stream.repair.is_none() {
+            return self.send_copy(place, sequence, out);
+        }
         let round_trip = stream.heard.rtt.map_or(AGAIN, |rtt| rtt.as_millis() as u32);
         let Some(sent) = stream.history.find(sequence) else {
             return;
@@ -467,14 +498,34 @@ impl<S: Sink> Outlet<'_, S> {
         sequence: u64,
         write: impl FnOnce(&mut [u8]),
     ) -> Option<usize> {
+        self.seal_and(sealer, payload, sequence, write, |_| {})
+    }
+
+    /// As [`Self::seal`]; `keep` sees the datagram before it goes.
+    fn seal_and(
+        &mut self,
+        sealer: &mut Sealer,
+        payload: usize,
+        sequence: u64,
+        write: impl FnOnce(&mut [u8]),
+        keep: impl FnOnce(&[u8]),
+    ) -> Option<usize> {
         let header = self.header.len();
         let len = header + payload + sealer.profile().rtp_overhead();
         let room = self.sink.lend(&self.path, len);
         room[..header].copy_from_slice(self.header);
         write(&mut room[header..header + payload]);
         sealer.seal_rtp(header, payload, room, sequence).ok()?;
+        keep(&room[..len]);
         self.committed(len);
         Some(len)
+    }
+
+    /// A datagram that is sealed already.
+    fn send(&mut self, datagram: &[u8]) {
+        let room = self.sink.lend(&self.path, datagram.len());
+        room.copy_from_slice(datagram);
+        self.committed(datagram.len());
     }
 
     fn committed(&mut self, len: usize) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use str0m::Rtc;
 use str0m::media::Mid;
 
+use super::copies::Copies;
 use super::header::Ids;
 use super::history::History;
 use crate::event::TrackKind;
@@ -30,6 +31,8 @@ pub(crate) struct OutStream {
     /// The peer has reported on the SSRC: it knows the m-line and needs no mid any more.
     pub(crate) known: bool,
     pub(crate) history: History,
+    /// Sound, for those who ask for it again.
+    pub(crate) copies: Option<Copies>,
     /// The newest timestamp and the arrival of its packet, Hz of its clock.
     pub(crate) newest: Option<Newest>,
     pub(crate) packets: u32,
@@ -131,6 +134,7 @@ impl OutStream {
             ids: Ids::new(media.remote_extmap()),
             known: false,
             history: History::default(),
+            copies: (kind == TrackKind::Audio).then(Copies::default),
             newest: None,
             packets: 0,
             octets: 0,

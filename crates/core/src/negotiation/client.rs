@@ -34,11 +34,15 @@ impl Sfu {
         }
         let intake = sdp_in::read(sdp, sdp_in::OFFER)?;
         let offer = SdpOffer::from_sdp_string(&intake.text).map_err(invalid)?;
-        let mut answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
+        let answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
+        let mut answer = sdp_out::with_audio_nack(&answer);
         let session = &mut self.sessions[key];
         session.exchanged.get_or_insert(now);
         let tracks = match &mut session.side {
-            Side::Publish(_) => self.take_tracks(key, &intake, now),
+            Side::Publish(_) => {
+                answer = sdp_out::with_red_first(&answer);
+                self.take_tracks(key, &intake, now)
+            }
             Side::Subscribe(_) => {
                 self.take_slots(key, &intake, now);
                 let subscribing = self.sessions[key].subscribing()?;

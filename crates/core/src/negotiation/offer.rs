@@ -124,6 +124,7 @@ impl Sfu {
             Some((offer, change)) => {
                 let mut text = sdp_out::replace_msids(&offer.to_sdp_string(), &msids);
                 text = sdp_out::replace_sources(&text, &named, subscribing.egress.cname());
+                text = sdp_out::with_audio_nack(&text);
                 if let Some((theirs, ours)) = &restart {
                     text = sdp_out::replace_credentials(&text, theirs, ours);
                 }
