@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from headwater.api import messages
 from headwater.cli.flags import NodeFlags
-from headwater.config import Limits, Settings
+from headwater.config import Settings
 
 __all__ = ["settings_page", "signaling_page"]
 
@@ -23,13 +23,19 @@ __all__ = ["settings_page", "signaling_page"]
 def settings_page() -> str:
     """Every setting with its default, as Markdown."""
     flags = {field.name for field in dataclasses.fields(NodeFlags)}
-    rows = [
-        f"| `{name}` | {_flag(name) if name in flags else ''} | {default} | {what} |"
-        for name, default, what in _fields(Settings)
-        if name != "limits"
-    ]
-    limits = [f"| `{name}` | {default} | {what} |" for name, default, what in _fields(Limits)]
-    return "\n".join([_SETTINGS, *rows, "", _LIMITS, *limits, ""])
+    parts = [_SETTINGS]
+    tables: list[str] = []
+    for name, default, what in _fields(Settings):
+        if isinstance(default, BaseModel):
+            about = (inspect.getdoc(type(default)) or "").replace("``", "`")
+            rows = [
+                f"| `{inner}` | {_value(value)} | {text} |" for inner, value, text in _fields(type(default))
+            ]
+            tables += [f"\n## [{name}]\n", about, "\n| setting | default | what |", "|---|---|---|", *rows]
+        else:
+            flag = _flag(name) if name in flags else ""
+            parts.append(f"| `{name}` | {flag} | {_value(default)} | {what} |")
+    return "\n".join([*parts, *tables, ""])
 
 
 def signaling_page() -> str:
@@ -44,10 +50,9 @@ def signaling_page() -> str:
     return "\n".join(parts) + "\n"
 
 
-def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str]]:
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, Any, str]]:
     for name, field in model.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        yield name, _value(default), field.description or ""
+        yield name, field.get_default(call_default_factory=True), field.description or ""
 
 
 def _flag(name: str) -> str:
@@ -76,13 +81,6 @@ prints what is in force. An empty default: none, or made at first start in `data
 
 | setting | flag of `serve` | default | what |
 |---|---|---|---|"""
-_LIMITS = """\
-## Limits
-
-What others may ask for: the table `[limits]`. Sizes in bytes, times in seconds.
-
-| setting | default | what |
-|---|---|---|"""
 _SIGNALING = """\
 # Signalling
 
