@@ -1,6 +1,8 @@
 //! What a receiver would notice, checked against what is true of each packet.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use super::publisher::{Frame, Kind, Publisher, Sent};
 use crate::rewrite::Numbers;
@@ -59,7 +61,7 @@ pub(super) struct Receiver {
     torn: BTreeSet<usize>,
     /// Packets that left a number open for good: lost, or refused when they came late.
     missing: usize,
-    newest: HashMap<u32, u64>,
+    newest: FxHashMap<u32, u64>,
     passed: BTreeSet<(u32, u64)>,
     /// Frames of which a packet came when it could no longer go out.
     refused: BTreeSet<usize>,
@@ -153,7 +155,7 @@ impl Receiver {
 
     /// What came whole has all that it needs.
     fn check_decodable(&self, real: &[&Output], publisher: &Publisher) {
-        let mut packets: HashMap<usize, usize> = HashMap::new();
+        let mut packets: FxHashMap<usize, usize> = FxHashMap::default();
         for output in real {
             *packets.entry(output.frame).or_default() += 1;
         }
@@ -201,7 +203,7 @@ impl Receiver {
 
     /// Numbers grow, and the distances to what a frame needs still hold.
     fn check_references(&self, real: &[&Output], frames: &[Frame], id: impl Fn(&Output) -> u16) {
-        let mut numbers: HashMap<usize, u16> = HashMap::new();
+        let mut numbers: FxHashMap<usize, u16> = FxHashMap::default();
         let mut last: Option<&Output> = None;
         for output in real {
             let number = id(output);
