@@ -48,6 +48,23 @@ pub struct Preferences {
     pub content: Option<Content>,
 }
 
+impl Preferences {
+    /// The highest spatial layer to give when `needed` is enough for the size at which it is
+    /// shown. What is too little is not preferred to nothing: the minimum lifts what is
+    /// preferred, and only the maximum is above it.
+    pub(crate) fn spatial_ceiling(&self, needed: u8) -> u8 {
+        let preferred = self.spatial.unwrap_or(u8::MAX).min(needed);
+        let lifted = preferred.max(self.min_spatial.unwrap_or(0));
+        lifted.min(self.max_spatial.unwrap_or(u8::MAX))
+    }
+
+    /// The highest temporal layer to give of a size whose `least` is not too little.
+    pub(crate) fn temporal_ceiling(&self, least: u8) -> u8 {
+        let lifted = self.temporal.unwrap_or(u8::MAX).max(least);
+        lifted.min(self.max_temporal.unwrap_or(u8::MAX))
+    }
+}
+
 impl Default for Preferences {
     fn default() -> Self {
         Self {

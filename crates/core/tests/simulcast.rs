@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use headwater_core::command::{Command, StatsTarget};
 use headwater_core::event::{Reply, StatValue};
-use headwater_core::ids::PublisherId;
+use headwater_core::ids::{PublisherId, SubscriberId};
+use headwater_core::layer::Preferences;
 use headwater_sim::{Link, World};
 use str0m::media::Mid;
 
@@ -18,6 +19,7 @@ struct Simulcast {
     bob: usize,
     mid: Mid,
     publisher: PublisherId,
+    subscriber: SubscriberId,
     frame: u32,
     /// Key frames are sent unasked.
     restless: bool,
@@ -33,13 +35,14 @@ impl Simulcast {
         let sdp = common::answer_to(&mut world, transport, sdp);
         world.peers[alice].accept_answer(&sdp);
         let publisher = common::publish(&mut world, transport, mid);
-        let (bob, _, _) = world.subscribe(router, &[publisher]);
+        let (bob, _, subscribers) = world.subscribe(router, &[publisher]);
         Self {
             world,
             alice,
             bob,
             mid,
             publisher,
+            subscriber: subscribers[0],
             frame: 0,
             restless: false,
         }
@@ -130,4 +133,44 @@ fn retransmissions_of_an_encoding() {
     assert!(call.world.network.lost > before + 10);
     assert_eq!(call.last_sizes(100), [1000; 100]);
     common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
+
+/// Rather nothing than less: what is smaller than the minimum does not pass, before the line is
+/// known and when the encoding above it ends; it comes back with a key frame.
+#[test]
+fn nothing_below_the_minimum() {
+    let mut call = Simulcast::new();
+    let preferences = Preferences {
+        spatial: Some(0),
+        min_spatial: Some(1),
+        ..Preferences::default()
+    };
+    let subscriber = call.subscriber;
+    call.world
+        .command(Command::SetPreferences {
+            subscriber,
+            preferences,
+        })
+        .expect("the subscriber is there");
+    let received = |call: &Simulcast| {
+        let packets = &call.world.peers[call.bob].received;
+        let real = packets.iter().filter(|packet| packet.payload.len() > 500);
+        real.map(|packet| packet.payload.len()).collect::<Vec<_>>()
+    };
+    call.frames(20, &LAYERS[..1]);
+    assert_eq!(received(&call), [0; 0]);
+    call.frames(50, &LAYERS);
+    let before = received(&call);
+    assert!(before.len() > 40, "{} pictures", before.len());
+    assert!(before.iter().all(|size| *size == 800), "{before:?}");
+    call.frames(100, &LAYERS[..1]);
+    assert_eq!(received(&call).len(), before.len());
+    call.frames(60, &LAYERS);
+    let after = received(&call);
+    assert!(
+        after.len() > before.len() + 20,
+        "{} pictures",
+        after.len() - before.len()
+    );
+    assert!(after.iter().all(|size| *size == 800), "{after:?}");
 }

@@ -10,7 +10,7 @@
 //! | camera | as motion, but a new size may begin one frame rate lower | in turns |
 
 use crate::layer::{Content, Layer, Preferences};
-use crate::layers::LayerRate;
+use crate::layers::{LayerRate, least_temporal};
 
 /// One rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +111,17 @@ fn part(row: &[LayerRate], content: Content, is_first: bool, is_top: bool) -> &[
 }
 
 fn allowed(layers: &[LayerRate], wishes: &Preferences) -> Vec<LayerRate> {
-    let least = |a: Option<u8>, b: Option<u8>| a.unwrap_or(u8::MAX).min(b.unwrap_or(u8::MAX));
-    let spatial = least(wishes.spatial, wishes.max_spatial).min(filling(layers, wishes));
-    let temporal = least(wishes.temporal, wishes.max_temporal);
-    let bottom = wishes.min_spatial.unwrap_or(0)..=spatial.max(smallest(layers));
-    let rates = wishes.min_temporal.unwrap_or(0)..=temporal;
-    let mut rates: Vec<LayerRate> = layers
-        .iter()
-        .filter(|rate| bottom.contains(&rate.layer.spatial) && rates.contains(&rate.layer.temporal))
-        .filter(|rate| rate.layer.temporal == 0 || is_slow_enough(rate, wishes))
-        .copied()
-        .collect();
+    let spatial = wishes.spatial_ceiling(filling(layers, wishes));
+    let sizes = wishes.min_spatial.unwrap_or(0)..=spatial.max(smallest(layers));
+    let is_fit = |rate: &&LayerRate| {
+        let least = least_temporal(layers, rate.layer.spatial, wishes);
+        let rates = least..=wishes.temporal_ceiling(least);
+        rates.contains(&rate.layer.temporal)
+            && (rate.layer.temporal == least || is_slow_enough(rate, wishes))
+    };
+    let of_size = |rate: &&LayerRate| sizes.contains(&rate.layer.spatial);
+    let fitting = layers.iter().filter(of_size).filter(is_fit);
+    let mut rates: Vec<LayerRate> = fitting.copied().collect();
     rates.sort_by_key(|rate| rate.layer);
     rates
 }

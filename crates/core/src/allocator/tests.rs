@@ -270,6 +270,32 @@ fn wishes_are_limits() {
     );
 }
 
+/// The minimum lifts what is preferred, and a stream without frame rates to choose from is whole.
+#[test]
+fn rather_nothing_than_less() {
+    let wishes = Preferences {
+        spatial: Some(0),
+        height: Some(100),
+        min_spatial: Some(1),
+        min_temporal: Some(1),
+        ..Preferences::default()
+    };
+    let mut viewer = Viewer::of(1);
+    viewer.videos[0].0 = wishes;
+    let outcome = viewer.settle(5_000_000, 3);
+    assert_eq!(outcome[0].target, layer(1, 2));
+    let outcome = viewer.settle(420_000, 10);
+    assert_eq!(outcome[0].target, layer(1, 1));
+    let outcome = viewer.settle(300_000, 10);
+    assert_eq!(outcome[0].target, None);
+    viewer.layers = vec![rate(0, 0, 150), rate(1, 0, 500)];
+    let outcome = viewer.settle(5_000_000, 100);
+    assert_eq!(outcome[0].target, layer(1, 0));
+    viewer.layers = vec![rate(0, 0, 150)];
+    let outcome = viewer.settle(5_000_000, 100);
+    assert_eq!(outcome[0].target, None);
+}
+
 #[test]
 fn a_new_wish_is_followed_at_once() {
     let mut viewer = Viewer::of(1);

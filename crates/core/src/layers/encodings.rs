@@ -209,23 +209,30 @@ impl Encodings {
             .map_or(Layer::default(), Encoding::top)
     }
 
-    /// The best living layer within the wishes; the smallest where none is.
+    /// The best living layer within the wishes, else the smallest that is not too little. None
+    /// when all are: rather nothing than less.
     pub(crate) fn best(&self, wishes: &Preferences) -> Option<Layer> {
-        let ceiling = |a: Option<u8>, b: Option<u8>| a.unwrap_or(u8::MAX).min(b.unwrap_or(u8::MAX));
-        let spatial = ceiling(wishes.spatial, wishes.max_spatial).min(self.needed(wishes));
-        let temporal = ceiling(wishes.temporal, wishes.max_temporal);
-        let enough = |rate: &LayerRate| match (wishes.max_fps, rate.fps) {
+        let spatial = wishes.spatial_ceiling(self.needed(wishes));
+        let least = |rate: &LayerRate| least_temporal(&self.layers, rate.layer.spatial, wishes);
+        let enough = |rate: &&LayerRate| match (wishes.max_fps, rate.fps) {
             // A rate that is measured is never exact.
-            (Some(most), Some(fps)) => fps <= f32::from(most) * 1.2 || rate.layer.temporal == 0,
+            (Some(most), Some(fps)) => {
+                fps <= f32::from(most) * 1.2 || rate.layer.temporal == least(rate)
+            }
             _ => true,
         };
-        let within =
-            |rate: &&LayerRate| rate.layer.spatial <= spatial && rate.layer.temporal <= temporal;
-        let fitting = self.layers.iter().filter(within);
-        let best = fitting
-            .filter(|rate| enough(rate))
-            .max_by_key(|rate| rate.layer);
-        best.or(self.layers.first()).map(|rate| rate.layer)
+        let suffices = |rate: &&LayerRate| {
+            rate.layer.spatial >= wishes.min_spatial.unwrap_or(0)
+                && rate.layer.temporal >= least(rate)
+        };
+        let within = |rate: &&LayerRate| {
+            rate.layer.spatial <= spatial
+                && rate.layer.temporal <= wishes.temporal_ceiling(least(rate))
+        };
+        let fitting = self.layers.iter().filter(suffices).filter(within);
+        let best = fitting.filter(enough).max_by_key(|rate| rate.layer);
+        best.or_else(|| self.layers.iter().find(suffices))
+            .map(|rate| rate.layer)
     }
 
     /// The smallest spatial layer that fills the wanted picture.
@@ -447,6 +454,14 @@ impl Encoding {
             }
         }
     }
+}
+
+/// The least temporal layer of a size that the wishes allow. A size with fewer layers than asked
+/// for is complete with its highest: it lacks nothing of its frame rate.
+pub(crate) fn least_temporal(layers: &[LayerRate], spatial: u8, wishes: &Preferences) -> u8 {
+    let of_size = layers.iter().filter(|rate| rate.layer.spatial == spatial);
+    let top = of_size.map(|rate| rate.layer.temporal).max();
+    wishes.min_temporal.unwrap_or(0).min(top.unwrap_or(0))
 }
 
 /// More never costs less: a table that an allocator can climb.

@@ -15,9 +15,9 @@ mod selector;
 mod svc;
 mod temporal;
 
-#[allow(unused_imports)] // for the allocator
-pub(crate) use encodings::LayerRate;
 pub(crate) use encodings::{Arrival, Encoding, Encodings};
+#[allow(unused_imports)] // for the allocator
+pub(crate) use encodings::{LayerRate, least_temporal};
 pub(crate) use facts::{Facts, Head};
 pub(crate) use selector::{Admission, Change, Selector};
 pub(crate) use svc::Vp9 as Vp9Numbers;

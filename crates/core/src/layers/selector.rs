@@ -224,9 +224,12 @@ impl Selector {
             Some(allocated) => allocated,
             None => encodings.best(&self.preferences),
         };
+        let least = self.preferences.min_spatial.unwrap_or(0);
         let place = self.target.and_then(|target| encodings.place(target));
+        // In the place of an encoding that has died comes no smaller one than is wished.
+        let place = place.filter(|place| place.spatial.is_none_or(|spatial| spatial >= least));
         self.wanted = place.map(|place| (place, self.goal(place)));
-        if self.target.is_none() && self.allocated.is_some() {
+        if self.target.is_none() && (self.allocated.is_some() || !encodings.layers().is_empty()) {
             self.source = None;
         }
         let wanted = self.wanted;
@@ -258,7 +261,7 @@ impl Selector {
         };
         let is_exact = self.allocated.is_some();
         let spatial = limit(
-            is_exact || is_sized,
+            is_exact || is_sized || wishes.min_spatial.is_some(),
             target.spatial,
             wishes.spatial,
             wishes.max_spatial,
@@ -270,7 +273,7 @@ impl Selector {
                 spatial
             },
             temporal: limit(
-                is_exact || wishes.max_fps.is_some(),
+                is_exact || wishes.max_fps.is_some() || wishes.min_temporal.is_some(),
                 target.temporal,
                 wishes.temporal,
                 wishes.max_temporal,
