@@ -1,13 +1,13 @@
 //! What one packet says about the frame it belongs to, read once for all subscribers.
 //!
 //! The dependency descriptor counts where there is one, for any codec; else VP8's and VP9's own
-//! payload descriptors; else the packet has no layers and always passes. What is malformed
-//! counts as the base layer of its stream.
+//! payload descriptors; else the packet has no layers and always passes (H264 tells its size).
+//! What is malformed counts as the base layer of its stream.
 
 use str0m::format::Codec;
 
 use super::dependency_descriptor::{Described, References, Structure};
-use super::{svc, temporal};
+use super::{h264, svc, temporal};
 use crate::layer::Layer;
 
 /// What a packet says.
@@ -65,6 +65,7 @@ impl Reader {
         let mut facts = match codec {
             Codec::Vp8 => temporal::read(payload, &mut self.pictures),
             Codec::Vp9 => svc::read(payload, &mut self.pictures, &mut self.sizes),
+            Codec::H264 => Some(h264::read(payload)),
             _ => None,
         }
         .unwrap_or_default();

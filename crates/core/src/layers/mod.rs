@@ -9,6 +9,7 @@ mod dependency_descriptor;
 mod encodings;
 mod facts;
 mod filter;
+mod h264;
 #[cfg(test)]
 mod oracle;
 mod selector;
