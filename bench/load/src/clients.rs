@@ -25,11 +25,12 @@ pub(crate) struct Clients {
     scratch: Scratch,
     crypto: Arc<CryptoProvider>,
     gro: bool,
+    loss: f64,
 }
 
 impl Clients {
     /// None yet.
-    pub(crate) fn new(token: Option<String>, gro: bool) -> io::Result<Self> {
+    pub(crate) fn new(token: Option<String>, gro: bool, loss: f64) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Self {
@@ -41,12 +42,13 @@ impl Clients {
             scratch: Scratch::new(gro),
             crypto: Arc::new(profile::provider()),
             gro,
+            loss,
         })
     }
 
     /// Add a client; it connects in the course of [`Clients::wait`].
     pub(crate) fn join(&mut self, role: Role, url: &str) -> Result<(), Failure> {
-        let (mut peer, offer) = Peer::new(role, self.gro, &self.crypto)?;
+        let (mut peer, offer) = Peer::new(role, self.gro, self.loss, &self.crypto)?;
         let number = self.peers.len();
         self.poll
             .registry()

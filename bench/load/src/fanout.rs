@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) spread: bool,
     /// Receive offload at the subscribers.
     pub(crate) gro: bool,
+    /// Media and RTCP that each subscriber loses, percent.
+    pub(crate) loss: f64,
     /// Process whose CPU time and memory to read.
     pub(crate) server: Option<u32>,
 }
@@ -54,6 +56,7 @@ pub(crate) struct Report {
     subscribers: usize,
     spread: bool,
     gro: bool,
+    injected_loss_percent: f64,
     seconds: f64,
     /// Packets the publisher sent in the window.
     sent: u32,
@@ -80,7 +83,7 @@ pub(crate) struct Report {
 /// Run it; prints a JSON line per stage and answers the result.
 pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     stay_on(Core::Last);
-    let mut clients = Clients::new(options.token.clone(), options.gro)?;
+    let mut clients = Clients::new(options.token.clone(), options.gro, options.loss / 100.0)?;
     let mut source = Source::new(options.spread);
     clients.join(Role::Publisher, &options.whip)?;
     until(
@@ -159,6 +162,7 @@ fn measure(
         subscribers: options.subscribers,
         spread: options.spread,
         gro: options.gro,
+        injected_loss_percent: options.loss,
         seconds: options.seconds,
         sent,
         forwarded,

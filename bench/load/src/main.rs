@@ -74,6 +74,7 @@ fn fanout(mut parser: Parser) -> Result<(), Failure> {
         seconds: 8.0,
         spread: false,
         gro: false,
+        loss: 0.0,
         server: None,
     };
     while let Some(argument) = parser.next()? {
@@ -84,6 +85,7 @@ fn fanout(mut parser: Parser) -> Result<(), Failure> {
             Arg::Long("seconds") => options.seconds = parser.value()?.parse()?,
             Arg::Long("spread") => options.spread = true,
             Arg::Long("gro") => options.gro = true,
+            Arg::Long("loss") => options.loss = parser.value()?.parse()?,
             Arg::Long("server-pid") => options.server = Some(parser.value()?.parse()?),
             other => return Err(other.unexpected().into()),
         }
@@ -111,6 +113,6 @@ fn print(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 const USAGE: &str = "usage: headwater-load floor [--seconds S]
-       headwater-load fanout --whip URL --whep URL [--subscribers N] [--seconds S] [--spread] [--gro] [--server-pid PID]
+       headwater-load fanout --whip URL --whep URL [--subscribers N] [--seconds S] [--spread] [--gro] [--loss PERCENT] [--server-pid PID]
        headwater-load reference [--port P]
 A bearer token is taken from HEADWATER_LOAD_TOKEN.";

@@ -43,6 +43,35 @@ pub(crate) struct Peer {
     mid: Mid,
     pending: Option<SdpPendingOffer>,
     batch: Batch,
+    losses: Losses,
+}
+
+/// Datagrams that never reached a client, although its socket received them.
+struct Losses {
+    /// 0 to 1.
+    share: f64,
+    random: fastrand::Rng,
+}
+
+impl Losses {
+    /// Each subscriber loses others, and the same ones in every run.
+    fn new(role: Role, share: f64) -> Self {
+        let (seed, share) = match role {
+            Role::Publisher => (0, 0.0),
+            Role::Subscriber(number) => (number as u64, share),
+        };
+        Self {
+            share,
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Whether this one is lost; only media and RTCP are (first byte 128 to 191, RFC 7983).
+    fn take(&mut self, datagram: &[u8]) -> bool {
+        self.share > 0.0
+            && matches!(datagram.first(), Some(128..=191))
+            && self.random.f64() < self.share
+    }
 }
 
 /// A media packet that arrived.
@@ -56,10 +85,11 @@ pub(crate) struct Arrival {
 }
 
 impl Peer {
-    /// A client and its offer.
+    /// A client and its offer. `loss` is the share of datagrams that a subscriber loses, 0 to 1.
     pub(crate) fn new(
         role: Role,
         gro: bool,
+        loss: f64,
         crypto: &Arc<CryptoProvider>,
     ) -> Result<(Self, String), Failure> {
         let now = Instant::now();
@@ -89,6 +119,7 @@ impl Peer {
             mid,
             pending: Some(pending),
             batch: Batch::default(),
+            losses: Losses::new(role, loss),
         };
         Ok((peer, offer.to_sdp_string()))
     }
@@ -122,6 +153,9 @@ impl Peer {
     ) -> Result<(), Failure> {
         while let Ok(count) = scratch.receive(&self.socket) {
             for (source, at, datagram) in scratch.datagrams(count) {
+                if self.losses.take(datagram) {
+                    continue;
+                }
                 self.datagram(source, datagram, at, media)?;
             }
         }

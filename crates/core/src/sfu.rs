@@ -29,6 +29,7 @@ use crate::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
 };
+use crate::ntp;
 use crate::publisher::Publisher;
 use crate::random::Random;
 use crate::relay::Relays;
@@ -416,6 +417,7 @@ impl Sfu {
         let mut out = Outlet {
             now,
             wall,
+            send_time: ntp::send_time(wall),
             path,
             sink,
             header: &mut self.header,

@@ -151,7 +151,7 @@ impl Subscriber {
         };
         let queued = Queued {
             content,
-            stream,
+            stream: stream as u16, // a session has hundreds of m-lines at most
             sequence: numbers.sequence,
             timestamp: numbers.timestamp,
             payload_type: outgoing.payload_type,

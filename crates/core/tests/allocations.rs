@@ -1,12 +1,124 @@
 //! What happens for every packet of every subscriber asks the allocator for nothing. A count, so it
-//! says the same on every machine.
+//! says the same on every machine: the gate that keeps the packet path as cheap as it was measured.
+
+mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
+use std::time::Duration;
 
+use common::Room;
 use headwater_core::rtcp::{Compound, Message, SenderInfo, Writer};
+use headwater_core::sink::{Path, Sink};
 use headwater_core::srtp::{Keys, Opener, Profile, Sealer, Side};
+use headwater_core::{Output, Route};
+use headwater_sim::SERVER;
+
+/// A frame of a publisher's, from the datagrams that arrive to those that leave. What a packet costs
+/// once (opened, parsed, its content shared) is bounded apart from what it costs per subscriber.
+#[test]
+fn forwarding_allocates_nothing_per_subscriber() {
+    let (few, many) = (forwarded(4), forwarded(24));
+    for run in [&few, &many] {
+        assert_eq!(run.forwarded, run.arrived * run.subscribers, "{run:?}");
+        assert!(run.arrived > 200, "{run:?}");
+    }
+    assert!(
+        many.in_drain <= MOST_IN_DRAIN * many.forwarded / 1_000,
+        "{many:?}"
+    );
+    // More subscribers do not make the arrival dearer: queues have their room by now.
+    assert!(
+        many.in_receive <= few.in_receive + many.arrived / 10,
+        "{few:?} {many:?}"
+    );
+    assert!(
+        many.in_receive <= MOST_PER_ARRIVAL * many.arrived,
+        "{many:?}"
+    );
+}
+
+/// What was counted, in a room of so many subscribers.
+#[derive(Debug)]
+struct Run {
+    subscribers: usize,
+    /// Media packets that came from the publisher, and that left.
+    arrived: usize,
+    forwarded: usize,
+    /// Allocations while they were taken in and queued, and while they were sealed and sent.
+    in_receive: usize,
+    in_drain: usize,
+}
+
+fn forwarded(subscribers: usize) -> Run {
+    let mut room = Room::new(150);
+    for _ in 0..subscribers {
+        room.world.subscribe(room.router, &[room.camera.1]);
+    }
+    room.frames(60); // histories reach their length, streams are known
+    let mut before = 0;
+    let mut run = Run {
+        subscribers,
+        arrived: 0,
+        forwarded: 0,
+        in_receive: 0,
+        in_drain: 0,
+    };
+    let mut sink = Slab(vec![0; 2_000]);
+    let (alice, camera) = (room.alice, room.camera.0);
+    for frame in 0..WARM + FRAMES {
+        if frame == WARM {
+            before = room.world.counter("packets_forwarded");
+            (run.in_receive, run.in_drain) = (0, 0);
+        }
+        let world = &mut room.world;
+        world.now += Duration::from_millis(40);
+        let now = world.now;
+        world.peers[alice].send_video(now, camera, false, PACKETS, 600);
+        let source = world.peers[alice].address;
+        for datagram in world.peers[alice].drive(now) {
+            let Route::Session(key) = world.sfu.route(source, &datagram.contents) else {
+                panic!("the publisher is known")
+            };
+            let sfu = &mut world.sfu;
+            run.in_receive += allocations(|| {
+                sfu.receive(now, key, source, SERVER, &datagram.contents);
+            });
+        }
+        let sfu = &mut world.sfu;
+        run.in_drain += allocations(|| {
+            sfu.drain(now, &mut sink);
+        });
+    }
+    run.forwarded = (room.world.counter("packets_forwarded") - before) as usize;
+    run.arrived = run.forwarded / subscribers; // all of them, or the division leaves a rest
+    run
+}
+
+/// Takes datagrams as a worker does: into one room that is there for good.
+struct Slab(Vec<u8>);
+
+impl Sink for Slab {
+    fn lend(&mut self, _: &Path, len: usize) -> &mut [u8] {
+        &mut self.0[..len]
+    }
+
+    fn commit(&mut self) {}
+
+    fn take(&mut self, output: Output) {
+        black_box(output);
+    }
+}
+
+/// Frames after which queues have the room that frames of this size take.
+const WARM: usize = 5;
+const FRAMES: usize = 25;
+const PACKETS: u16 = 9;
+/// Of a thousand forwarded packets: sender reports once a second, timers.
+const MOST_IN_DRAIN: usize = 25;
+/// In str0m, which opens the packet, and for the content that all share.
+const MOST_PER_ARRIVAL: usize = 5;
 
 #[test]
 fn sealing_and_opening_allocate_nothing() {

@@ -27,9 +27,8 @@ impl Egress {
         packet: &mut [u8],
         asked: &mut Vec<Asked>,
     ) -> Option<u64> {
-        let (sealer, mut opener) = self.seals.take()?;
+        let (_, opener) = &mut **self.seals.as_mut()?;
         let opened = opener.open_rtcp(packet);
-        self.seals = Some((sealer, opener));
         let mut nacks = 0;
         // What follows a malformed message cannot be understood, what came before it counts.
         for message in Compound::new(opened.ok()?).map_while(Result::ok) {

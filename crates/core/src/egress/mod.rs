@@ -35,7 +35,6 @@ use slab::Slab;
 use crate::bandwidth::{Estimator, Limits, Sent};
 use crate::crypto::Agreement;
 use crate::event::TrackKind;
-use crate::ntp;
 use crate::rewrite::Patch;
 use crate::shared::Shared;
 use crate::sink::{Path, Sink};
@@ -54,7 +53,8 @@ pub(crate) struct Egress {
     pub(crate) streams: Slab<OutStream>,
     /// Streams by their SSRCs, repairs included.
     by_ssrc: FxHashMap<u32, usize>,
-    seals: Option<(Sealer, Opener)>,
+    /// Boxed: they are taken out and put back with every flush, and hold kilobytes of key schedule.
+    seals: Option<Box<(Sealer, Opener)>>,
     audio: VecDeque<Queued>,
     video: VecDeque<Queued>,
     /// Stream and sequence number of what the peer asked for again.
@@ -80,8 +80,8 @@ pub(crate) struct Egress {
 /// A packet with its numbers.
 pub(crate) struct Queued {
     pub(crate) content: Shared<Content>,
-    /// Place among the session's streams.
-    pub(crate) stream: usize,
+    /// Place among the session's streams; short, as thousands of these are kept per session.
+    pub(crate) stream: u16,
     /// Extended.
     pub(crate) sequence: u64,
     pub(crate) timestamp: u32,
@@ -89,11 +89,16 @@ pub(crate) struct Queued {
     pub(crate) marker: bool,
     pub(crate) patch: Option<Patch>,
     pub(crate) frame_number: Option<u16>,
-    /// Since when, ms on the session's own clock.
+    /// When it was queued, and once it is sent, when it left: ms on the session's own clock.
     pub(crate) since: u32,
 }
 
 impl Queued {
+    /// Place among the session's streams.
+    fn place(&self) -> usize {
+        usize::from(self.stream)
+    }
+
     pub(crate) fn payload_len(&self) -> usize {
         let (replaces, len) = self.patch.as_ref().map_or((0, 0), Patch::lens);
         self.content.payload.len().saturating_sub(replaces) + len
@@ -118,6 +123,8 @@ impl Queued {
 pub(crate) struct Outlet<'a, S> {
     pub(crate) now: Instant,
     pub(crate) wall: SystemTime,
+    /// `wall` as abs-send-time has it.
+    pub(crate) send_time: u32,
     pub(crate) path: Path,
     pub(crate) sink: &'a mut S,
     /// Room for one header.
@@ -167,7 +174,7 @@ impl Egress {
     pub(crate) fn set_keys(&mut self, agreement: &Agreement) {
         let keys = Keys::from_dtls(agreement.profile, &agreement.material, agreement.side);
         if let (None, Some((ours, theirs))) = (&self.seals, keys) {
-            self.seals = Some((Sealer::new(&ours), Opener::new(&theirs)));
+            self.seals = Some(Box::new((Sealer::new(&ours), Opener::new(&theirs))));
         }
     }
 
@@ -187,8 +194,8 @@ impl Egress {
     pub(crate) fn remove(&mut self, place: usize) {
         if self.streams.try_remove(place).is_some() {
             self.by_ssrc.retain(|_, other| *other != place);
-            self.audio.retain(|queued| queued.stream != place);
-            self.video.retain(|queued| queued.stream != place);
+            self.audio.retain(|queued| queued.place() != place);
+            self.video.retain(|queued| queued.place() != place);
             self.repairs.retain(|(other, _)| *other != place);
         }
     }
@@ -227,7 +234,7 @@ impl Egress {
 
     /// A packet for the next flush. `newest` is its place on the media clock.
     pub(crate) fn queue(&mut self, mut packet: Queued, newest: Newest) {
-        let Some(stream) = self.streams.get_mut(packet.stream) else {
+        let Some(stream) = self.streams.get_mut(packet.place()) else {
             return;
         };
         stream.note(newest);
@@ -247,36 +254,37 @@ impl Egress {
     /// Sends what is due.
     pub(crate) fn flush<S: Sink>(&mut self, out: &mut Outlet<'_, S>) -> Flushed {
         let mut flushed = Flushed::default();
-        let Some((mut sealer, opener)) = self.seals.take() else {
+        let Some(mut seals) = self.seals.take() else {
             self.forget_queues();
             return flushed;
         };
+        let sealer = &mut seals.0;
         while let Some(packet) = self.audio.pop_front() {
-            self.send(&mut sealer, packet, out);
+            self.send(sealer, packet, out);
         }
         while self.pacer.allows(out.now)
             && let Some((stream, sequence)) = self.repairs.pop_front()
         {
-            self.repair(&mut sealer, stream, sequence, out);
+            self.repair(sealer, stream, sequence, out);
         }
         self.drop_stale(out.now, &mut flushed);
         while !self.video.is_empty() && self.pacer.allows(out.now) {
             if let Some(packet) = self.video.pop_front() {
-                self.send(&mut sealer, packet, out);
+                self.send(sealer, packet, out);
             }
         }
         let probing = match self.governed {
-            true => self.advance_probe(&mut sealer, out),
+            true => self.advance_probe(sealer, out),
             false => None,
         };
         if self.report_at.is_none_or(|at| at <= out.now) {
-            self.report(&mut sealer, out);
+            self.report(sealer, out);
         }
         let waits = !self.video.is_empty() || !self.repairs.is_empty();
         let paced = waits.then(|| self.pacer.next(out.now));
         let watching = self.estimator.next_timeout();
         flushed.next = [probing, paced, watching].into_iter().flatten().min();
-        self.seals = Some((sealer, opener));
+        self.seals = Some(seals);
         flushed
     }
 
@@ -304,16 +312,16 @@ impl Egress {
         while let Some(oldest) = self.video.front()
             && now.wrapping_sub(oldest.since) > PATIENCE
         {
-            let stream = oldest.stream;
+            let stream = oldest.place();
             let before = self.video.len();
-            self.video.retain(|queued| queued.stream != stream);
+            self.video.retain(|queued| queued.place() != stream);
             self.dropped += (before - self.video.len()) as u64;
             flushed.broken.push(stream);
         }
     }
 
     fn send<S: Sink>(&mut self, sealer: &mut Sealer, packet: Queued, out: &mut Outlet<'_, S>) {
-        let stream = &mut self.streams[packet.stream];
+        let stream = &mut self.streams[packet.place()];
         let fixed = Fixed {
             payload_type: packet.payload_type,
             marker: packet.marker,
@@ -323,9 +331,9 @@ impl Egress {
             ssrc: stream.ssrc,
         };
         let values = Values {
-            mid: (!stream.known).then_some(&*stream.mid),
+            mid: (!stream.known).then(|| &*stream.mid),
             transport_cc: self.transport_cc as u16,
-            send_time: ntp::send_time(out.wall),
+            send_time: out.send_time,
             carried: Some(&packet.content.carried),
             frame_number: packet.frame_number,
         };
@@ -444,7 +452,7 @@ impl Egress {
         let values = Values {
             mid: Some(&stream.mid),
             transport_cc: self.transport_cc as u16,
-            send_time: ntp::send_time(out.wall),
+            send_time: out.send_time,
             carried: Some(&packet.content.carried),
             frame_number: packet.frame_number,
         };

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use super::header::{self, Fixed, Values};
 use super::{Egress, Outlet};
 use crate::bandwidth::{Probe, ProbeId};
-use crate::ntp;
 use crate::sink::Sink;
 use crate::srtp::Sealer;
 
@@ -124,7 +123,7 @@ impl Egress {
         let values = Values {
             mid: Some(&stream.mid),
             transport_cc: self.transport_cc as u16,
-            send_time: ntp::send_time(out.wall),
+            send_time: out.send_time,
             carried: None,
             frame_number: None,
         };

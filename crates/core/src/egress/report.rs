@@ -38,7 +38,7 @@ impl Egress {
 
     /// A last report and BYE (RFC 3550 section 6.6) for what has sent, sealed.
     pub(crate) fn farewell(&mut self, now: Instant, wall: SystemTime) -> Option<Vec<u8>> {
-        let (sealer, _) = self.seals.as_mut()?;
+        let (sealer, _) = &mut **self.seals.as_mut()?;
         let sent = self.streams.iter().filter_map(|(_, stream)| {
             let newest = stream.newest?;
             senders(stream, newest, now, wall).next()

@@ -50,6 +50,7 @@ def fanout(
     seconds: float = 8.0,
     threads: int = 1,
     gro: bool = False,
+    loss: float = 0.0,
     reference: bool = False,
     json: bool = False,
 ) -> int:
@@ -61,6 +62,7 @@ def fanout(
         seconds: Measured time of each run.
         threads: Media threads of the node.
         gro: Receive offload at the subscribers; flatters every server on loopback.
+        loss: Media and RTCP that each subscriber loses, percent.
         reference: Measure the generator's plain forwarder instead of a node, as a yardstick.
         json: Print JSON instead of a table.
     """
@@ -72,6 +74,7 @@ def fanout(
         seconds=seconds,
         threads=threads,
         gro=gro,
+        loss=loss,
         reference=reference,
     )
     return run_fanout(plan, as_json=json)

@@ -37,6 +37,7 @@ class Plan:
         seconds: Measured time of each run.
         threads: Media threads of the node.
         gro: Receive offload at the subscribers.
+        loss: Media and RTCP that each subscriber loses, percent.
         reference: The generator's plain forwarder instead of a node.
     """
 
@@ -45,6 +46,7 @@ class Plan:
     seconds: float
     threads: int
     gro: bool
+    loss: float
     reference: bool
 
 
@@ -84,6 +86,7 @@ def _run(plan: Plan, subscribers: int, show: Callable[[str, float], None]) -> Re
         arguments = ["fanout", "--whip", f"{url}/whip/{_ROOM}", "--whep", f"{url}/whep/{_ROOM}"]
         arguments += ["--subscribers", str(subscribers), "--seconds", str(plan.seconds)]
         arguments += ["--server-pid", str(pid)]
+        arguments += ["--loss", str(plan.loss)]
         arguments += ["--spread"] * plan.spread + ["--gro"] * plan.gro
         return run_generator(arguments, on_stage)
 
@@ -110,6 +113,7 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 def _print(console: Console, plan: Plan, build: dict[str, str], floor: Floor, runs: list[Report]) -> None:
     lowest = floor.of(spread=plan.spread)
     load = "packets spread evenly" if plan.spread else "a frame as one burst"
+    load += f", {plan.loss:g} % lost at each subscriber" if plan.loss else ""
     table = Table(box=SIMPLE_HEAD, title=f"1 publisher, 2.5 Mbit/s VP8, {load}", caption=str(floor.machine))
     for heading in _HEADINGS:
         table.add_column(heading, justify="right", no_wrap=True)
