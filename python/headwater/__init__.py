@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         PublisherClosed,
         RecordingTrackClosed,
         RouterClosed,
+        SlotChanged,
         SubscriberClosed,
         TrackAdded,
         TrackRemoved,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from headwater.media.recording_track import RecordingTrack
     from headwater.media.recording_transport import RecordingTransport
     from headwater.media.router import Router
+    from headwater.media.slot import Slot
     from headwater.media.subscribe_transport import SubscribeTransport
     from headwater.media.subscriber import Subscriber
     from headwater.media.track import LocalTrack
@@ -97,9 +99,9 @@ __all__ = [
     "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
     "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
     "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
-    "ResourceError", "Router", "RouterClosed", "SubscribeTransport", "Subscriber", "SubscriberClosed",
-    "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized", "UnsupportedCodec",
-    "Worker", "WorkerClosed", "WrongTransport",
+    "ResourceError", "Router", "RouterClosed", "Slot", "SlotChanged", "SubscribeTransport", "Subscriber",
+    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized",
+    "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -115,11 +117,10 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.data_subscriber": ("DataSubscriber",),
     "headwater.media.events": (
         "ActiveSpeaker", "AudioLevels", "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened",
-        "DataMessage",
-        "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream",
-        "EventsLost", "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
-        "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed", "RouterClosed",
-        "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
+        "DataMessage", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event",
+        "EventStream", "EventsLost", "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed",
+        "PauseChanged", "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed",
+        "RouterClosed", "SlotChanged", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
     ),
     "headwater.media.layer": ("Layer",),
     "headwater.media.overload": ("OverloadLimits",),
@@ -128,6 +129,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.recording_track": ("RecordingTrack",),
     "headwater.media.recording_transport": ("RecordingTransport",),
     "headwater.media.router": ("Router",),
+    "headwater.media.slot": ("Slot",),
     "headwater.media.subscribe_transport": ("SubscribeTransport",),
     "headwater.media.subscriber": ("Subscriber",),
     "headwater.media.track": ("LocalTrack",),

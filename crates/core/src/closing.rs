@@ -39,6 +39,10 @@ impl Sfu {
             self.close_transport(transport, CloseReason::Parent, now);
         }
         let router = self.routers.remove(&id);
+        let nobody = router.iter().flat_map(|router| router.nobody);
+        for key in nobody.flatten() {
+            self.publishers.remove(key);
+        }
         let is_branch = router.is_some_and(|router| router.home != id);
         self.relays.branches -= u64::from(is_branch);
         self.emit_closed(ObjectId::Router(id), reason);
@@ -121,6 +125,7 @@ impl Sfu {
             track.closing = true;
         }
         self.forget_voice(key);
+        self.empty_slots(key, now);
         let publisher = &mut self.publishers[key];
         let subscribers = std::mem::take(&mut publisher.subscribers);
         let recordings = std::mem::take(&mut publisher.recordings);
@@ -161,6 +166,11 @@ impl Sfu {
             self.release(track);
         }
         self.subscriber_keys.remove(&subscriber.id);
+        let session = &mut self.sessions[subscriber.session];
+        if subscriber.feed.is_some() {
+            let router = session.belongs.router;
+            self.leave_audience(router, key);
+        }
         let session = &mut self.sessions[subscriber.session];
         let transport = session.belongs.transport;
         let mut needs_negotiation = false;

@@ -11,6 +11,7 @@ use crate::ids::{
     TransportId,
 };
 
+use crate::event::TrackKind;
 use crate::layer::{Content, Preferences};
 
 /// The DTLS version a transport's server side negotiates.
@@ -68,6 +69,17 @@ impl Default for TransportOptions {
             max_bitrate: None,
         }
     }
+}
+
+/// Who fills a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// Whoever is loudest, or spoke last.
+    Loudest,
+    /// This one, for good.
+    Publisher(PublisherId),
+    /// Nobody.
+    Nobody,
 }
 
 /// What a statistics request is about.
@@ -181,6 +193,25 @@ pub enum Command {
         transport: TransportId,
         subscriber: SubscriberId,
         publisher: PublisherId,
+    },
+    /// Add slots: subscribers that carry the loudest of the router, or for video those who spoke
+    /// last, without another offer. `own` is the publish transport of the same client. -> `Offer`
+    OpenSlots {
+        transport: TransportId,
+        kind: TrackKind,
+        slots: Vec<SubscriberId>,
+        own: Option<TransportId>,
+    },
+    /// The publish transport of the client that has these slots, which they never carry. -> `Done`
+    SetOwnTransport {
+        transport: TransportId,
+        own: Option<TransportId>,
+    },
+    /// Who is to fill a slot of this transport from now on. -> `Done`
+    SetSlot {
+        transport: TransportId,
+        subscriber: SubscriberId,
+        feed: Feed,
     },
     /// Stop or resume forwarding to one subscriber; resume starts at a key frame. -> `Done`
     SetSubscriberPaused {

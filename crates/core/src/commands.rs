@@ -19,6 +19,7 @@ use crate::relay::RelayMessage;
 use crate::rewrite::Rewriter;
 use crate::router::Router;
 use crate::sfu::Sfu;
+use crate::slots::Opening;
 use crate::speakers::Speakers;
 use crate::timer::Reason;
 use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap};
@@ -143,6 +144,26 @@ impl Sfu {
                 subscriber,
                 publisher,
             } => self.attach(transport, subscriber, publisher, now),
+            Command::OpenSlots {
+                transport,
+                kind,
+                slots,
+                own,
+            } => {
+                let opening = Opening {
+                    transport,
+                    kind,
+                    slots,
+                    own,
+                };
+                self.open_slots(opening, now)
+            }
+            Command::SetOwnTransport { transport, own } => {
+                self.set_own_transport(transport, own, now)
+            }
+            Command::SetSlot {
+                subscriber, feed, ..
+            } => self.set_slot(subscriber, feed, now),
             Command::SetSubscriberPaused { subscriber, paused } => {
                 self.pause_subscriber(subscriber, paused, now)
             }
@@ -251,6 +272,8 @@ impl Sfu {
             home,
             transports: Vec::new(),
             speakers: Speakers::default(),
+            audiences: Vec::new(),
+            nobody: [None; 2],
         };
         self.relays.branches += u64::from(home != id);
         self.routers.insert(id, router);
@@ -482,6 +505,8 @@ const fn transport_of(command: &Command) -> Option<TransportId> {
         | Command::Publish { transport, .. }
         | Command::Subscribe { transport, .. }
         | Command::Attach { transport, .. }
+        | Command::OpenSlots { transport, .. }
+        | Command::SetSlot { transport, .. }
         | Command::PublishData { transport, .. }
         | Command::SubscribeData { transport, .. }
         | Command::StartRecording { transport, .. }

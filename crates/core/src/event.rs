@@ -217,6 +217,13 @@ pub enum Event {
         /// Who.
         publisher: Option<PublisherId>,
     },
+    /// Somebody else fills a slot, or nobody.
+    SlotChanged {
+        /// Which slot.
+        subscriber: SubscriberId,
+        /// Who.
+        publisher: Option<PublisherId>,
+    },
     /// How loud a router's publishers are.
     AudioLevels {
         /// Which router: the home.

@@ -135,6 +135,7 @@ impl Sfu {
         let (session_key, mid) = match publisher.source {
             Source::Session { key, mid } => (key, mid),
             Source::Relayed(_) => return self.relay_key_frame_request(key, encoding),
+            Source::Nobody => return,
         };
         let Some(ssrc) = publisher.encodings.ssrc(encoding).map(Ssrc::from) else {
             return;

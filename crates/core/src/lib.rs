@@ -66,6 +66,7 @@ mod sdp_in;
 mod sdp_out;
 mod sfu;
 mod shared;
+mod slots;
 mod speakers;
 mod stats;
 mod subscriber;

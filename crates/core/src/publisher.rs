@@ -63,6 +63,8 @@ pub(crate) enum Source {
     Session { key: usize, mid: Mid },
     /// The same publisher on another media thread.
     Relayed(RelayedTrack),
+    /// None: it is what an empty slot takes.
+    Nobody,
 }
 
 /// Who a new publisher is.
@@ -117,7 +119,7 @@ impl Publisher {
     pub(crate) const fn session(&self) -> Option<usize> {
         match self.source {
             Source::Session { key, .. } => Some(key),
-            Source::Relayed(_) => None,
+            Source::Relayed(_) | Source::Nobody => None,
         }
     }
 
@@ -125,7 +127,7 @@ impl Publisher {
     pub(crate) const fn mid(&self) -> Option<Mid> {
         match self.source {
             Source::Session { mid, .. } => Some(mid),
-            Source::Relayed(_) => None,
+            Source::Relayed(_) | Source::Nobody => None,
         }
     }
 

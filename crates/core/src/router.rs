@@ -15,6 +15,7 @@ use crate::ids::{RouterId, TransportId};
 use crate::packet::{MAX_PAYLOAD, Packet, Rtp};
 use crate::publisher::Source;
 use crate::sfu::Sfu;
+use crate::slots::Audience;
 use crate::speakers::Speakers;
 use crate::subscriber::{self, Verdict};
 use crate::transport::webrtc::{Panicked, Side, contained};
@@ -26,6 +27,9 @@ pub(crate) struct Router {
     pub(crate) home: RouterId,
     pub(crate) transports: Vec<TransportId>,
     pub(crate) speakers: Speakers,
+    pub(crate) audiences: Vec<Audience>,
+    /// The publishers of empty slots, audio and video.
+    pub(crate) nobody: [Option<usize>; 2],
 }
 
 impl Sfu {
@@ -116,7 +120,7 @@ impl Sfu {
         // Packets of the former codec may come late; a change is real at its first key frame.
         let changed = packet.keyframe && publisher.codec.payload_type != format.primary;
         if !publisher.active || changed {
-            self.adopt_codec(key, &format);
+            self.adopt_codec(key, &format, now);
         }
         if self.publishers[key].encodings.generation() != generation {
             self.layers_changed(key, now);
@@ -126,7 +130,7 @@ impl Sfu {
 
     /// This is what the publisher really sends. Subscribers that cannot take it close: they would
     /// wait for ever.
-    fn adopt_codec(&mut self, key: usize, format: &Format) {
+    fn adopt_codec(&mut self, key: usize, format: &Format, now: Instant) {
         let publisher = &mut self.publishers[key];
         publisher.active = true;
         publisher.codec = format.info();
@@ -139,16 +143,22 @@ impl Sfu {
                 self.emit(event);
             }
             Source::Relayed(track) => track.format = Some(*format), // its own thread has told
+            Source::Nobody => {}
         }
         let subscribers = self.publishers[key].subscribers.clone();
         for subscriber in subscribers {
-            if !self.can_take(subscriber, format) {
+            if self.can_take(subscriber, format) {
+                continue;
+            }
+            if self.subscribers[subscriber].feed.is_some() {
+                self.bind(subscriber, None, now);
+            } else {
                 self.close_subscriber(subscriber, CloseReason::UnsupportedCodec);
             }
         }
     }
 
-    fn can_take(&self, key: usize, format: &Format) -> bool {
+    pub(crate) fn can_take(&self, key: usize, format: &Format) -> bool {
         let subscriber = &self.subscribers[key];
         // Without a stream its answer is yet to come, and will be held against the codec then.
         let (Some(mid), Some(_)) = (subscriber.mid, subscriber.stream) else {
@@ -201,6 +211,7 @@ impl Sfu {
                 Format::find(params, publisher.codec.payload_type)
             }
             Source::Relayed(track) => track.format,
+            Source::Nobody => None,
         }
     }
 

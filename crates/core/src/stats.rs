@@ -58,6 +58,11 @@ impl Sfu {
     pub(crate) fn all_counters(&self) -> Vec<(&'static str, u64)> {
         let c = &self.counters;
         let (ufrags, addresses, connections) = self.demux.len();
+        let routers = self.routers.values();
+        let nobody: usize = routers
+            .map(|router| router.nobody.iter().flatten().count())
+            .sum();
+        let nobody = nobody as u64;
         let (relayed, relayed_data) = self.relays.held;
         vec![
             ("packets_in", c.packets_in),
@@ -92,7 +97,10 @@ impl Sfu {
             ("routers", self.routers.len() as u64 - self.relays.branches),
             ("branches", self.relays.branches),
             ("transports", self.transports.len() as u64),
-            ("publishers", self.publishers.len() as u64 - relayed),
+            (
+                "publishers",
+                self.publishers.len() as u64 - relayed - nobody,
+            ),
             ("subscribers", self.subscribers.len() as u64),
             (
                 "data_publishers",

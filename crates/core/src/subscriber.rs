@@ -7,6 +7,7 @@ use str0m::Rtc;
 use str0m::media::Mid;
 
 use crate::codec::{self, Outgoing};
+use crate::command::Feed;
 use crate::egress::{Content, Egress, Newest, Queued};
 use crate::event::{Event, TrackKind};
 use crate::ids::SubscriberId;
@@ -26,6 +27,8 @@ pub(crate) struct Subscriber {
     /// Its stream's place at the egress, once the remote has agreed.
     pub(crate) stream: Option<usize>,
     pub(crate) paused: bool,
+    /// Of a slot: who is to fill it.
+    pub(crate) feed: Option<Feed>,
     /// The session is connected, the remote has agreed and nobody has paused: packets may pass.
     pub(crate) open: bool,
     pub(crate) selector: Selector,
@@ -81,6 +84,7 @@ impl Subscriber {
             mid: None,
             stream: None,
             paused: false,
+            feed: None,
             open: false,
             selector: Selector::default(),
             rewriter,
@@ -101,6 +105,14 @@ impl Subscriber {
         if !open {
             self.selector.stop();
         }
+    }
+
+    /// Takes from another publisher from now on; what comes starts a new run.
+    pub(crate) fn move_to(&mut self, publisher: usize) {
+        self.publisher = publisher;
+        self.set_open(false);
+        self.selector.forget();
+        self.outgoing = None;
     }
 
     /// A change of its layer that is yet to be told.

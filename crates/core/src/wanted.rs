@@ -57,7 +57,7 @@ impl Sfu {
         let Some(publisher) = self.publishers.get(key) else {
             return;
         };
-        if publisher.kind != TrackKind::Video {
+        if publisher.kind != TrackKind::Video || matches!(publisher.source, Source::Nobody) {
             return;
         }
         let needed = self.needed(publisher);

@@ -60,6 +60,16 @@ pub(crate) fn track(track: TrackInfo) -> Track {
     }
 }
 
+pub(crate) fn kind_named(name: &str) -> PyResult<TrackKind> {
+    match name {
+        "audio" => Ok(TrackKind::Audio),
+        "video" => Ok(TrackKind::Video),
+        _ => Err(ConfigurationError::new_err(format!(
+            "no kind of track is called {name:?}"
+        ))),
+    }
+}
+
 pub(crate) const fn track_kind(kind: TrackKind) -> &'static str {
     match kind {
         TrackKind::Audio => "audio",

@@ -98,6 +98,13 @@ value_class! {
 }
 
 value_class! {
+    SlotChanged {
+        subscriber: u64,
+        publisher: Option<u64>,
+    }
+}
+
+value_class! {
     DataChannelOpened {
         transport: u64,
         label: String,
@@ -216,6 +223,14 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             }
             .into_py_any(py)
         }
+        Event::SlotChanged {
+            subscriber,
+            publisher,
+        } => SlotChanged {
+            subscriber: subscriber.0,
+            publisher: publisher.map(|publisher| publisher.0),
+        }
+        .into_py_any(py),
         Event::DataChannelOpened {
             transport,
             label,

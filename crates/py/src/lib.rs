@@ -37,7 +37,7 @@ mod _native {
     use crate::events::{
         ActiveSpeaker, AudioLevels, Closed, ConnectionQuality, ConnectionStateChanged,
         DataChannelOpened, DataMessage, Failed, LayerChanged, LayersWanted, NegotiationNeeded,
-        Paused, PublisherActive, Replied,
+        Paused, PublisherActive, Replied, SlotChanged,
     };
     #[pymodule_export]
     use crate::replies::{AnswerReply, AttachedReply, OfferReply, PublishedReply, StatsReply};

@@ -3,7 +3,7 @@
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use headwater_core::command::Command;
+use headwater_core::command::{Command, Feed};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
@@ -363,6 +363,58 @@ impl Worker {
                 transport,
                 subscriber,
                 publisher,
+            },
+        )
+    }
+
+    fn open_slots(
+        &self,
+        transport: u64,
+        kind: &str,
+        slots: Vec<u64>,
+        own: Option<u64>,
+    ) -> PyResult<u64> {
+        let kind = convert::kind_named(kind)?;
+        self.send(
+            transport,
+            Command::OpenSlots {
+                transport: TransportId(transport),
+                kind,
+                slots: slots.into_iter().map(SubscriberId).collect(),
+                own: own.map(TransportId),
+            },
+        )
+    }
+
+    fn set_own_transport(&self, transport: u64, own: Option<u64>) -> PyResult<u64> {
+        self.send(
+            transport,
+            Command::SetOwnTransport {
+                transport: TransportId(transport),
+                own: own.map(TransportId),
+            },
+        )
+    }
+
+    #[pyo3(signature = (transport, subscriber, publisher, *, loudest))]
+    fn set_slot(
+        &self,
+        transport: u64,
+        subscriber: u64,
+        publisher: Option<u64>,
+        loudest: bool,
+    ) -> PyResult<u64> {
+        let feed = match publisher {
+            Some(publisher) => Feed::Publisher(PublisherId(publisher)),
+            None if loudest => Feed::Loudest,
+            None => Feed::Nobody,
+        };
+        self.send(
+            transport,
+            Command::SetSlot {
+                transport: TransportId(transport),
+                subscriber: SubscriberId(subscriber),
+                feed,
             },
         )
     }

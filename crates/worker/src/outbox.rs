@@ -66,6 +66,7 @@ enum MergeKey {
     Speaker(ObjectId),
     Levels(ObjectId),
     Quality(ObjectId),
+    Slot(ObjectId),
 }
 
 fn merge_key(event: &Event) -> Option<MergeKey> {
@@ -85,6 +86,9 @@ fn merge_key(event: &Event) -> Option<MergeKey> {
         }
         Event::LayersWanted { publisher, .. } => {
             Some(MergeKey::Wanted(ObjectId::Publisher(*publisher)))
+        }
+        Event::SlotChanged { subscriber, .. } => {
+            Some(MergeKey::Slot(ObjectId::Subscriber(*subscriber)))
         }
         Event::ActiveSpeaker { router, .. } => Some(MergeKey::Speaker(ObjectId::Router(*router))),
         Event::AudioLevels { router, .. } => Some(MergeKey::Levels(ObjectId::Router(*router))),

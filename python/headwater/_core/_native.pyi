@@ -28,6 +28,7 @@ __all__ = [
     "PublishedReply",
     "PublisherActive",
     "Replied",
+    "SlotChanged",
     "StatsReply",
     "Track",
     "Worker",
@@ -212,6 +213,12 @@ class AudioLevels:
     levels: Final[list[tuple[int, int]]]  # publisher, level in -dBov
 
 @final
+class SlotChanged:
+    __match_args__: ClassVar[tuple[Literal["subscriber"], Literal["publisher"]]]
+    subscriber: Final[int]
+    publisher: Final[int | None]
+
+@final
 class DataChannelOpened:
     __match_args__: ClassVar[
         tuple[
@@ -248,6 +255,7 @@ _Event: TypeAlias = (
     | LayersWanted
     | ActiveSpeaker
     | AudioLevels
+    | SlotChanged
     | DataChannelOpened
     | DataMessage
 )
@@ -344,6 +352,9 @@ class Worker:
     def close_publisher(self, publisher: int) -> int: ...
     def subscribe(self, transport: int, items: Sequence[tuple[int, int]]) -> int: ...
     def attach(self, transport: int, subscriber: int, publisher: int) -> int: ...
+    def open_slots(self, transport: int, kind: str, slots: Sequence[int], own: int | None) -> int: ...
+    def set_own_transport(self, transport: int, own: int | None) -> int: ...
+    def set_slot(self, transport: int, subscriber: int, publisher: int | None, *, loudest: bool) -> int: ...
     def set_subscriber_paused(self, subscriber: int, paused: bool) -> int: ...
     def set_preferences(
         self,

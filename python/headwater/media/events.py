@@ -33,10 +33,10 @@ from headwater.media.track import LocalTrack
 __all__ = [
     "ActiveSpeaker", "AudioLevels", "CloseReason", "ConnectionQuality", "ConnectionState",
     "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
-    "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost",
-    "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged",
-    "PublisherActive", "PublisherAdded", "PublisherClosed", "QualityLevel", "RecordingTrackClosed",
-    "RouterClosed", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed", "quality_level",
+    "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost", "LayerChanged",
+    "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive",
+    "PublisherAdded", "PublisherClosed", "QualityLevel", "RecordingTrackClosed", "RouterClosed",
+    "SlotChanged", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed", "quality_level",
 ]  # fmt: skip
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
@@ -190,6 +190,14 @@ class AudioLevels(Event):
     router_id: RouterId
     levels: tuple[tuple[PublisherId, int], ...]
     """Pairs of publisher and level in -dBov: 0 is the loudest, 127 silence (RFC 6464)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotChanged(Event):
+    """A slot carries another publisher; ``None`` while it carries nothing."""
+
+    slot_id: SubscriberId
+    publisher_id: PublisherId | None
 
 
 @dataclass(frozen=True, slots=True)

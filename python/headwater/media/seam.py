@@ -35,6 +35,7 @@ from headwater.media.events import (
     NegotiationNeeded,
     PauseChanged,
     PublisherActive,
+    SlotChanged,
 )
 from headwater.media.layer import Layer
 
@@ -158,6 +159,8 @@ class Seam:
                 item._mark_closed(closed.reason)
         elif name in ("ActiveSpeaker", "AudioLevels"):
             self._deliver_voices(event)
+        elif name == "SlotChanged":
+            self._deliver_slot(event)
         else:
             self._deliver(name, event)
 
@@ -188,6 +191,15 @@ class Seam:
             levels = ((self._publisher_id(handle), level) for handle, level in event.levels)
             known = tuple((id_, level) for id_, level in levels if id_ is not None)
             router._handle_event(AudioLevels(RouterId(router.id), known))
+
+    def _deliver_slot(self, event: Any) -> None:
+        """Deliver who fills a slot now."""
+        slot = self.find("subscriber", event.subscriber)
+        if slot is None:
+            self.unclaimed += 1
+        else:
+            publisher = self._publisher_id(event.publisher)
+            slot._handle_event(SlotChanged(SubscriberId(slot.id), publisher))
 
     def _publisher_id(self, handle: int | None) -> PublisherId | None:
         publisher = None if handle is None else self.find("publisher", handle)

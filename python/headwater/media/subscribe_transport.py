@@ -21,19 +21,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from headwater.errors import UnsupportedCodec
+from headwater.errors import ConfigurationError, UnsupportedCodec
 from headwater.media.data_subscriber import DataSubscriber
 from headwater.media.events import Event, NegotiationNeeded
 from headwater.media.negotiation import Negotiation
 from headwater.media.publisher import Publisher
+from headwater.media.receiver import Receiver
 from headwater.media.seam import Seam
+from headwater.media.slot import Slot
 from headwater.media.subscriber import Subscriber
 from headwater.media.transport import SignalingState, WebRtcTransport
 
 if TYPE_CHECKING:
     from headwater._core import _native
+    from headwater.media.publish_transport import PublishTransport
     from headwater.media.router import Router
 
 __all__ = ["SubscribeTransport"]
@@ -70,6 +73,11 @@ class SubscribeTransport(WebRtcTransport):
     def subscribers(self) -> tuple[Subscriber, ...]:
         """The open subscribers, oldest first."""
         return tuple(item for item in self._children if isinstance(item, Subscriber))
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The open slots, oldest first."""
+        return tuple(item for item in self._children if isinstance(item, Slot))
 
     @property
     def data_subscribers(self) -> tuple[DataSubscriber, ...]:
@@ -117,6 +125,48 @@ class SubscribeTransport(WebRtcTransport):
         offer = await self._offer(lambda: self._seam.native.subscribe(self._handle, pairs), items)
         assert offer is not None, "the core always answers Subscribe with an offer"
         return items, offer
+
+    async def open_slots(
+        self, kind: Literal["audio", "video"], count: int, *, own: PublishTransport | None = None
+    ) -> tuple[list[Slot], str]:
+        """Add m-lines that carry the loudest publishers of the router, with one offer for all time.
+
+        Of videos they carry those whose owners spoke last: an owner is known by the transport that a
+        voice and a picture share.
+
+        Args:
+            kind: Audio or video.
+            count: How many, 1 to 64.
+            own: The same client's publish transport, which its slots never carry.
+
+        Raises:
+            ConfigurationError: The count is out of its range.
+            NegotiationTimeout: An earlier offer was not answered in time.
+        """
+        if not 1 <= count <= _MOST_SLOTS:
+            raise ConfigurationError(f"count is a number from 1 to {_MOST_SLOTS}, not {count}")
+        await self._begin()
+        try:
+            slots = [Slot(self._seam, self._allocate(), self, kind) for _ in range(count)]
+        except BaseException:
+            self._negotiation.settled()
+            raise
+        handles = [slot._handle for slot in slots]
+        except_for = None if own is None else own._handle
+        offer = await self._offer(
+            lambda: self._seam.native.open_slots(self._handle, kind, handles, except_for), slots
+        )
+        assert offer is not None, "the core always answers OpenSlots with an offer"
+        return slots, offer
+
+    async def set_own(self, own: PublishTransport | None) -> None:
+        """Say which transport the same client publishes on now; its slots never carry that.
+
+        Raises:
+            Closed: The transport was closed.
+        """
+        handle = None if own is None else own._handle
+        await self._call(lambda: self._seam.native.set_own_transport(self._handle, handle))
 
     async def subscribe_data(self, id_: str) -> tuple[DataSubscriber, str | None]:
         """Send a data publisher's messages to the client.
@@ -271,9 +321,7 @@ class SubscribeTransport(WebRtcTransport):
         assert offer is not None, "the core always answers CreateOffer with an offer"
         return offer
 
-    async def _offer(
-        self, send: Callable[[], int], items: Sequence[Subscriber | DataSubscriber]
-    ) -> str | None:
+    async def _offer(self, send: Callable[[], int], items: Sequence[Receiver | DataSubscriber]) -> str | None:
         """Send a command that may make an offer, in a turn that `_begin` took.
 
         A caller that is cancelled never had the offer: it is rolled back, and ``items`` close.
@@ -318,7 +366,7 @@ class SubscribeTransport(WebRtcTransport):
             raise
         return offer
 
-    def _abandon_all(self, items: Sequence[Subscriber | DataSubscriber]) -> None:
+    def _abandon_all(self, items: Sequence[Receiver | DataSubscriber]) -> None:
         if not self.closed and self._seam.open:
             self._roll_back()
         for item in items:
@@ -340,8 +388,11 @@ class SubscribeTransport(WebRtcTransport):
         """Tell each subscriber its m-line."""
         for mid, handle in mids:
             item = self._seam.find("subscriber", handle)
-            if isinstance(item, Subscriber):
+            if isinstance(item, Receiver):
                 item._placed(mid)
 
     def _on_closed(self) -> None:
         self._negotiation.close()
+
+
+_MOST_SLOTS = 64

@@ -158,6 +158,10 @@ class FakeCore:
         """How well a connection works changed, 0 to 100."""
         self._emit(values.ConnectionQuality(transport._handle, score))
 
+    def fill_slot(self, slot: MediaObject, publisher: MediaObject | None) -> None:
+        """Somebody else is the loudest, or nobody is."""
+        self._emit(values.SlotChanged(slot._handle, None if publisher is None else publisher._handle))
+
     def hold(self) -> None:
         """Keep replies and events back."""
         self._held = True
@@ -416,6 +420,26 @@ class FakeCore:
             else:
                 thing.lines.append((source.media_kind, taken))
         return self._do_create_offer(transport, ice_restart=False)
+
+    def _do_open_slots(
+        self, transport: int, kind: str, slots: Sequence[int], own: int | None
+    ) -> values.OfferReply:
+        thing = self._thing("transport", transport)
+        if thing.offer_open:
+            raise InvalidState("an offer is still open; answer it first")
+        for slot in slots:
+            thing.lines.append((kind, self._add("subscriber", slot, thing, media_kind=kind)))
+        return self._do_create_offer(transport, ice_restart=False)
+
+    def _do_set_own_transport(self, transport: int, own: int | None) -> None:
+        self._thing("transport", transport)
+
+    def _do_set_slot(self, transport: int, subscriber: int, publisher: int | None, *, loudest: bool) -> None:
+        self._thing("subscriber", subscriber)
+        if publisher is not None:
+            self._thing("publisher", publisher)
+        if not loudest:
+            self._emit(values.SlotChanged(subscriber, publisher))
 
     def _do_attach(self, transport: int, subscriber: int, publisher: int) -> values.AttachedReply:
         thing, source = self._thing("transport", transport), self._thing("publisher", publisher)

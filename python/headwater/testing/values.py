@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
-    "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec",
-    "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed",
-    "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
-    "PublisherActive", "Replied", "StatsReply", "Track",
+    "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec", "ConnectionQuality",
+    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed", "LayerChanged", "LayersWanted",
+    "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply", "PublisherActive", "Replied",
+    "SlotChanged", "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -173,6 +173,14 @@ class AudioLevels:
 
     router: int
     levels: list[tuple[int, int]]
+
+
+@dataclass
+class SlotChanged:
+    """Somebody else fills a slot."""
+
+    subscriber: int
+    publisher: int | None
 
 
 @dataclass

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from headwater import ActiveSpeaker, AudioLevels, Closed, ConfigurationError, Publisher, Router
+from headwater import (
+    ActiveSpeaker,
+    AudioLevels,
+    Closed,
+    ConfigurationError,
+    Publisher,
+    PublisherNotFound,
+    Router,
+    SlotChanged,
+)
 from headwater.testing import FakeWorker, client_offer
 
 
@@ -73,3 +82,45 @@ async def test_impossible_intervals(router: Router) -> None:
     await router.close()
     with pytest.raises(Closed):
         await router.set_audio_levels(0.5)
+
+
+async def test_a_slot_carries_one_after_the_other(
+    worker: FakeWorker, router: Router, voices: tuple[Publisher, Publisher]
+) -> None:
+    """One offer, then only events; a closed publisher leaves the slot empty."""
+    ada, bob = voices
+    transport = await router.create_subscribe_transport()
+    slots, offer = await transport.open_slots("audio", 2, own=ada.transport)
+    assert "m=audio" in offer
+    await transport.set_answer(offer)
+    slot, other = slots
+    assert transport.slots == (slot, other)
+    assert slot.mid != other.mid
+    assert slot.kind == "audio"
+    events = transport.events()
+    worker.core.fill_slot(slot, ada)
+    assert await anext(events) == SlotChanged(slot.id, ada.id)
+    assert slot.publisher_id == ada.id
+    await slot.switch_to(bob.id)
+    assert await anext(events) == SlotChanged(slot.id, bob.id)
+    await slot.follow_loudest()
+    worker.core.fill_slot(slot, None)
+    assert await anext(events) == SlotChanged(slot.id, None)
+    carried = transport.slots[0].publisher_id
+    assert carried is None
+    await transport.set_own(None)
+    assert not transport.negotiation_needed
+
+
+async def test_impossible_slots(router: Router, voices: tuple[Publisher, Publisher]) -> None:
+    """There are 1 to 64 of them, and they carry what there is."""
+    transport = await router.create_subscribe_transport()
+    for count in (0, 65):
+        with pytest.raises(ConfigurationError, match="count"):
+            await transport.open_slots("audio", count)
+    (slot,), _offer = await transport.open_slots("audio", 1)
+    with pytest.raises(PublisherNotFound):
+        await slot.switch_to("pub_nobody")
+    await slot.close()
+    with pytest.raises(Closed):
+        await slot.switch_to(None)

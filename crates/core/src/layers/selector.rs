@@ -147,6 +147,14 @@ impl Selector {
         }
     }
 
+    /// Keeps the wishes and nothing else: what comes is of another publisher.
+    pub(crate) fn forget(&mut self) {
+        *self = Self {
+            preferences: self.preferences,
+            ..Self::default()
+        };
+    }
+
     /// A change of the current layer that has not been told yet.
     pub(crate) fn take_change(&mut self) -> Option<Change> {
         if !std::mem::take(&mut self.dirty) {

@@ -109,8 +109,9 @@ impl Sfu {
             .sections
             .iter()
             .any(|s| *s.mid == *mid && s.receives && !s.rejected);
-        let fits =
-            format.is_none_or(|format| subscriber::fit(&session.rtc, mid, &format).is_some());
+        let is_slot = subscriber.feed.is_some(); // it will carry others too
+        let fits = is_slot
+            || format.is_none_or(|format| subscriber::fit(&session.rtc, mid, &format).is_some());
         if !wanted || !fits {
             let reason = if wanted {
                 CloseReason::UnsupportedCodec

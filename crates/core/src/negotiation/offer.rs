@@ -201,10 +201,11 @@ impl Sfu {
     fn names(&self, subscriber: usize) -> (String, String) {
         let subscriber = &self.subscribers[subscriber];
         let publisher = &self.publishers[subscriber.publisher];
-        (
-            format!("s{:x}", publisher.transport.0),
-            format!("t{:x}", subscriber.id.0),
-        )
+        let stream = match subscriber.feed {
+            Some(_) => subscriber.id.0, // whoever it carries
+            None => publisher.transport.0,
+        };
+        (format!("s{stream:x}"), format!("t{:x}", subscriber.id.0))
     }
 
     fn msids(&self, key: usize, new_lines: &[Line]) -> Vec<Msid> {

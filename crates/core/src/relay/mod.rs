@@ -19,7 +19,7 @@
 //!
 //! A command that names a track of another thread waits for `Opened`, and all commands behind it
 //! wait with it, so that their order stays; a sibling that does not answer costs [`PATIENCE`].
-//! `Voices` goes from a branch to its home (`speakers`). `Reset` says that a thread has lost all its state. Messages between two threads keep their
+//! `Voices` goes from a branch to its home, `Ranking` back (`speakers`). `Reset` says that a thread has lost all its state. Messages between two threads keep their
 //! order; packets and data messages may be dropped on the way, the others never.
 //!
 //! Payloads are copied once per thread: a count that two threads share would cost every one of
@@ -42,7 +42,7 @@ use crate::ids::{DataPublisherId, ObjectId, PublisherId, RouterId, TransportId};
 use crate::layer::{Content, Layer};
 use crate::packet::Rtp;
 use crate::sfu::Sfu;
-pub use crate::speakers::Voices;
+pub use crate::speakers::{Ranking, Voices};
 use crate::transport::webrtc::{Panicked, contained};
 
 /// What one media thread tells another. `track` is a publisher or a data publisher.
@@ -118,6 +118,13 @@ pub enum RelayMessage {
     },
     /// Who makes sound in a branch, for its home.
     Voices(Box<Voices>),
+    /// Who is to fill the slots of a branch, from its home.
+    Ranking {
+        /// The branch.
+        branch: RouterId,
+        /// The loudest first.
+        ranking: Box<Ranking>,
+    },
     /// All state of this thread is lost.
     Reset,
 }
@@ -164,7 +171,10 @@ pub struct RelayedMessage {
 impl RelayMessage {
     /// Whether it may be dropped when a thread cannot keep up. The rest is state.
     pub const fn is_droppable(&self) -> bool {
-        matches!(self, Self::Packet(_) | Self::Message(_) | Self::Voices(_))
+        matches!(
+            self,
+            Self::Packet(_) | Self::Message(_) | Self::Voices(_) | Self::Ranking { .. }
+        )
     }
 
     /// Bytes of payload in it.
@@ -191,7 +201,7 @@ impl RelayMessage {
             | Self::Paused { publisher, .. } => Some(ObjectId::Publisher(*publisher)),
             Self::Message(message) => Some(ObjectId::DataPublisher(message.data_publisher)),
             Self::Channel { data_publisher, .. } => Some(ObjectId::DataPublisher(*data_publisher)),
-            Self::Voices(_) | Self::Reset => None,
+            Self::Voices(_) | Self::Ranking { .. } | Self::Reset => None,
         }
     }
 }
@@ -221,6 +231,9 @@ impl Sfu {
             RelayMessage::Opened { track, facts } => self.opened(from, track, *facts, now),
             RelayMessage::Refused { track } => self.answered(track, now),
             RelayMessage::Voices(voices) => self.take_voices(*voices, now),
+            RelayMessage::Ranking { branch, ranking } => {
+                self.take_ranking(branch, *ranking, now);
+            }
             RelayMessage::Reset => self.forget_thread(from, now),
             about if !about.track().is_some_and(|track| self.takes(track, from)) => {
                 // Under way while the last taker left.

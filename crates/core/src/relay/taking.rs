@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Facts, Kind, PATIENCE, RelayMessage, RelayedPacket};
 use crate::codec::Format;
-use crate::command::Command;
+use crate::command::{Command, Feed};
 use crate::datachannel::DataPublisher;
 use crate::event::CloseReason;
 use crate::ids::{ObjectId, RequestId, RouterId, TransportId};
@@ -34,6 +34,8 @@ pub(crate) struct Relays {
     parked: VecDeque<(RequestId, Command)>,
     /// Which command's timer is the valid one.
     attempt: u64,
+    /// Tracks that slots are to carry, and the router of these.
+    pub(crate) fetched: FxHashMap<ObjectId, RouterId>,
     /// Relayed tracks held now: media, data.
     pub(crate) held: (u64, u64),
     /// Routers of this thread that have their home elsewhere.
@@ -65,15 +67,23 @@ impl Sfu {
             let (transport, _) = needs(command)?;
             self.router_of(transport)
         });
-        match router.filter(|_| self.relays.awaited.contains(&track)) {
+        let fetched = self.relays.fetched.remove(&track);
+        let router = router.filter(|_| self.relays.awaited.contains(&track));
+        match router.or(fetched) {
+            Some(_) if self.knows(track) => {} // asked for twice
             Some(router) => self.add_relayed(track, facts.0, router),
             None => self.tell(giver, RelayMessage::Close { track }), // too late
+        }
+        if let Some(router) = fetched {
+            self.fill_again(router, now);
+            self.release(track);
         }
         self.answered(track, now);
     }
 
     /// The giver has answered, with the track or without.
     pub(super) fn answered(&mut self, track: ObjectId, now: Instant) {
+        self.relays.fetched.remove(&track);
         if self.relays.awaited.remove(&track) {
             self.resume(now);
         }
@@ -191,6 +201,9 @@ impl Sfu {
         for router in self.routers.values_mut() {
             router.forget_voices_of(thread);
         }
+        self.relays
+            .fetched
+            .retain(|track, _| track.thread() != thread);
         let awaited = self.relays.awaited.len();
         self.relays.awaited.retain(|track| track.thread() != thread);
         if self.relays.awaited.len() < awaited {
@@ -312,6 +325,11 @@ fn needs(command: &Command) -> Option<(TransportId, Vec<ObjectId>)> {
         Command::Attach {
             transport,
             publisher,
+            ..
+        }
+        | Command::SetSlot {
+            transport,
+            feed: Feed::Publisher(publisher),
             ..
         }
         | Command::StartRecording {

@@ -6,6 +6,7 @@
 //! A room on several media threads has one mind: each branch reports its voices to the home every
 //! tick, and the home decides. A report that does not come is forgotten after [`GONE`].
 
+mod choose;
 mod dominant;
 mod voice;
 
@@ -14,9 +15,11 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+pub(crate) use choose::Choice;
 use dominant::Dominant;
 pub(crate) use voice::{GONE, Report, TICK, Voice};
 
+use crate::Output;
 use crate::error::Error;
 use crate::event::{Event, Reply, TrackKind};
 use crate::ids::{PublisherId, RouterId};
@@ -36,13 +39,18 @@ pub(crate) struct Speakers {
     /// The next tick is on its way.
     ticking: bool,
     /// At the home: what other threads have reported, and when.
-    remote: FxHashMap<RouterId, (Instant, Vec<Report>)>,
+    remote: FxHashMap<RouterId, (Instant, Voices)>,
     dominant: Dominant,
     /// How often levels are told, if at all, and when they were last.
     interval: Option<Duration>,
     told: Option<Instant>,
     /// Somebody was loud enough to be told of.
     loud: bool,
+    /// At the home: how often the word has changed, and who had it when.
+    turns: u32,
+    spoke: FxHashMap<PublisherId, u32>,
+    /// The newest ranking.
+    ranking: Vec<Report>,
 }
 
 /// What a branch tells its home.
@@ -51,7 +59,13 @@ pub struct Voices {
     home: RouterId,
     branch: RouterId,
     reports: Vec<Report>,
+    /// It has slots to fill.
+    listens: bool,
 }
+
+/// Who makes sound in a room, the loudest first; for branches with slots.
+#[derive(Debug)]
+pub struct Ranking(Vec<Report>);
 
 impl Sfu {
     /// A packet of a publisher whose session is here.
@@ -106,13 +120,17 @@ impl Sfu {
         let home = router.home;
         let reports = self.smooth_voices(id, now);
         if home != id {
+            let listens = self.listens(id);
             if !reports.is_empty() {
                 self.start_ticking(id, now);
+            } else if listens {
+                self.tick_in(id, LISTENING, now);
             }
             let voices = Voices {
                 home,
                 branch: id,
                 reports,
+                listens,
             };
             return self.tell(home.thread(), RelayMessage::Voices(Box::new(voices)));
         }
@@ -125,15 +143,44 @@ impl Sfu {
             return; // closed while it was under way
         };
         let remote = &mut router.speakers.remote;
-        remote.insert(voices.branch, (now, voices.reports));
-        self.start_ticking(voices.home, now);
+        let home = voices.home;
+        remote.insert(voices.branch, (now, voices));
+        self.start_ticking(home, now);
     }
 
-    fn start_ticking(&mut self, id: RouterId, now: Instant) {
+    /// What the home has found.
+    pub(crate) fn take_ranking(&mut self, id: RouterId, ranking: Ranking, now: Instant) {
+        if let Some(router) = self.routers.get_mut(&id) {
+            router.speakers.ranking = ranking.0;
+            self.fill_again(id, now);
+        }
+    }
+
+    /// Fills the slots of a router with what is known.
+    pub(crate) fn fill_again(&mut self, id: RouterId, now: Instant) {
+        if let Some(router) = self.routers.get_mut(&id) {
+            let ranking = std::mem::take(&mut router.speakers.ranking);
+            self.fill_slots(id, &ranking, now);
+            if let Some(router) = self.routers.get_mut(&id) {
+                router.speakers.ranking = ranking;
+            }
+        }
+    }
+
+    fn listens(&self, id: RouterId) -> bool {
+        let router = self.routers.get(&id);
+        router.is_some_and(|router| !router.audiences.is_empty())
+    }
+
+    pub(crate) fn start_ticking(&mut self, id: RouterId, now: Instant) {
+        self.tick_in(id, TICK, now);
+    }
+
+    fn tick_in(&mut self, id: RouterId, time: Duration, now: Instant) {
         if let Some(router) = self.routers.get_mut(&id)
             && !std::mem::replace(&mut router.speakers.ticking, true)
         {
-            self.timers.arm(now + TICK, Reason::Speakers, id.0);
+            self.timers.arm(now + time, Reason::Speakers, id.0);
         }
     }
 
@@ -167,13 +214,15 @@ impl Sfu {
             .remote
             .retain(|_, (at, _)| now.saturating_duration_since(*at) < GONE);
         let mut reports = own;
-        for (_, remote) in speakers.remote.values() {
-            reports.extend_from_slice(remote);
+        let remote = speakers.remote.values();
+        for (_, remote) in remote {
+            reports.extend_from_slice(&remote.reports);
         }
         let changed = speakers.dominant.decide(now, reports.iter());
         let levels = speakers.levels(&reports, now);
         let speaker = speakers.dominant.current();
-        if !reports.is_empty() || speaker.is_some() {
+        speakers.rank(reports);
+        if !speakers.ranking.is_empty() || speaker.is_some() {
             self.start_ticking(id, now);
         }
         if changed {
@@ -182,6 +231,26 @@ impl Sfu {
         }
         if let Some(levels) = levels {
             self.emit(Event::AudioLevels { router: id, levels });
+        }
+        self.tell_ranking(id);
+        self.fill_again(id, now);
+    }
+
+    /// The ranking, to the threads whose slots need it.
+    fn tell_ranking(&mut self, id: RouterId) {
+        let Some(router) = self.routers.get(&id) else {
+            return;
+        };
+        let speakers = &router.speakers;
+        for (branch, (_, voices)) in &speakers.remote {
+            if voices.listens {
+                let message = RelayMessage::Ranking {
+                    branch: *branch,
+                    ranking: Box::new(Ranking(speakers.ranking.clone())),
+                };
+                let thread = branch.thread();
+                self.outputs.push_back(Output::Relay { thread, message });
+            }
         }
     }
 }
@@ -197,6 +266,27 @@ fn picture(session: &Session, publishers: &Slab<Publisher>) -> Option<PublisherI
 }
 
 impl Speakers {
+    /// Keeps the loudest, and notes who has the word.
+    fn rank(&mut self, mut reports: Vec<Report>) {
+        if let Some(speaker) = self.dominant.current()
+            && self.spoke.get(&speaker) != Some(&self.turns)
+        {
+            self.turns += 1;
+            self.spoke.insert(speaker, self.turns);
+            if self.spoke.len() > MOST_RANKED {
+                let least = self.spoke.iter().min_by_key(|(_, turn)| **turn);
+                let least = least.map(|(publisher, _)| *publisher);
+                least.map(|publisher| self.spoke.remove(&publisher));
+            }
+        }
+        for report in &mut reports {
+            report.spoke = self.spoke.get(&report.publisher).copied().unwrap_or(0);
+        }
+        reports.sort_by(|a, b| b.loudness.total_cmp(&a.loudness));
+        reports.truncate(MOST_RANKED);
+        self.ranking = reports;
+    }
+
     /// The levels, if somebody has asked and the time has come: the loudest first. Silence is told
     /// once.
     fn levels(&mut self, reports: &[Report], now: Instant) -> Option<Vec<(PublisherId, u8)>> {
@@ -234,5 +324,9 @@ impl Router {
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
 /// Quieter than this is nobody.
 const SILENCE: u8 = 67;
+/// How often a branch that only listens tells so.
+const LISTENING: Duration = Duration::from_millis(500);
+/// Voices that can fill slots.
+const MOST_RANKED: usize = 64;
 /// Levels of one event.
 const MOST_LEVELS: usize = 64;

@@ -44,6 +44,8 @@ pub(crate) struct Report {
     pub(crate) immediate: f32,
     pub(crate) medium: f32,
     pub(crate) long: f32,
+    /// The how manieth speaker it was last; 0 when it never spoke.
+    pub(crate) spoke: u32,
 }
 
 impl Default for Voice {
@@ -116,6 +118,7 @@ impl Voice {
             immediate: self.immediate,
             medium: self.medium,
             long: self.long,
+            spoke: 0, // the home knows
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the tests of the core share: a room with one publisher, and views on what arrived.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub(crate) mod party;
+
 use std::time::Duration;
 
 use headwater_core::command::Command;
