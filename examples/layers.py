@@ -40,7 +40,7 @@ async def listen(subscriber: Subscriber, watching: SubscribeTransport) -> None:
             print(event.before, "->", event.after, event.reason, event.estimate)
             break
     line = await watching.get_stats()
-    print("the line carries", line["estimate"], "bit/s")
+    print("the line carries", line["available_outgoing_bitrate"], "bit/s")
     # ----------------------------------------------------------------------------------------
 
 

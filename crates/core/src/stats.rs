@@ -159,8 +159,8 @@ impl Sfu {
                 })?;
                 let track = &self.recordings[*key];
                 Ok(vec![
-                    ("packets", StatValue::Int(track.packets)),
-                    ("bytes", StatValue::Int(track.bytes)),
+                    ("packets_sent", StatValue::Int(track.packets)),
+                    ("bytes_sent", StatValue::Int(track.bytes)),
                 ])
             }
         }
@@ -182,10 +182,10 @@ impl Sfu {
         };
         let session = &mut self.sessions[key];
         let mut values = vec![
-            ("packets_in", StatValue::Int(session.stats.packets_in)),
-            ("bytes_in", StatValue::Int(session.stats.bytes_in)),
-            ("packets_out", StatValue::Int(session.stats.packets_out)),
-            ("bytes_out", StatValue::Int(session.stats.bytes_out)),
+            ("packets_received", StatValue::Int(session.stats.packets_in)),
+            ("bytes_received", StatValue::Int(session.stats.bytes_in)),
+            ("packets_sent", StatValue::Int(session.stats.packets_out)),
+            ("bytes_sent", StatValue::Int(session.stats.bytes_out)),
             (
                 "state",
                 StatValue::Text(format!("{:?}", session.state).to_lowercase()),
@@ -206,9 +206,12 @@ impl Sfu {
         if let Side::Subscribe(subscribing) = &session.side {
             values.push(("lines", StatValue::Int(subscribing.lines.len() as u64)));
             let egress = &subscribing.egress;
-            values.push(("estimate", StatValue::Int(egress.estimator.estimate())));
+            values.push((
+                "available_outgoing_bitrate",
+                StatValue::Int(egress.estimator.estimate()),
+            ));
             let rtt = egress.round_trip();
-            values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
+            values.extend(rtt.map(|rtt| ("round_trip_time_ms", StatValue::Float(millis(rtt)))));
         }
         let score = session.quality.score();
         values.extend(score.map(|score| ("quality", StatValue::Int(score.into()))));
@@ -220,7 +223,7 @@ impl Sfu {
         if let Some(peer) = &session.stats.peer {
             values.extend(
                 peer.rtt
-                    .map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))),
+                    .map(|rtt| ("round_trip_time_ms", StatValue::Float(millis(rtt)))),
             );
         }
         Ok(values)
@@ -231,11 +234,11 @@ impl Sfu {
         let s = &publisher.stats;
         let encodings = &publisher.encodings;
         let mut values = vec![
-            ("packets", StatValue::Int(s.packets)),
-            ("bytes", StatValue::Int(s.bytes)),
+            ("packets_received", StatValue::Int(s.packets)),
+            ("bytes_received", StatValue::Int(s.bytes)),
             ("key_frames", StatValue::Int(s.key_frames)),
             ("key_frame_requests", StatValue::Int(s.key_frame_requests)),
-            ("nacks_sent", StatValue::Int(s.nacks_sent)),
+            ("nack_count", StatValue::Int(s.nacks_sent)),
             ("encodings", StatValue::Int(encodings.seen().count() as u64)),
             (
                 "subscribers",
@@ -253,8 +256,14 @@ impl Sfu {
             );
         }
         values.extend(layers::of(encodings));
-        values.extend(s.loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
-        values.extend(s.rtt_ms.map(|rtt| ("rtt_ms", StatValue::Float(rtt))));
+        values.extend(
+            s.loss
+                .map(|loss| ("fraction_lost", StatValue::Float(loss.into()))),
+        );
+        values.extend(
+            s.rtt_ms
+                .map(|rtt| ("round_trip_time_ms", StatValue::Float(rtt))),
+        );
         let silent = s
             .last_packet
             .map(|at| millis(now.saturating_duration_since(at)));
@@ -268,14 +277,14 @@ impl Sfu {
         let encodings = &self.publishers[subscriber.publisher].encodings;
         let heard = self.heard(subscriber.session, subscriber.stream);
         let mut values = vec![
-            ("packets", StatValue::Int(s.packets)),
-            ("bytes", StatValue::Int(s.bytes)),
+            ("packets_sent", StatValue::Int(s.packets)),
+            ("bytes_sent", StatValue::Int(s.bytes)),
             ("dropped", StatValue::Int(s.dropped)),
-            ("plis", StatValue::Int(s.plis)),
-            ("firs", StatValue::Int(s.firs)),
-            ("nacks", StatValue::Int(heard.map_or(0, |h| h.nacks))),
+            ("pli_count", StatValue::Int(s.plis)),
+            ("fir_count", StatValue::Int(s.firs)),
+            ("nack_count", StatValue::Int(heard.map_or(0, |h| h.nacks))),
             (
-                "retransmitted",
+                "retransmitted_packets_sent",
                 StatValue::Int(heard.map_or(0, |h| h.retransmitted)),
             ),
             ("switches", StatValue::Int(s.switches)),
@@ -298,8 +307,8 @@ impl Sfu {
         let rtt = heard.and_then(|heard| heard.rtt);
         let jitter = heard.and_then(|heard| heard.jitter).map(millis);
         values.extend(jitter.map(|jitter| ("jitter_ms", StatValue::Float(jitter))));
-        values.extend(loss.map(|loss| ("loss", StatValue::Float(loss.into()))));
-        values.extend(rtt.map(|rtt| ("rtt_ms", StatValue::Float(millis(rtt)))));
+        values.extend(loss.map(|loss| ("fraction_lost", StatValue::Float(loss.into()))));
+        values.extend(rtt.map(|rtt| ("round_trip_time_ms", StatValue::Float(millis(rtt)))));
         values
     }
 

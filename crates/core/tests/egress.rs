@@ -77,12 +77,12 @@ fn repairs_have_a_budget() {
     room.world.network.set_link(address, Link::lossy(0.6));
     room.frames(400);
     room.world.run(Duration::from_secs(1));
-    let sent = stat(&mut room, subscribers[0], "packets");
-    let again = stat(&mut room, subscribers[0], "retransmitted");
+    let sent = stat(&mut room, subscribers[0], "packets_sent");
+    let again = stat(&mut room, subscribers[0], "retransmitted_packets_sent");
     assert!(again > 50.0, "{again}");
     // A fifth in bytes, headers counted, and what was saved up at the start: 64 KiB.
     assert!(again < sent / 4.0 + 110.0, "{again} of {sent}");
-    assert!(stat(&mut room, subscribers[0], "nacks") > 0.0);
+    assert!(stat(&mut room, subscribers[0], "nack_count") > 0.0);
     let target = StatsTarget::Transport(transport);
     assert!(room.world.command(Command::GetStats { target }).is_ok());
 }
@@ -99,9 +99,9 @@ fn reports_tell_the_round_trip() {
     };
     room.world.network.set_link(address, link);
     room.frames(150);
-    let rtt = stat(&mut room, subscribers[0], "rtt_ms");
+    let rtt = stat(&mut room, subscribers[0], "round_trip_time_ms");
     assert!((55.0..75.0).contains(&rtt), "{rtt} ms");
-    assert!(stat(&mut room, subscribers[0], "loss") < 0.01);
+    assert!(stat(&mut room, subscribers[0], "fraction_lost") < 0.01);
     assert!(video(&room.world.peers[bob].received).len() > 400);
 }
 

@@ -89,8 +89,14 @@ fn full_intra_requests_are_coalesced_too() {
     let Ok(Reply::Stats(stats)) = room.world.command(Command::GetStats { target }) else {
         panic!("statistics are answered")
     };
-    assert!(stats.contains(&("firs", StatValue::Int(3))), "{stats:?}");
-    assert!(stats.contains(&("plis", StatValue::Int(0))), "{stats:?}");
+    assert!(
+        stats.contains(&("fir_count", StatValue::Int(3))),
+        "{stats:?}"
+    );
+    assert!(
+        stats.contains(&("pli_count", StatValue::Int(0))),
+        "{stats:?}"
+    );
 }
 
 /// A publisher that takes FIR and not PLI is asked by FIR; one that takes both, by PLI.

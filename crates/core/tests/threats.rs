@@ -401,7 +401,7 @@ fn state(world: &mut World, transport: TransportId) -> String {
 }
 
 fn packets_out(world: &mut World, transport: TransportId) -> u64 {
-    match stat(world, transport, "packets_out") {
+    match stat(world, transport, "packets_sent") {
         StatValue::Int(count) => count,
         other => panic!("{other:?}"),
     }

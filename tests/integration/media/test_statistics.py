@@ -60,10 +60,10 @@ async def test_values_follow_the_media(worker: Worker, peer: Callable[[], Peer])
     assert room.subscriber.mid is not None
     await bob.received(room.subscriber.mid, 5)
     second, out = await asyncio.gather(room.publisher.get_stats(), room.subscriber.get_stats())
-    assert int(second["packets"]) >= int(first["packets"]) + 5
+    assert int(second["packets_received"]) >= int(first["packets_received"]) + 5
     assert int(second["key_frames"]) >= 1
     assert second["codec"] == "video/VP8"
-    assert int(out["packets"]) >= 5
+    assert int(out["packets_sent"]) >= 5
     assert out["open"] == 1
     transport = await room.publish_transport.get_stats()
     assert transport["state"] == room.publish_transport.connection_state == "connected"

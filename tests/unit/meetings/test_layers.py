@@ -90,7 +90,7 @@ def test_an_account_says_what_the_statistics_say() -> None:
         "current_temporal": 1,
     }
     publisher: Statistics = {"codec": "video/VP8", "layer_0_1_bitrate": 150_000, "layer_0_1_width": 320}
-    account = account_of(subscriber, publisher, {"estimate": 300_000}, Journal(), 0.0)
+    account = account_of(subscriber, publisher, {"available_outgoing_bitrate": 300_000}, Journal(), 0.0)
     assert (account.preferred, account.target, account.current) == (HIGH, None, LOW)
     assert (account.codec, account.estimate) == ("VP8", 300_000)
     [layer] = account.layers

@@ -74,7 +74,7 @@ def account_of(
         now: Loop time in seconds.
     """
     codec = publisher.get("codec")
-    estimate = transport.get("estimate")
+    estimate = transport.get("available_outgoing_bitrate")
     return Account(
         preferred=_layer(subscriber, "preferred"),
         target=_layer(subscriber, "target"),
