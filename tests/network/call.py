@@ -51,7 +51,8 @@ class Call:
     async def start(cls, lab: Lab, server: Server, near: Browser, far: Browser) -> Call:
         """Both join; returns once bob sees and hears ada."""
         meeting = await server.new_meeting()
-        ada = await join(near, server, meeting, name="ada", number=0x42, tone=440, width=1280, height=720)
+        ada = await join(near, server, meeting, name="ada")
+        await ada.run(_PUBLISH)
         bob = await join(far, server, meeting, name="bob")
         call = cls(lab, ada, bob)
         await call.until("video", "row.framesDecoded > 30", what="pictures at bob's")
@@ -109,3 +110,22 @@ def _between(before: tuple[dict[str, Any], ...], after: tuple[dict[str, Any], ..
 
 
 _AUDIO, _VIDEO = 0, 1
+_PUBLISH = """async () => {
+    // A picture that fills a line: what stands still or is of one colour costs an encoder nothing.
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
+    const context = canvas.getContext("2d");
+    const draw = () => {
+        for (let n = 0; n < 150; n++) {
+            context.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+            context.fillRect(Math.random() * 1280, Math.random() * 720, 60, 60);
+        }
+    };
+    window.drawing = setInterval(draw, 40);
+    const audio = new AudioContext();
+    const tone = new OscillatorNode(audio, { frequency: 440 });
+    const sound = new MediaStreamAudioDestinationNode(audio);
+    tone.connect(sound);
+    tone.start();
+    await room.publish(canvas.captureStream(25).getVideoTracks()[0], { source: "camera" });
+    await room.publish(sound.stream.getAudioTracks()[0], { source: "microphone" });
+}"""

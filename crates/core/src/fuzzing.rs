@@ -175,6 +175,7 @@ fn queued(content: &Shared<Content>, sequence: u64) -> Queued {
         marker: false,
         patch: None,
         frame_number: None,
+        starts_run: false,
         since: 0,
     }
 }

@@ -139,8 +139,13 @@ impl Subscriber {
             return self.drop_packet();
         };
         let original = packet.original();
+        let mut starts_run = false;
         let sent = match self.selector.admit(packet, encodings) {
-            Admission::Pass { starts_run, marker } => {
+            Admission::Pass {
+                starts_run: first,
+                marker,
+            } => {
+                starts_run = first;
                 self.stats.switches += u64::from(starts_run);
                 let numbers = self.rewriter.rewrite(&original, starts_run);
                 let content = packet.content(outgoing.unwrap_red).map(Shared::clone);
@@ -170,6 +175,7 @@ impl Subscriber {
             marker,
             patch: numbers.patch,
             frame_number: numbers.frame_number,
+            starts_run,
             since: 0,
         };
         self.stats.packets += 1;

@@ -65,6 +65,46 @@ fn a_broken_line_is_noticed() {
     );
 }
 
+/// Sound and picture of the worse of two receivers, in per cent, over a minute at this loss.
+fn at_loss(name: &str, heard: f64, frozen: f64) {
+    let row = ladder::ROWS.iter().find(|row| row.name == name);
+    let finding = row
+        .expect("a row of this name")
+        .run(1, Duration::from_secs(60));
+    let figure = |name| finding.bars.iter().find(|bar| bar.name == name).unwrap();
+    assert!(figure(ladder::HEARD).value >= heard, "{finding:?}");
+    assert!(figure(ladder::FROZEN).value <= frozen, "{finding:?}");
+}
+
+/// Sound goes out twice: with one redundant copy alone 99 % would be the most, and here 96 %.
+#[test]
+fn sound_on_a_line_that_loses_a_tenth() {
+    at_loss("10 % random", 99.5, 2.0);
+}
+
+#[test]
+fn sound_on_a_line_that_loses_a_fifth() {
+    at_loss("20 % random", 99.0, 8.0);
+}
+
+/// A line that collapses behind a full queue: the smaller picture is there within two seconds, of
+/// which the queue itself takes 1.3.
+#[test]
+fn a_line_that_narrows_to_a_tenth() {
+    let trial = trials::ALL
+        .iter()
+        .find(|trial| trial.name.starts_with("step, 3"));
+    let finding = trial.expect("a trial of this name").run(1);
+    let down = finding
+        .bars
+        .iter()
+        .find(|bar| bar.name.starts_with("layer down"));
+    assert!(
+        down.is_some_and(|bar| bar.value <= bar.limit),
+        "{finding:?}"
+    );
+}
+
 #[test]
 fn bursts() {
     row("bursts, 5 x 100 ms a minute");

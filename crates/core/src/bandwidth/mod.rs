@@ -360,7 +360,7 @@ impl Estimator {
     pub fn pacing_rate(&self) -> u64 {
         let is_known = self.rate.was_cut() || self.loss.limit().is_some();
         let rate = match self.limited_by {
-            LimitedBy::Drain => self.estimate,
+            LimitedBy::Drain => self.estimate * DRAIN_PACE,
             _ if is_known => self.estimate * PACING_FACTOR,
             // The line has not shown a limit: there is nothing to protect from a key frame.
             _ => (self.estimate * PACING_FACTOR).max(UNKNOWN_PACE),
@@ -393,20 +393,15 @@ impl Estimator {
             Usage::Over if own_doing => Usage::Normal,
             usage => usage,
         };
+        let usage = match self.queue.is_collapsing() {
+            true => Usage::Over,
+            false => usage,
+        };
         let seen = Observed {
             usage,
             // What the line loses anyway was carried as far as the bottleneck.
             throughput: self
-                .throughput
-                .rate()
-                .map(|rate| {
-                    rate.max(
-                        self.busy
-                            .rate(now)
-                            .filter(|_| usage == Usage::Over)
-                            .unwrap_or(0.0),
-                    )
-                })
+                .carried(now, usage)
                 .map(|rate| rate / (1.0 - self.loss.inherent().min(0.3))),
             rtt: self.rtt,
             is_app_limited,
@@ -431,6 +426,18 @@ impl Estimator {
             self.loss.update(now, around);
         }
         self.settle_estimate(now);
+    }
+
+    /// What the line carries, bit/s: what arrives, or what arrived while packets waited.
+    fn carried(&self, now: u64, usage: Usage) -> Option<f64> {
+        let arrives = self.throughput.rate()?;
+        let busy = self.busy.rate(now).filter(|_| usage == Usage::Over);
+        Some(match busy {
+            // The mean still remembers the line as it was before.
+            Some(busy) if self.queue.is_collapsing() => busy,
+            Some(busy) => busy.max(arrives),
+            None => arrives,
+        })
     }
 
     fn accept_probe(&mut self, now: u64, rate: f64) {
@@ -568,6 +575,8 @@ fn smooth(before: u64, sample: u64, known: Option<u64>) -> u64 {
     }
 }
 
+/// While draining, the headers of repairs and sound come on top of what was allocated.
+const DRAIN_PACE: f64 = 1.2;
 /// A burst leaves at this multiple of the estimate.
 const PACING_FACTOR: f64 = 2.5;
 /// And at this rate while no limit has been met, bit/s.
@@ -585,7 +594,7 @@ const DRAIN_BELOW: f64 = 40.0;
 const DRAIN_TIME: u64 = 4_000_000;
 const DRAIN_REST: u64 = 4_000_000;
 /// The least share of the rate while draining.
-const LEAST_DRAIN: f64 = 0.5;
+const LEAST_DRAIN: f64 = 0.7;
 /// No probe while packets wait longer than this, ms.
 const PROBE_QUEUE: f64 = 50.0;
 /// Hearing nothing for this long cuts the rate, and again after the same time, us.

@@ -13,6 +13,9 @@ pub(super) struct QueueDelay {
     now_least: Option<i64>,
     /// us, smoothed over feedbacks.
     delay: f64,
+    /// us in the last feedback, and how many in a row it has grown in by [`STEP`].
+    last: f64,
+    rising: u8,
 }
 
 impl QueueDelay {
@@ -39,6 +42,19 @@ impl QueueDelay {
         let base = self.least_before.map_or(least, |before| before.min(least));
         let queued = (least_now - base) as f64;
         self.delay += 0.5 * (queued - self.delay);
+        let rises = queued >= self.last + STEP;
+        self.rising = if rises {
+            self.rising.saturating_add(1)
+        } else {
+            0
+        };
+        self.last = queued;
+    }
+
+    /// Even the packet that waited least waits, and longer with every feedback: the line has
+    /// collapsed. The trend of single packets would tell later, for few of them come.
+    pub(super) fn is_collapsing(&self) -> bool {
+        self.rising >= 2 && self.last >= COLLAPSE
     }
 
     /// ms that packets wait now.
@@ -54,3 +70,6 @@ impl QueueDelay {
 
 /// Length of one of the two windows, us.
 const WINDOW: u64 = 15_000_000;
+/// By how much the wait grows in a feedback when a line collapses, and what it has become, us.
+const STEP: f64 = 20_000.0;
+const COLLAPSE: f64 = 80_000.0;

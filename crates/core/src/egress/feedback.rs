@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Egress, MAX_REPAIRS};
+use super::Egress;
+use super::repair::{MAX_REPAIRS, Told, Wanted};
 use crate::bandwidth::Received;
 use crate::ntp;
 use crate::rtcp::transport_cc::TransportCc;
@@ -58,6 +59,7 @@ impl Egress {
             }
         }
         self.pace();
+        self.rest_when_collapsed(now);
         Some(nacks)
     }
 
@@ -103,9 +105,13 @@ impl Egress {
         }
         let asked = lost.clone().count() as u64;
         self.streams[place].heard.asked += asked;
-        let room = MAX_REPAIRS.saturating_sub(self.repairs.len());
-        self.repairs
-            .extend(lost.take(room).map(|sequence| (place, sequence)));
+        for sequence in lost.take(MAX_REPAIRS) {
+            self.want_repair(Wanted {
+                place,
+                sequence,
+                told: Told::Nack,
+            });
+        }
     }
 
     fn take_fir(&mut self, ssrc: u32, number: u8) -> Option<Asked> {
@@ -122,14 +128,26 @@ impl Egress {
         let Some(newest) = self.transport_cc.checked_sub(1) else {
             return;
         };
-        let mut arrivals = feedback.arrivals().filter_map(|arrival| {
+        let arrivals = feedback.arrivals().filter_map(|arrival| {
             let behind = (newest as u16).wrapping_sub(arrival.sequence);
             Some(Received {
                 sequence: newest.checked_sub(behind.into())?,
                 arrival: arrival.ticks.map(|ticks| TICK * ticks.max(0) as u32),
             })
         });
-        self.estimator.on_feedback(now, &mut arrivals);
+        self.estimator.on_feedback(now, &mut arrivals.clone());
+        let mut last = None;
+        for packet in arrivals.clone().filter(|packet| packet.arrival.is_some()) {
+            last = Some(packet.sequence);
+            self.note_arrived(packet.sequence);
+        }
+        // What is newer than the last two that came may be on its way still.
+        let sure = last.map_or(0, |last| last.saturating_sub(REORDERED));
+        for packet in arrivals.take_while(|packet| packet.sequence < sure) {
+            if packet.arrival.is_none() {
+                self.note_lost(packet.sequence);
+            }
+        }
     }
 }
 
@@ -150,5 +168,7 @@ fn round_trip(wall: SystemTime, block: &ReportBlock) -> Option<Duration> {
 const TICK: Duration = Duration::from_micros(250);
 /// Jitter of more than so many seconds is none.
 const MOST_JITTER: f64 = 10.0;
+/// By how many packets one may be overtaken and is not lost.
+const REORDERED: u64 = 2;
 /// A round trip of a minute is none.
 const MOST_UNITS: u32 = 60 * 65_536;

@@ -10,8 +10,18 @@ use super::Queued;
 /// A packet that has left.
 pub(crate) struct Sent {
     pub(crate) packet: Queued,
-    /// When it was last sent again.
-    pub(crate) again: Option<u32>,
+    pub(crate) again: Again,
+}
+
+/// What became of a packet after it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It was not sent again.
+    No,
+    /// It was last sent again at this time, ms on the session's own clock.
+    At(u32),
+    /// It was sent again and has arrived.
+    Arrived,
 }
 
 /// The packets of the last second or so, by ascending sequence number.
@@ -29,7 +39,7 @@ impl History {
         packet.since = at;
         let sent = Sent {
             packet,
-            again: None,
+            again: Again::No,
         };
         match self.0.back() {
             Some(newest) if newest.packet.sequence >= sequence => {

@@ -18,11 +18,13 @@
 
 mod content;
 mod copies;
+mod echo;
 mod feedback;
 mod header;
 mod history;
 mod pacer;
 mod probe;
+mod repair;
 mod report;
 mod stream;
 
@@ -32,16 +34,18 @@ use std::time::{Duration, Instant, SystemTime};
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use crate::bandwidth::{Estimator, Limits, Sent};
+use crate::bandwidth::{Estimator, LimitedBy, Limits, Sent, Usage};
 use crate::crypto::Agreement;
 use crate::event::TrackKind;
 use crate::rewrite::Patch;
 use crate::shared::Shared;
 use crate::sink::{Path, Sink};
 use crate::srtp::{Keys, Opener, Sealer};
+use echo::Echo;
 use header::{Fixed, Values};
 use pacer::Pacer;
 use probe::Cluster;
+use repair::{Flight, Wanted};
 
 pub(crate) use content::{Carried, Content};
 pub(crate) use feedback::Asked;
@@ -57,8 +61,12 @@ pub(crate) struct Egress {
     seals: Option<Box<(Sealer, Opener)>>,
     audio: VecDeque<Queued>,
     video: VecDeque<Queued>,
-    /// Stream and sequence number of what the peer asked for again.
-    repairs: VecDeque<(usize, u16)>,
+    /// What the peer has lost.
+    repairs: VecDeque<Wanted>,
+    flight: Flight,
+    /// Sound that goes out once more.
+    echo: Echo,
+    line: Line,
     pacer: Pacer,
     /// Somebody keeps what is sent within the estimate, so pacing to it is right.
     governed: bool,
@@ -77,6 +85,19 @@ pub(crate) struct Egress {
     pub(crate) dropped: u64,
 }
 
+/// What the line is like, as feedback says.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    /// Nothing waits on the way.
+    has_room: bool,
+    /// Share of packets lost, 0 to 1.
+    loss: f64,
+    /// It loses so much that sound goes out twice.
+    sound_twice: bool,
+    /// A queue on it is being emptied.
+    drains: bool,
+}
+
 /// A packet with its numbers.
 pub(crate) struct Queued {
     pub(crate) content: Shared<Content>,
@@ -89,6 +110,8 @@ pub(crate) struct Queued {
     pub(crate) marker: bool,
     pub(crate) patch: Option<Patch>,
     pub(crate) frame_number: Option<u16>,
+    /// It is the first after a switch: what was before it is of no use from here on.
+    pub(crate) starts_run: bool,
     /// When it was queued, and once it is sent, when it left: ms on the session's own clock.
     pub(crate) since: u32,
 }
@@ -153,6 +176,9 @@ impl Egress {
             audio: VecDeque::new(),
             video: VecDeque::new(),
             repairs: VecDeque::new(),
+            flight: Flight::default(),
+            echo: Echo::default(),
+            line: Line::default(),
             pacer: Pacer::default(),
             governed: false,
             estimator: Estimator::new(Limits::default()),
@@ -196,7 +222,7 @@ impl Egress {
             self.by_ssrc.retain(|_, other| *other != place);
             self.audio.retain(|queued| queued.place() != place);
             self.video.retain(|queued| queued.place() != place);
-            self.repairs.retain(|(other, _)| *other != place);
+            self.repairs.retain(|wanted| wanted.place != place);
         }
     }
 
@@ -222,7 +248,33 @@ impl Egress {
             // What a line lost because it is full must not fill it again.
             let most = self.estimator.estimate() / 8 * REPAIR_TIME / 1_000;
             self.repair_budget = self.repair_budget.min(most as usize);
+            self.judge_line();
         }
+    }
+
+    /// The peer has spoken: a line that has just collapsed gets nothing but sound for a moment.
+    fn rest_when_collapsed(&mut self, now: Instant) {
+        let drains = self.estimator.state().limited_by == LimitedBy::Drain;
+        if self.governed && drains && !std::mem::replace(&mut self.line.drains, drains) {
+            self.pacer.rest(now);
+        }
+        self.line.drains = drains;
+    }
+
+    /// What repairs and sound need to know of the line.
+    fn judge_line(&mut self) {
+        let state = self.estimator.state();
+        let has_video = |(_, stream): (_, &OutStream)| stream.kind == TrackKind::Video;
+        let line = &mut self.line;
+        line.has_room = state.queue < STANDING && state.usage != Usage::Over;
+        line.loss = state.loss;
+        // What is sent twice counts as one number: without video only what both lost is seen.
+        let enough = match line.sound_twice {
+            false => BAD_LINE,
+            true if self.streams.iter().any(has_video) => BAD_LINE / 2.0,
+            true => BAD_LINE * BAD_LINE,
+        };
+        line.sound_twice = line.has_room && line.loss >= enough && state.estimate >= ROOM_FOR_SOUND;
     }
 
     /// A stream has lost its subscriber and waits for the next.
@@ -238,6 +290,9 @@ impl Egress {
             return;
         };
         stream.note(newest);
+        if packet.starts_run {
+            stream.run = packet.sequence;
+        }
         let kind = stream.kind;
         packet.since = self.millis(newest.arrival);
         let queue = match kind {
@@ -258,14 +313,15 @@ impl Egress {
             self.forget_queues();
             return flushed;
         };
+        self.repeat_sound(out);
         let sealer = &mut seals.0;
         while let Some(packet) = self.audio.pop_front() {
             self.send(sealer, packet, out);
         }
         while self.pacer.allows(out.now)
-            && let Some((stream, sequence)) = self.repairs.pop_front()
+            && let Some(wanted) = self.repairs.pop_front()
         {
-            self.repair(sealer, stream, sequence, out);
+            self.repair(sealer, wanted, out);
         }
         self.drop_stale(out.now, &mut flushed);
         while !self.video.is_empty() && self.pacer.allows(out.now) {
@@ -283,7 +339,10 @@ impl Egress {
         let waits = !self.video.is_empty() || !self.repairs.is_empty();
         let paced = waits.then(|| self.pacer.next(out.now));
         let watching = self.estimator.next_timeout();
-        flushed.next = [probing, paced, watching].into_iter().flatten().min();
+        flushed.next = [probing, paced, watching, self.echo.next()]
+            .into_iter()
+            .flatten()
+            .min();
         self.seals = Some(seals);
         flushed
     }
@@ -340,8 +399,13 @@ impl Egress {
         header::write(out.header, &fixed, &stream.ids, &values);
         let payload = packet.payload_len();
         let write = |room: &mut [u8]| packet.write_payload(room);
+        let twice = stream.kind == TrackKind::Audio && self.line.sound_twice;
+        let echo = twice.then_some((&mut self.echo, out.now));
         let copies = stream.copies.as_mut();
         let keep = |datagram: &[u8]| {
+            if let Some((echo, now)) = echo {
+                echo.push(now, datagram);
+            }
             if let Some(copies) = copies {
                 copies.keep(packet.sequence as u16, datagram);
             }
@@ -355,12 +419,18 @@ impl Egress {
         stream.octets = stream.octets.wrapping_add(payload as u32);
         stream.fresh = true;
         let counted = stream.ids.transport_cc != 0;
-        if stream.repair.is_some() {
+        let (place, sequence) = (packet.place(), packet.sequence as u16);
+        let is_repairable = stream.repair.is_some();
+        if is_repairable {
             let at = out.now.saturating_duration_since(self.epoch).as_millis() as u32;
             stream.history.push(packet, at);
         }
-        self.repair_budget = (self.repair_budget + len / REPAIR_SHARE).min(REPAIR_MOST);
+        let share = if self.line.has_room { 1 } else { REPAIR_SHARE };
+        self.repair_budget = (self.repair_budget + len / share).min(REPAIR_MOST);
         self.account(out.now, len, counted);
+        if counted && is_repairable {
+            self.flight.name(place, sequence, false);
+        }
     }
 
     /// Answers a request for a packet of sound.
@@ -383,96 +453,6 @@ impl Egress {
         self.account(out.now, len, false);
     }
 
-    /// Answers a request for a packet, unless it was answered just now or there is no budget.
-    fn repair<S: Sink>(
-        &mut self,
-        sealer: &mut Sealer,
-        place: usize,
-        sequence: u16,
-        out: &mut Outlet<'_, S>,
-    ) {
-        let now = self.millis(out.now);
-        let Some(stream) = self.streams.get_mut(place) else {
-            return;
-        };
-        if stream.repair.is_none() {
-            return self.send_copy(place, sequence, out);
-        }
-        let round_trip = stream.heard.rtt.map_or(AGAIN, |rtt| rtt.as_millis() as u32);
-        let Some(sent) = stream.history.find(sequence) else {
-            return;
-        };
-        let is_early = sent
-            .again
-            .is_some_and(|at| now.wrapping_sub(at) < round_trip.min(AGAIN));
-        let len = sent.packet.payload_len();
-        if is_early || len > self.repair_budget {
-            return;
-        }
-        sent.again = Some(now);
-        if self.send_again(sealer, place, sequence, out) {
-            self.repair_budget -= len;
-            self.streams[place].heard.retransmitted += 1;
-            out.repaired += 1;
-            // On a bad line repairs are lost as well, and the next request is a round trip away.
-            let loss = self.streams[place].heard.loss;
-            let bad = loss.is_some_and(|loss| loss >= BAD_LINE);
-            if bad && len <= self.repair_budget && self.send_again(sealer, place, sequence, out) {
-                self.repair_budget -= len;
-                self.streams[place].heard.retransmitted += 1;
-                out.repaired += 1;
-            }
-        }
-    }
-
-    /// Sends a packet again, on its repair stream (RFC 4588), if it is still known.
-    fn send_again<S: Sink>(
-        &mut self,
-        sealer: &mut Sealer,
-        place: usize,
-        sequence: u16,
-        out: &mut Outlet<'_, S>,
-    ) -> bool {
-        let stream = &mut self.streams[place];
-        let (Some(sent), Some(repair)) = (stream.history.find(sequence), &mut stream.repair) else {
-            return false;
-        };
-        let packet = &sent.packet;
-        let Some(payload_type) = repair.payload_type(packet.payload_type) else {
-            return false;
-        };
-        let fixed = Fixed {
-            payload_type,
-            marker: packet.marker,
-            padding: false,
-            sequence: repair.next as u16,
-            timestamp: packet.timestamp,
-            ssrc: repair.ssrc,
-        };
-        let values = Values {
-            mid: Some(&stream.mid),
-            transport_cc: self.transport_cc as u16,
-            send_time: out.send_time,
-            carried: Some(&packet.content.carried),
-            frame_number: packet.frame_number,
-        };
-        header::write(out.header, &fixed, &stream.ids, &values);
-        let payload = ORIGINAL + packet.payload_len();
-        let write = |room: &mut [u8]| {
-            room[..ORIGINAL].copy_from_slice(&(packet.sequence as u16).to_be_bytes());
-            packet.write_payload(&mut room[ORIGINAL..]);
-        };
-        let Some(len) = out.seal(sealer, payload, repair.next, write) else {
-            return false;
-        };
-        repair.next += 1;
-        repair.packets = repair.packets.wrapping_add(1);
-        repair.octets = repair.octets.wrapping_add(payload as u32);
-        let counted = stream.ids.transport_cc != 0;
-        self.account(out.now, len, counted);
-        true
-    }
-
     /// A datagram has left; `counted` when it carried a transport-wide number.
     fn account(&mut self, now: Instant, len: usize, counted: bool) {
         self.pacer.sent(now, len);
@@ -484,6 +464,7 @@ impl Egress {
                 probe: self.probe.as_ref().map(Cluster::id),
             });
             self.transport_cc += 1;
+            self.flight.push();
         }
         if let Some(probe) = &mut self.probe {
             probe.note(len + WIRE);
@@ -547,11 +528,13 @@ impl<S: Sink> Outlet<'_, S> {
 const PATIENCE: u32 = 500;
 /// Packets that wait in one queue of one session: a second and a half of 20 Mbit/s.
 const MAX_QUEUE: usize = 3_000;
-/// Repairs may take one part in so many of what is sent: where a fifth is lost on both ways, nearly
-/// half has to be sent again.
+/// Repairs on a full line may take one part in so many of what is sent.
 const REPAIR_SHARE: usize = 2;
-/// Share of packets lost from which a repair is sent twice.
-const BAD_LINE: f32 = 0.04;
+/// Share of packets lost from which sound is sent twice, and the least estimate for it, bit/s.
+const BAD_LINE: f64 = 0.04;
+const ROOM_FOR_SOUND: u64 = 300_000;
+/// Packets that wait this long on the way stand in a queue.
+const STANDING: Duration = Duration::from_millis(30);
 /// What gathers for repairs is at most what the line carries in this time, ms.
 const REPAIR_TIME: u64 = 300;
 /// Repair budget at the start, and what gathers at most, bytes: a lost key frame.
@@ -563,7 +546,5 @@ const AGAIN: u32 = 100;
 const WIRE: usize = 48;
 /// Bytes of the original sequence number before a retransmitted payload (RFC 4588 section 4).
 const ORIGINAL: usize = 2;
-/// Sequence numbers that wait to be sent again.
-const MAX_REPAIRS: usize = 1_024;
 /// How often sender reports go out.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

@@ -32,6 +32,13 @@ impl Pacer {
         }
     }
 
+    /// Nothing of video leaves for a moment: the queue of a collapsed line is full to the brim, and
+    /// the next to come would be dropped.
+    pub(crate) fn rest(&mut self, now: Instant) {
+        let rested = now + REST + BURST;
+        self.empty = Some(self.empty.map_or(rested, |empty| empty.max(rested)));
+    }
+
     /// When it is worth trying again.
     pub(crate) fn next(&self, now: Instant) -> Instant {
         let allowed = self.empty.and_then(|empty| empty.checked_sub(BURST));
@@ -43,3 +50,5 @@ impl Pacer {
 const BURST: Duration = Duration::from_millis(40);
 /// How much gathers before the next step.
 const STEP: Duration = Duration::from_millis(5);
+/// Until a full queue has room for a small key frame again.
+const REST: Duration = Duration::from_millis(100);

@@ -35,6 +35,8 @@ pub(crate) struct OutStream {
     pub(crate) copies: Option<Copies>,
     /// The newest timestamp and the arrival of its packet, Hz of its clock.
     pub(crate) newest: Option<Newest>,
+    /// The extended sequence number at which the newest run started.
+    pub(crate) run: u64,
     pub(crate) packets: u32,
     pub(crate) octets: u32,
     /// A packet has left since the last sender report.
@@ -136,6 +138,7 @@ impl OutStream {
             history: History::default(),
             copies: (kind == TrackKind::Audio).then(Copies::default),
             newest: None,
+            run: 0,
             packets: 0,
             octets: 0,
             fresh: false,
