@@ -2,7 +2,7 @@
 //!
 //! Audio comes first and is never counted out. Then every video gets its least picture, in the
 //! order of priority; what is left goes step by step to where a bit is worth most. Who does not
-//! get even the least is paused, and told so.
+//! get even the least for [`PAUSE_AFTER`] is paused, and told so.
 //!
 //! A decision that fits stays: going up needs [`HEADROOM`], the least estimate of the last
 //! seconds, and time since the video's last change; going down happens at once, small excess
@@ -189,7 +189,8 @@ impl Allocator {
             .sum();
         if cost > bits && !self.is_patient(now, cost, bits) {
             let ceilings = ceilings(ladders, held, |_| false);
-            return climb(bits, is_measured, ladders, &ceilings, &no_start(ladders));
+            let may_pause = is_measured && self.is_lasting(now);
+            return climb(bits, |_| may_pause, ladders, &ceilings, &no_start(ladders));
         }
         if cost <= bits {
             self.over_since = None;
@@ -206,8 +207,10 @@ impl Allocator {
         };
         let ceilings = ceilings(ladders, held, may_rise);
         let bits = (bits.min(steady) as f64 / HEADROOM) as u64;
-        let onwards = climb(bits, is_measured, ladders, &ceilings, &kept);
-        let afresh = climb(bits, is_measured, ladders, &ceilings, &no_start(ladders));
+        // A line that had little to carry may carry more than it has shown: a new video starts.
+        let may_pause = |index: usize| is_measured && !matches!(held[index], Held::New);
+        let onwards = climb(bits, may_pause, ladders, &ceilings, &kept);
+        let afresh = climb(bits, may_pause, ladders, &ceilings, &no_start(ladders));
         // Taking from one to give to another must be worth the change.
         if worth(ladders, &afresh) > worth(ladders, &onwards) + WORTH_A_CHANGE {
             afresh
@@ -220,6 +223,12 @@ impl Allocator {
     fn is_patient(&mut self, now: Instant, cost: u64, bits: u64) -> bool {
         let since = *self.over_since.get_or_insert(now);
         cost as f64 <= bits as f64 * SMALL_EXCESS && now.saturating_duration_since(since) < PATIENCE
+    }
+
+    /// The excess has lasted so long that a video without any lower step must stop.
+    fn is_lasting(&self, now: Instant) -> bool {
+        let since = self.over_since.unwrap_or(now);
+        now.saturating_duration_since(since) >= PAUSE_AFTER
     }
 
     fn remember(
@@ -382,7 +391,7 @@ fn worth(ladders: &[Ladder], rungs: &[Option<usize>]) -> f64 {
 /// is worth most. Starts from `start`, whose costs count.
 fn climb(
     bits: u64,
-    may_pause: bool,
+    may_pause: impl Fn(usize) -> bool,
     ladders: &[Ladder],
     ceilings: &[Option<usize>],
     start: &[Option<usize>],
@@ -397,7 +406,7 @@ fn climb(
             continue;
         }
         let cost = ladders[index].steps[0].bitrate as i64;
-        if cost <= left || !may_pause {
+        if cost <= left || !may_pause(index) {
             at[index] = Some(0);
             left -= cost;
         }
@@ -443,6 +452,8 @@ const HEADROOM: f64 = 1.05;
 /// An excess of this size is borne for [`PATIENCE`].
 const SMALL_EXCESS: f64 = 1.2;
 const PATIENCE: Duration = Duration::from_millis(700);
+/// What has no lower step is paused when the line has been too narrow for so long.
+const PAUSE_AFTER: Duration = Duration::from_secs(2);
 /// An estimate this much above the least of the last seconds is on the move.
 const RISING: f64 = 1.3;
 /// A rise needs an estimate that was high enough for one to two times as long.
