@@ -65,10 +65,13 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn open(threads: u16) -> Self {
-        let config = WorkerConfig {
+        Self::open_with(WorkerConfig {
             threads,
             ..WorkerConfig::default()
-        };
+        })
+    }
+
+    pub(crate) fn open_with(config: WorkerConfig) -> Self {
         let worker = Worker::open(&config).expect("a Worker opens");
         let router = RouterId(worker.allocate_router().expect("an open Worker"));
         let mut call = Self {
