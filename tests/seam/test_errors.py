@@ -20,6 +20,7 @@ EXPECTED: dict[str, type[Exception]] = {
     "InvalidSdp": errors.InvalidSdp,
     "InvalidCandidate": errors.InvalidCandidate,
     "NegotiationPending": errors.InvalidState,
+    "HandleInUse": errors.InvalidState,
     "NoOffer": errors.NoOffer,
     "TrackNotFound": errors.TrackNotFound,
     "DataChannelNotFound": errors.DataChannelNotFound,

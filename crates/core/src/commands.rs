@@ -49,6 +49,7 @@ impl Sfu {
     }
 
     fn execute(&mut self, now: Instant, command: Command) -> Result<Reply, Error> {
+        self.refuse_duplicates(&command)?;
         match command {
             Command::CreateRouter { router, options } => {
                 self.add_router(router, router, options);

@@ -11,6 +11,9 @@ pub enum Error {
         /// The kind of object, as in the vocabulary table.
         what: &'static str,
     },
+    /// The command would make an object under a handle that another has.
+    #[error("the handle is in use")]
+    HandleInUse,
     /// The call does not fit this kind of transport.
     #[error("{0}")]
     WrongTransport(&'static str),

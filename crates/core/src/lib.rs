@@ -49,6 +49,7 @@ mod demux;
 mod egress;
 mod extension;
 mod gate;
+mod handles;
 mod heartbeat;
 mod keyframe;
 mod layers;

@@ -41,7 +41,7 @@ pub(crate) fn from_core(error: &Error) -> PyErr {
         Error::WrongTransport(_) => WrongTransport::new_err(text),
         Error::InvalidSdp(_) => InvalidSdp::new_err(text),
         Error::InvalidCandidate(_) => InvalidCandidate::new_err(text),
-        Error::NegotiationPending => InvalidState::new_err(text),
+        Error::HandleInUse | Error::NegotiationPending => InvalidState::new_err(text),
         Error::NoOffer => NoOffer::new_err(text),
         Error::TrackNotFound(_) => TrackNotFound::new_err(text),
         Error::DataChannelNotFound(_) => DataChannelNotFound::new_err(text),
@@ -84,6 +84,7 @@ pub(crate) fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let text = || "sample".to_owned();
     let core = [
         ("NotFound", Error::NotFound { what: "router" }),
+        ("HandleInUse", Error::HandleInUse),
         ("WrongTransport", Error::WrongTransport("sample")),
         ("InvalidSdp", Error::InvalidSdp(text())),
         ("InvalidCandidate", Error::InvalidCandidate(text())),
