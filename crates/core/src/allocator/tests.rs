@@ -160,7 +160,9 @@ fn below_the_least_picture_there_is_a_pause_with_its_reason() {
 #[test]
 fn a_new_video_starts_before_it_is_judged() {
     let mut viewer = Viewer::of(1);
-    viewer.layers.retain(|rate| rate.layer == layer(2, 2).unwrap());
+    viewer
+        .layers
+        .retain(|rate| rate.layer == layer(2, 2).unwrap());
     let first = viewer.decide(500_000).decisions[0];
     assert_eq!(first.target, layer(2, 2));
     assert_eq!(viewer.settle(2_500_000, 3)[0].target, layer(2, 2));

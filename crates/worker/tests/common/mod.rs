@@ -23,8 +23,8 @@ pub(crate) struct SocketPeer {
 }
 
 impl SocketPeer {
-    pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a loopback port");
+    pub(crate) fn new(bind: &str) -> Self {
+        let socket = UdpSocket::bind(bind).expect("a loopback port");
         socket.set_nonblocking(true).expect("a non-blocking socket");
         let address = socket.local_addr().expect("a bound socket");
         Self {
@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) router: RouterId,
     pub(crate) peers: Vec<SocketPeer>,
     pub(crate) events: Vec<Event>,
+    /// Where its peers are.
+    pub(crate) bind: &'static str,
 }
 
 impl Call {
@@ -79,6 +81,7 @@ impl Call {
             router,
             peers: Vec::new(),
             events: Vec::new(),
+            bind: "127.0.0.1:0",
         };
         let options = RouterOptions {
             codecs: vec![CodecKind::Opus, CodecKind::Vp8],
@@ -125,7 +128,7 @@ impl Call {
             transport,
             options,
         });
-        let mut peer = SocketPeer::new();
+        let mut peer = SocketPeer::new(self.bind);
         let channel = ChannelConfig {
             label: "chat".to_owned(),
             ..ChannelConfig::default()
@@ -165,7 +168,7 @@ impl Call {
         let Reply::Offer { sdp, .. } = reply else {
             panic!("subscribe makes an offer")
         };
-        let mut peer = SocketPeer::new();
+        let mut peer = SocketPeer::new(self.bind);
         let sdp = peer.peer.answer(&sdp);
         let index = self.peers.len();
         self.peers.push(peer);
