@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from headwater.media.codec import Codec
     from headwater.media.data_publisher import DataPublisher
     from headwater.media.data_subscriber import DataSubscriber
+    from headwater.media.decision import Decision
     from headwater.media.events import (
         ActiveSpeaker,
         AudioLevels,
@@ -93,7 +94,8 @@ __all__ = [
     "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "Closed", "Codec", "ConfigurationError",
     "ConnectionQuality", "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened",
     "DataMessage", "DataPublisher", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber",
-    "DataSubscriberClosed", "Event", "EventStream", "EventsLost", "Forbidden", "HeadwaterError",
+    "DataSubscriberClosed", "Decision", "Event", "EventStream", "EventsLost", "Forbidden",
+    "HeadwaterError",
     "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged",
     "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded", "NegotiationTimeout",
     "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
@@ -115,6 +117,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.codec": ("Codec",),
     "headwater.media.data_publisher": ("DataPublisher",),
     "headwater.media.data_subscriber": ("DataSubscriber",),
+    "headwater.media.decision": ("Decision",),
     "headwater.media.events": (
         "ActiveSpeaker", "AudioLevels", "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened",
         "DataMessage", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event",

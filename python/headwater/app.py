@@ -186,6 +186,8 @@ class Node:
                     tcp=[sock.getsockname()[0] for sock in sockets],
                     spread=self.settings.spread,
                     overload=overload_limits(self.settings),
+                    record=self.settings.record_decisions,
+                    record_limit=self.settings.record_limit,
                     allow_several=self._allow_several,
                 )
                 return sockets, await worker.open()

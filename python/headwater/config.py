@@ -166,6 +166,12 @@ class Settings(BaseSettings):
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )
+    record_decisions: Path | None = Field(
+        default=None, description="file in which all that enters media decisions is written down"
+    )
+    record_limit: int = Field(
+        default=256 * 1024 * 1024, ge=1024 * 1024, description="bytes after which that record ends"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="what is logged"
     )

@@ -21,12 +21,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from headwater.telemetry.timeline import Curve, Panel, draw
 from tests.network.call import Call
 from tests.support.browser import ROOT, Driver
 from tests.support.lab import Lab
 from tests.support.network import own_network
 from tests.support.server import Server
-from tests.support.timeline import Curve, Panel, draw
 
 __all__ = ["main"]
 

@@ -275,6 +275,8 @@ pub enum Command {
 
     /// Counters. -> `Stats`
     GetStats { target: StatsTarget },
+    /// The last decisions about a subscriber, oldest first. -> `Journal`
+    GetJournal { subscriber: SubscriberId },
     /// Panic inside this transport's session (tests only: proves containment). -> `Done`
     InjectPanic { transport: TransportId },
 }

@@ -30,6 +30,7 @@ impl Sfu {
     /// Carries a command out. Its reply comes as [`Event::Reply`] from [`Sfu::poll`].
     /// One that takes a track of another media thread is answered when that thread has.
     pub fn command(&mut self, now: Instant, request: RequestId, command: Command) {
+        self.record_command(now, request, &command);
         if let Some(command) = self.park(now, request, command) {
             self.carry_out(now, request, command);
         }
@@ -258,6 +259,7 @@ impl Sfu {
             }
             Command::StopRecording { track } => self.stop_recording_command(track, now),
             Command::GetStats { target } => self.stats(target, now).map(Reply::Stats),
+            Command::GetJournal { subscriber } => self.journal(subscriber).map(Reply::Journal),
             Command::InjectPanic { transport } => {
                 let key = self.session_key(transport)?;
                 self.sessions[key].poisoned = true;

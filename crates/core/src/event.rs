@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::ids::{
     DataPublisherId, ObjectId, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
 };
+use crate::journal::Told;
 use crate::layer::{Layer, LayerReason};
 
 /// Audio or video.
@@ -89,6 +90,8 @@ pub enum Reply {
     },
     /// Counters, by name. Names and units: `docs/reference/statistics.md`.
     Stats(Vec<(&'static str, StatValue)>),
+    /// Decisions, oldest first.
+    Journal(Vec<Told>),
 }
 
 /// One counter or fact of a statistics reply.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use str0m::rtp::Ssrc;
 
 use crate::event::{CloseReason, TrackKind};
+use crate::journal::Decision;
 use crate::keyframe::Ask;
 use crate::layers::Selector;
 use crate::publisher::Source;
@@ -28,14 +29,12 @@ impl Sfu {
             return;
         }
         subscriber.set_open(open);
-        let session = subscriber.session;
-        self.unreviewed.push(subscriber.publisher);
+        let (session, place, kind) = (subscriber.session, subscriber.publisher, subscriber.kind);
+        self.note_subscriber(key, now, Decision::Gate { open });
+        self.unreviewed.push(place);
         if open {
-            let is_shared = subscriber.kind == TrackKind::Video
-                && !self.publishers[subscriber.publisher]
-                    .encodings
-                    .layers()
-                    .is_empty();
+            let is_shared =
+                kind == TrackKind::Video && !self.publishers[place].encodings.layers().is_empty();
             if !is_shared {
                 self.refresh_selection(key, now);
             }
@@ -52,12 +51,12 @@ impl Sfu {
         subscriber
             .selector
             .update(&self.publishers[place].encodings);
-        let change = subscriber.take_layer_change();
+        let turn = subscriber.take_turn();
         if let Some(encoding) = subscriber.selector.awaited().filter(|_| subscriber.open) {
             self.want_key_frame(place, encoding, now);
         }
-        if let Some(event) = change {
-            self.emit(event);
+        if let Some(turn) = turn {
+            self.note_turn(key, turn, now);
         }
     }
 
@@ -77,7 +76,7 @@ impl Sfu {
     pub(crate) fn want_key_frame(&mut self, publisher: usize, encoding: u8, now: Instant) {
         if self.publishers[publisher].kind == TrackKind::Video {
             let ask = self.publishers[publisher].throttle(encoding).want(now);
-            self.follow(publisher, encoding, ask);
+            self.follow(publisher, encoding, ask, now);
         }
     }
 
@@ -114,15 +113,17 @@ impl Sfu {
                 throttle.satisfied();
             }
             let ask = throttle.fire(now);
-            self.follow(publisher, encoding, ask);
+            self.follow(publisher, encoding, ask, now);
         }
     }
 
-    fn follow(&mut self, publisher: usize, encoding: u8, ask: Ask) {
+    fn follow(&mut self, publisher: usize, encoding: u8, ask: Ask, now: Instant) {
         let handle = self.publishers[publisher].id.0;
         match ask {
             Ask::Now(again) => {
                 self.timers.arm(again, Reason::KeyFrame, handle);
+                let decision = Decision::KeyFrameRequested { encoding };
+                self.note_publisher(publisher, now, decision);
                 self.send_key_frame_request(publisher, encoding);
             }
             Ask::At(at) => self.timers.arm(at, Reason::KeyFrame, handle),

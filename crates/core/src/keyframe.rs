@@ -125,9 +125,9 @@ impl Throttle {
         }
     }
 
-    /// A key frame came.
-    pub(crate) const fn satisfied(&mut self) {
-        self.wanted = false;
+    /// A key frame came. True when it was wanted.
+    pub(crate) const fn satisfied(&mut self) -> bool {
+        std::mem::replace(&mut self.wanted, false)
     }
 
     fn send(&mut self, now: Instant) -> Ask {

@@ -32,7 +32,9 @@ pub mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod ids;
+pub mod journal;
 pub mod layer;
+pub mod record;
 pub mod rtcp;
 pub mod sink;
 pub mod srtp;

@@ -34,6 +34,7 @@ impl Sfu {
             session.state = state;
             let transport = session.belongs.transport;
             self.emit(Event::ConnectionState { transport, state });
+            self.record_state(now, transport, state);
             self.watch(key, now);
         }
     }

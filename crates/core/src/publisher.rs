@@ -8,6 +8,7 @@ use crate::codec::Format;
 use crate::event::{CodecInfo, TrackKind};
 use crate::extension::DependencyDescriptor;
 use crate::ids::{PublisherId, RouterId, TransportId};
+use crate::journal::Journal;
 use crate::keyframe::Throttle;
 use crate::layer::Content;
 use crate::layers::{Arrival, Encodings, Facts};
@@ -39,6 +40,9 @@ pub(crate) struct Publisher {
     pub(crate) relays: Vec<u16>,
     pub(crate) wanted: Wanted,
     pub(crate) voice: Voice,
+    /// An encoding whose key frame was asked for and has come just now.
+    pub(crate) answered: Option<u8>,
+    pub(crate) journal: Journal,
     /// The meaning of the last payload type seen.
     format: Option<Format>,
     pub(crate) stats: PublisherStats,
@@ -105,6 +109,8 @@ impl Publisher {
             relays: Vec::new(),
             wanted: Wanted::default(),
             voice: Voice::default(),
+            answered: None,
+            journal: Journal::default(),
             format: None,
             stats: PublisherStats::default(),
         }
@@ -167,7 +173,9 @@ impl Publisher {
         self.stats.last_packet = Some(now);
         if self.kind == TrackKind::Video && packet.keyframe {
             self.stats.key_frames += 1;
-            self.throttle(encoding).satisfied();
+            if self.throttle(encoding).satisfied() {
+                self.answered = Some(encoding);
+            }
         }
         Some(packet)
     }

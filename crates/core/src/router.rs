@@ -12,6 +12,7 @@ use crate::codec::Format;
 use crate::command::RouterOptions;
 use crate::event::{CloseReason, Event, TrackKind};
 use crate::ids::{RouterId, TransportId};
+use crate::journal::Decision;
 use crate::packet::{MAX_PAYLOAD, Packet, Rtp};
 use crate::publisher::Source;
 use crate::sfu::Sfu;
@@ -65,7 +66,7 @@ impl Sfu {
                 }
             }
             awaited.add(subscriber.selector.awaited());
-            changes.extend(subscriber.take_layer_change());
+            changes.extend(subscriber.take_turn().map(|turn| (key, turn)));
         }
         for &key in publisher.recordings.iter().filter(|_| !publisher.paused) {
             let track = &mut self.recordings[key];
@@ -78,7 +79,9 @@ impl Sfu {
             for encoding in awaited.encodings() {
                 self.want_key_frame(place, encoding, now);
             }
-            changes.into_iter().for_each(|event| self.emit(event));
+            for (key, turn) in changes {
+                self.note_turn(key, turn, now);
+            }
         }
     }
 
@@ -97,6 +100,7 @@ impl Sfu {
             return;
         };
         let rtp = Rtp::from(rtp);
+        self.record_packet(now, key, rid, &rtp);
         self.relay_packet(key, &rtp, rid, &format);
         self.hear_voice(key, &rtp, now);
         self.take_packet(key, &rtp, rid, format, now);
@@ -117,6 +121,7 @@ impl Sfu {
             self.counters.drop_unpublished += 1;
             return;
         };
+        let answered = publisher.answered.take();
         // Packets of the former codec may come late; a change is real at its first key frame.
         let changed = packet.keyframe && publisher.codec.payload_type != format.primary;
         if !publisher.active || changed {
@@ -124,6 +129,9 @@ impl Sfu {
         }
         if self.publishers[key].encodings.generation() != generation {
             self.layers_changed(key, now);
+        }
+        if let Some(encoding) = answered {
+            self.note_publisher(key, now, Decision::KeyFrameArrived { encoding });
         }
         self.fan_out(key, &packet, now);
     }
@@ -215,7 +223,7 @@ impl Sfu {
         }
     }
 
-    fn format_of(&mut self, key: usize, payload_type: u8) -> Option<Format> {
+    pub(crate) fn format_of(&mut self, key: usize, payload_type: u8) -> Option<Format> {
         let publisher = &mut self.publishers[key];
         if let Some(format) = publisher.format(payload_type) {
             return Some(format);

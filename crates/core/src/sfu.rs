@@ -29,9 +29,11 @@ use crate::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
 };
+use crate::journal::Decision;
 use crate::ntp;
 use crate::publisher::Publisher;
 use crate::random::Random;
+use crate::record::{Kind, Recorder};
 use crate::relay::Relays;
 use crate::router::Router;
 use crate::shared::Provider;
@@ -73,6 +75,8 @@ pub struct Sfu {
     /// What part of the subscribers' estimates the server can afford to send, 0 to 1.
     pub(crate) share: f64,
     pub(crate) relays: Relays,
+    /// Writes down what enters decisions.
+    pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     /// Room for a datagram that is opened, and for a header that is written.
@@ -116,6 +120,7 @@ impl Sfu {
             unreviewed: Vec::new(),
             share: 1.0,
             relays: Relays::default(),
+            recorder: None,
             timers: Timers::default(),
             counters: Counters::default(),
             datagram: Vec::new(),
@@ -192,6 +197,7 @@ impl Sfu {
                 self.counters.path_changes += 1;
                 if let Side::Subscribe(subscribing) = &mut session.side {
                     subscribing.egress.estimator.on_path_change(now);
+                    self.record_of(now, Kind::Moved, key);
                 }
             }
             if way.socket == Socket::Media {
@@ -207,41 +213,59 @@ impl Sfu {
 
     /// RTCP of a subscribe transport; false when it is not the peer's.
     fn receive_feedback(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
-        let wall = self.wall(now);
-        self.datagram.clear();
-        self.datagram.extend_from_slice(contents);
-        let mut asked = std::mem::take(&mut self.asked);
+        let mut datagram = std::mem::take(&mut self.datagram);
+        datagram.clear();
+        datagram.extend_from_slice(contents);
         let session = &mut self.sessions[key];
-        let Side::Subscribe(subscribing) = &mut session.side else {
-            return false;
+        let transport = session.belongs.transport;
+        let opened = match &mut session.side {
+            Side::Subscribe(subscribing) => contained(|| subscribing.egress.open(&mut datagram)),
+            Side::Publish(_) => Ok(None),
         };
-        let (egress, packet) = (&mut subscribing.egress, &mut self.datagram);
-        match contained(|| egress.receive(now, wall, packet, &mut asked)) {
-            Ok(Some(nacks)) => {
+        if let Ok(Some(opened)) = opened {
+            session.stats.packets_in += 1;
+            session.stats.bytes_in += contents.len() as u64;
+            self.counters.packets_in += 1;
+            self.counters.bytes_in += contents.len() as u64;
+            session.paths.hear(now, way.socket, way.destination);
+            self.hear(key, now);
+            self.record_feedback(now, transport, opened);
+            self.take_feedback(key, now, opened);
+        } else if opened.is_ok() {
+            self.counters.drop_unaccepted += 1;
+        } else {
+            self.doomed.push((transport, CloseReason::Panic));
+        }
+        self.reap(now);
+        self.datagram = datagram;
+        true
+    }
+
+    /// What the peer has said, opened.
+    pub(crate) fn take_feedback(&mut self, key: usize, now: Instant, opened: &[u8]) {
+        let wall = self.wall(now);
+        let session = &mut self.sessions[key];
+        let transport = session.belongs.transport;
+        let Side::Subscribe(subscribing) = &mut session.side else {
+            return;
+        };
+        let mut asked = std::mem::take(&mut self.asked);
+        let egress = &mut subscribing.egress;
+        match contained(|| egress.receive(now, wall, opened, &mut asked)) {
+            Ok(nacks) => {
                 self.counters.nacks_received += nacks;
-                session.stats.packets_in += 1;
-                session.stats.bytes_in += contents.len() as u64;
-                self.counters.packets_in += 1;
-                self.counters.bytes_in += contents.len() as u64;
-                session.paths.hear(now, way.socket, way.destination);
-                self.hear(key, now);
                 for request in asked.drain(..) {
                     self.handle_key_frame_request(key, request, now);
                 }
                 self.mark_sending(key);
+                self.note_estimate(key, now);
                 self.review_estimate(key, now);
                 self.judge(key, now);
             }
-            Ok(None) => self.counters.drop_unaccepted += 1,
-            Err(Panicked) => {
-                let transport = session.belongs.transport;
-                self.doomed.push((transport, CloseReason::Panic));
-                self.reap(now);
-            }
+            Err(Panicked) => self.doomed.push((transport, CloseReason::Panic)),
         }
         asked.clear();
         self.asked = asked;
-        true
     }
 
     /// Is this check the peer's own: valid integrity, and not somebody's recording of one?
@@ -292,6 +316,7 @@ impl Sfu {
 
     /// Time has come to the moment that [`Sfu::poll`] named.
     pub fn timeout(&mut self, now: Instant) {
+        self.put_frame(now, Kind::Timeout, |_| {});
         while let Some(timer) = self.timers.pop_due(now) {
             match timer.reason {
                 Reason::Session => {
@@ -406,12 +431,14 @@ impl Sfu {
         }
     }
 
-    fn flush_egress(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
+    pub(crate) fn flush_egress(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
         let wall = self.wall(now);
+        let Some(path) = self.sessions[key].paths.current() else {
+            return;
+        };
+        self.record_of(now, Kind::Flush, key);
         let session = &mut self.sessions[key];
-        let (Side::Subscribe(subscribing), Some(path)) =
-            (&mut session.side, session.paths.current())
-        else {
+        let Side::Subscribe(subscribing) = &mut session.side else {
             return;
         };
         let mut out = Outlet {
@@ -456,6 +483,7 @@ impl Sfu {
         let line = subscribing.line_of(stream);
         if let Some(place) = line.and_then(|line| line.subscriber) {
             self.subscribers[place].selector.interrupt();
+            self.note_subscriber(place, now, Decision::QueueDropped {});
             self.want_key_frames(self.subscribers[place].publisher, now);
         }
     }
@@ -470,6 +498,7 @@ impl Sfu {
         match contained(|| egress.handle_timeout(now)) {
             Ok(()) => {
                 self.mark_sending(key);
+                self.note_estimate(key, now);
                 self.review_estimate(key, now);
             }
             Err(Panicked) => {
@@ -482,7 +511,7 @@ impl Sfu {
     fn drain_rtc(&mut self, key: usize, now: Instant) {
         loop {
             let polled = self.send_pending(key);
-            self.take_agreement(key);
+            self.take_agreement(key, now);
             let reason = match polled {
                 Ok(Ok(RtcOutput::Transmit(_))) => continue, // never: all of them are sent
                 Ok(Ok(RtcOutput::Event(event))) => {
@@ -524,7 +553,7 @@ impl Sfu {
     }
 
     /// What a handshake that ended in this poll has agreed on.
-    fn take_agreement(&mut self, key: usize) {
+    fn take_agreement(&mut self, key: usize, now: Instant) {
         let Some(agreement) = crypto::take_agreement() else {
             return;
         };
@@ -532,6 +561,7 @@ impl Sfu {
         session.srtp_profile = Some(agreement.profile);
         if let Side::Subscribe(subscribing) = &mut session.side {
             subscribing.egress.set_keys(&agreement);
+            self.record_keys(now, key, agreement.profile);
         }
     }
 
@@ -639,7 +669,10 @@ impl Sfu {
         self.counters.plis_received += 1;
         let publisher = subscriber.publisher;
         let encoding = subscriber.selector.encoding();
-        if let Some(encoding) = encoding.filter(|_| subscriber.open) {
+        let is_open = subscriber.open;
+        let by_fir = request.by_fir;
+        self.note_subscriber(place, now, Decision::KeyFrameAsked { by_fir });
+        if let Some(encoding) = encoding.filter(|_| is_open) {
             self.want_key_frame(publisher, encoding, now);
         }
     }
@@ -689,6 +722,7 @@ impl Sfu {
 
     /// Closes what could not be closed on the spot.
     pub(crate) fn reap(&mut self, now: Instant) {
+        self.record_reap(now);
         while let Some((transport, reason)) = self.doomed.pop() {
             self.close_transport(transport, reason, now);
         }

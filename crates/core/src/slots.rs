@@ -11,6 +11,7 @@ use crate::command::Feed;
 use crate::error::Error;
 use crate::event::{CodecInfo, Event, Reply, TrackKind};
 use crate::ids::{ObjectId, PublisherId, RouterId, SubscriberId, TransportId};
+use crate::journal::Decision;
 use crate::negotiation::MAX_LINES;
 use crate::publisher::{Origin, Publisher, Source};
 use crate::relay::RelayMessage;
@@ -168,6 +169,7 @@ impl Sfu {
         self.unreviewed.push(before);
         let subscriber = self.subscribers[key].id;
         let source = publisher.map(|publisher| self.publishers[publisher].id);
+        self.note_subscriber(key, now, Decision::Slot { publisher: source });
         self.emit(Event::SlotChanged {
             subscriber,
             publisher: source,

@@ -9,8 +9,9 @@ use str0m::media::Mid;
 use crate::codec::{self, Outgoing};
 use crate::command::Feed;
 use crate::egress::{Content, Egress, Newest, Queued};
-use crate::event::{Event, TrackKind};
+use crate::event::TrackKind;
 use crate::ids::SubscriberId;
+use crate::journal::Journal;
 use crate::layers::{Admission, Change, Encodings, Selector};
 use crate::packet::Packet;
 use crate::rewrite::Rewriter;
@@ -37,6 +38,7 @@ pub(crate) struct Subscriber {
     outgoing: Option<(u8, Option<Outgoing>)>,
     /// What its session's line was believed to carry at the last allocation, bit/s.
     pub(crate) estimate: Option<u64>,
+    pub(crate) journal: Journal,
     pub(crate) stats: SubscriberStats,
 }
 
@@ -57,6 +59,13 @@ pub(crate) struct Taker {
     pub(crate) session: usize,
     pub(crate) publisher: usize,
     pub(crate) kind: TrackKind,
+}
+
+/// What has changed for a subscriber.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) target: Option<Change>,
+    pub(crate) current: Option<Change>,
 }
 
 /// What became of a packet.
@@ -90,6 +99,7 @@ impl Subscriber {
             rewriter,
             outgoing: None,
             estimate: None,
+            journal: Journal::default(),
             stats: SubscriberStats::default(),
         }
     }
@@ -115,16 +125,14 @@ impl Subscriber {
         self.outgoing = None;
     }
 
-    /// A change of its layer that is yet to be told.
-    pub(crate) fn take_layer_change(&mut self) -> Option<Event> {
-        let Change { from, to, reason } = self.selector.take_change()?;
-        (self.kind == TrackKind::Video).then_some(Event::LayerChanged {
-            subscriber: self.id,
-            from,
-            to,
-            reason,
-            estimate: self.estimate,
-        })
+    /// A change of its layers that is yet to be told.
+    pub(crate) fn take_turn(&mut self) -> Option<Turn> {
+        if !self.selector.may_have_changed() {
+            return None;
+        }
+        let target = self.selector.take_target_change();
+        let current = self.selector.take_change();
+        (self.kind == TrackKind::Video).then_some(Turn { target, current })
     }
 
     /// Passes a packet on to the session, or not.

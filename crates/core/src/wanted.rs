@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::event::{Event, TrackKind};
+use crate::journal::Decision;
 use crate::layer::{Layer, Preferences};
 use crate::layers::{Encoding, Encodings};
 use crate::publisher::{Publisher, Source};
@@ -75,12 +76,12 @@ impl Sfu {
             wanted.less_since = None;
         } else if !covered {
             wanted.less_since = None;
-            self.tell_wanted(key, needed);
+            self.tell_wanted(key, needed, now);
         } else {
             let since = *wanted.less_since.get_or_insert(now);
             if now >= since + PATIENCE {
                 wanted.less_since = None;
-                self.tell_wanted(key, needed);
+                self.tell_wanted(key, needed, now);
             } else {
                 let id = self.publishers[key].id;
                 self.timers.arm(since + PATIENCE, Reason::Wanted, id.0);
@@ -88,7 +89,7 @@ impl Sfu {
         }
     }
 
-    fn tell_wanted(&mut self, key: usize, needed: Layer) {
+    fn tell_wanted(&mut self, key: usize, needed: Layer, now: Instant) {
         let publisher = &mut self.publishers[key];
         publisher.wanted.told = needed;
         let all = &publisher.encodings;
@@ -113,6 +114,7 @@ impl Sfu {
             encodings,
             max,
         };
+        self.note_publisher(key, now, Decision::Wanted { max });
         self.emit(event);
     }
 

@@ -12,6 +12,7 @@ use pyo3::types::PyDict;
 mod convert;
 mod errors;
 mod events;
+mod replay;
 mod replies;
 mod values;
 mod worker;
@@ -40,7 +41,11 @@ mod _native {
         Paused, PublisherActive, Replied, SlotChanged,
     };
     #[pymodule_export]
-    use crate::replies::{AnswerReply, AttachedReply, OfferReply, PublishedReply, StatsReply};
+    use crate::replay::{ReplayReport, ReplayStep, replay_record};
+    #[pymodule_export]
+    use crate::replies::{
+        AnswerReply, AttachedReply, Decision, JournalReply, OfferReply, PublishedReply, StatsReply,
+    };
     #[pymodule_export]
     use crate::values::{Codec, Track};
     #[pymodule_export]

@@ -41,6 +41,36 @@ value_class! {
     }
 }
 
+value_class! {
+    Decision {
+        at: f64,
+        what: &'static str,
+        facts: Py<PyDict>,
+    }
+}
+
+value_class! {
+    JournalReply {
+        decisions: Vec<Py<Decision>>,
+    }
+}
+
+/// Names and their values.
+pub(crate) fn facts(
+    py: Python<'_>,
+    values: Vec<(&'static str, StatValue)>,
+) -> PyResult<Py<PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, value) in values {
+        match value {
+            StatValue::Int(value) => dict.set_item(name, value)?,
+            StatValue::Float(value) => dict.set_item(name, value)?,
+            StatValue::Text(value) => dict.set_item(name, value)?,
+        }
+    }
+    Ok(dict.unbind())
+}
+
 /// The Python value of a reply; `None` where there is nothing to say.
 pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
     match reply {
@@ -71,17 +101,18 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
             .into_py_any(py)
         }
         Reply::Attached { mid } => AttachedReply { mid }.into_py_any(py),
-        Reply::Stats(stats) => {
-            let values = PyDict::new(py);
-            for (name, value) in stats {
-                match value {
-                    StatValue::Int(value) => values.set_item(name, value)?,
-                    StatValue::Float(value) => values.set_item(name, value)?,
-                    StatValue::Text(value) => values.set_item(name, value)?,
-                }
-            }
-            StatsReply {
-                values: values.unbind(),
+        Reply::Stats(stats) => StatsReply {
+            values: facts(py, stats)?,
+        }
+        .into_py_any(py),
+        Reply::Journal(journal) => {
+            let decisions = journal.into_iter().map(|told| {
+                let (at, what) = (told.at, told.what);
+                let facts = facts(py, told.facts)?;
+                Py::new(py, Decision { at, what, facts })
+            });
+            JournalReply {
+                decisions: decisions.collect::<PyResult<_>>()?,
             }
             .into_py_any(py)
         }

@@ -1,6 +1,7 @@
 //! The one class with behaviour: commands go down, events come up.
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_core::command::{Command, Feed};
@@ -9,7 +10,7 @@ use headwater_core::ids::{
     TransportId,
 };
 use headwater_core::layer::Preferences;
-use headwater_worker::WorkerConfig;
+use headwater_worker::{RecordConfig, WorkerConfig};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
@@ -35,7 +36,8 @@ impl Worker {
 #[pymethods]
 impl Worker {
     #[new]
-    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only, tcp))]
+    #[allow(clippy::too_many_arguments)] // each is named by the caller
+    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only, tcp, record = None))]
     fn new(
         py: Python<'_>,
         threads: u16,
@@ -44,6 +46,7 @@ impl Worker {
         announce: Vec<String>,
         announce_only: bool,
         tcp: Vec<String>,
+        record: Option<(PathBuf, u64)>,
     ) -> PyResult<Self> {
         let config = WorkerConfig {
             threads,
@@ -52,6 +55,7 @@ impl Worker {
             announce: convert::addresses(&announce)?,
             announce_only,
             tcp: convert::addresses(&tcp)?,
+            record: record.map(|(path, limit)| RecordConfig { path, limit }),
         };
         let inner = py
             .detach(|| headwater_worker::Worker::open(&config))
@@ -591,6 +595,15 @@ impl Worker {
             track,
             Command::StopRecording {
                 track: RecordingTrackId(track),
+            },
+        )
+    }
+
+    fn get_journal(&self, subscriber: u64) -> PyResult<u64> {
+        self.send(
+            subscriber,
+            Command::GetJournal {
+                subscriber: SubscriberId(subscriber),
             },
         )
     }

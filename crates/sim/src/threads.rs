@@ -28,10 +28,25 @@ impl Threads {
     /// When the core does not open a router.
     #[must_use]
     pub fn new(seed: u64, count: u16) -> Self {
+        Self::around(Self::worlds(seed, count))
+    }
+
+    /// The same, with a record of all that enters decisions (see [`World::take_record`]).
+    #[must_use]
+    pub fn recorded(seed: u64, count: u16) -> Self {
+        let mut worlds = Self::worlds(seed, count);
+        worlds.iter_mut().for_each(World::record);
+        Self::around(worlds)
+    }
+
+    fn worlds(seed: u64, count: u16) -> Vec<World> {
         let now = Instant::now(); // The origin only.
-        let mut worlds: Vec<_> = (0..count)
+        (0..count)
             .map(|thread| World::on_thread(seed + u64::from(thread), thread, now))
-            .collect();
+            .collect()
+    }
+
+    fn around(mut worlds: Vec<World>) -> Self {
         let home = worlds[0].create_router();
         let mut routers = vec![home];
         for world in worlds.iter_mut().skip(1) {

@@ -89,6 +89,19 @@ impl World {
         }
     }
 
+    /// Record from now on, which must be before the first command, what enters decisions.
+    pub fn record(&mut self) {
+        self.sfu.record(self.now);
+    }
+
+    /// Append to a file what was recorded since the last call.
+    pub fn take_record(&mut self, file: &mut Vec<u8>) {
+        if let Some(frames) = self.sfu.take_record(0) {
+            file.extend(headwater_core::record::chunk(self.thread, &frames));
+            file.extend(frames);
+        }
+    }
+
     /// A new handle.
     pub const fn handle(&mut self) -> u64 {
         self.handles.allocate(self.thread)

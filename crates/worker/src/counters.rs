@@ -65,6 +65,8 @@ counters! {
     events_merged,
     /// Data messages dropped because the reader was slow.
     data_messages_dropped,
+    /// Pieces of the record of decisions lost because the file did not keep up; each ends its record.
+    record_lost,
     /// Turns of the loop.
     turns,
     /// Panics outside of a session; each closed everything on the thread.

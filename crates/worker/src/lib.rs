@@ -28,8 +28,10 @@ mod relay;
 mod send_batch;
 mod signal;
 mod steering;
+mod tape;
 mod tcp;
 mod udp;
 mod worker;
 
+pub use tape::{RecordConfig, play};
 pub use worker::{AdoptError, Load, OpenError, SendError, Worker, WorkerConfig};

@@ -30,6 +30,7 @@ use crate::relay::Relaying;
 use crate::send_batch::SendBatch;
 use crate::signal::EventSignal;
 use crate::steering::SteeringTable;
+use crate::tape::Lead;
 use crate::tcp::TcpConnections;
 use crate::udp::{ReceiveBuffers, UdpPort};
 
@@ -42,6 +43,8 @@ pub(crate) struct Setup {
     pub(crate) tcp_candidates: Vec<SocketAddr>,
     pub(crate) inboxes: Arc<[Inbox]>,
     pub(crate) signal: Arc<EventSignal>,
+    /// Takes the record of decisions, if one is made.
+    pub(crate) record: Option<Lead>,
 }
 
 /// One media thread's whole state.
@@ -113,6 +116,9 @@ impl MediaThread {
             self.recover(cause.as_ref());
         }
         self.hand_up();
+        if let Some(lead) = &self.setup.record {
+            lead.finish(&mut self.sfu, self.setup.index);
+        }
         self.publish_counters(Instant::now());
         self.waiting.into_events().into()
     }
@@ -161,8 +167,17 @@ impl MediaThread {
             self.sfu.timeout(now);
             self.drain(now);
         }
-        if now.duration_since(self.published) >= PUBLISH_EVERY {
+        let publishes = now.duration_since(self.published) >= PUBLISH_EVERY;
+        if publishes {
             self.publish_counters(now);
+        }
+        self.advance_record(if publishes { 0 } else { PIECE });
+    }
+
+    fn advance_record(&mut self, least: usize) {
+        if let Some(lead) = &mut self.setup.record {
+            let lost = lead.advance(&mut self.sfu, self.setup.index, least);
+            self.counters.record_lost += lost;
         }
     }
 
@@ -296,17 +311,24 @@ fn thread_time() -> Duration {
 fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
     let mut seed = [0; 32];
     rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
-    Ok(Sfu::new(SfuConfig {
+    let now = Instant::now();
+    let mut sfu = Sfu::new(SfuConfig {
         thread: setup.index,
         candidates: setup.candidates.clone(),
         tcp_candidates: setup.tcp_candidates.clone(),
         seed,
-        epoch: (Instant::now(), SystemTime::now()),
-    }))
+        epoch: (now, SystemTime::now()),
+    });
+    if setup.record.is_some() {
+        sfu.record(now);
+    }
+    Ok(sfu)
 }
 
 /// Token of the waker; the ports' tokens are their positions.
 pub(crate) const WAKER: Token = Token(usize::MAX);
+/// Bytes of the record that are worth handing over before time has passed.
+const PIECE: usize = 64 * 1024;
 const ORDERS_PER_TURN: usize = 256;
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 /// So that a wrong deadline is an annoyance and not a hang.

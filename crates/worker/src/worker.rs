@@ -21,6 +21,7 @@ use crate::interfaces;
 use crate::ledger;
 use crate::media_thread::{MediaThread, Setup, WAKER};
 use crate::signal::{Bell, EventSignal};
+use crate::tape::{RecordConfig, Tape};
 use crate::udp::UdpPort;
 
 /// How to open a Worker.
@@ -39,6 +40,8 @@ pub struct WorkerConfig {
     /// Addresses on which somebody accepts TCP on this port for us ([`Worker::adopt`]); an
     /// unspecified one stands for all of its family. Announced as ICE-TCP candidates.
     pub tcp: Vec<IpAddr>,
+    /// Record what enters decisions.
+    pub record: Option<RecordConfig>,
 }
 
 impl Default for WorkerConfig {
@@ -50,6 +53,7 @@ impl Default for WorkerConfig {
             announce: Vec::new(),
             announce_only: false,
             tcp: Vec::new(),
+            record: None,
         }
     }
 }
@@ -131,6 +135,7 @@ struct Running {
     inboxes: Arc<[Inbox]>,
     signal: Arc<EventSignal>,
     joins: Vec<JoinHandle<Vec<Event>>>,
+    tape: Option<Tape>,
     /// Where the next drain begins, so that no thread is always last.
     next: usize,
 }
@@ -165,7 +170,9 @@ impl Worker {
             .filter(|candidate| interfaces::listens(config, candidate.ip()))
             .copied()
             .collect();
-        let running = Running::start(ports, &candidates, &tcp_candidates)?;
+        let tape = config.record.as_ref().map(Tape::open).transpose();
+        let tape = tape.map_err(system("open the record of decisions"))?;
+        let running = Running::start(ports, &candidates, &tcp_candidates, tape)?;
         Ok(Self {
             port,
             threads: config.threads,
@@ -312,6 +319,7 @@ impl Running {
         ports: Vec<Vec<UdpPort>>,
         candidates: &[SocketAddr],
         tcp_candidates: &[SocketAddr],
+        tape: Option<Tape>,
     ) -> Result<Self, OpenError> {
         let mut polls = Vec::new();
         let mut inboxes = Vec::new();
@@ -326,6 +334,7 @@ impl Running {
             inboxes: inboxes.into(),
             signal,
             joins: Vec::new(),
+            tape,
             next: 0,
         };
         for ((index, poll), ports) in (0_u16..).zip(polls).zip(ports) {
@@ -339,6 +348,7 @@ impl Running {
                 tcp_candidates: tcp_candidates.to_vec(),
                 inboxes,
                 signal,
+                record: running.tape.as_ref().map(Tape::lead),
             };
             match start_thread(setup) {
                 Ok(join) => running.joins.push(join),
@@ -413,8 +423,12 @@ impl Running {
                 last.events.extend(events.drain(..));
             }
         }
+        if let Some(tape) = self.tape {
+            tape.finish();
+        }
         last.counters = Self {
             joins: Vec::new(),
+            tape: None,
             ..self
         }
         .counters();

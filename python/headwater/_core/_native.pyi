@@ -6,6 +6,7 @@ a command returns its request number at once and never blocks; the outcome arriv
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import ClassVar, Final, Literal, Self, TypeAlias, final
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "ConnectionStateChanged",
     "DataChannelOpened",
     "DataMessage",
+    "Decision",
     "Failed",
+    "JournalReply",
     "LayerChanged",
     "LayersWanted",
     "NegotiationNeeded",
@@ -27,6 +30,8 @@ __all__ = [
     "Paused",
     "PublishedReply",
     "PublisherActive",
+    "ReplayReport",
+    "ReplayStep",
     "Replied",
     "SlotChanged",
     "StatsReply",
@@ -34,6 +39,7 @@ __all__ = [
     "Worker",
     "build_info",
     "error_samples",
+    "replay_record",
 ]
 
 def build_info() -> dict[str, str]:
@@ -41,6 +47,9 @@ def build_info() -> dict[str, str]:
 
 def error_samples() -> dict[str, Exception]:
     """One exception per kind of failure that can cross, by the name of the Rust variant (for tests)."""
+
+def replay_record(record: bytes) -> ReplayReport:
+    """Take the decisions of a record again; `ValueError` when it is none. Releases the GIL."""
 
 @final
 class Codec:
@@ -107,10 +116,51 @@ class StatsReply:
     values: Final[dict[str, int | float | str]]
 
 @final
+class Decision:
+    __match_args__: ClassVar[tuple[Literal["at"], Literal["what"], Literal["facts"]]]
+    at: Final[float]  # seconds since 1970
+    what: Final[str]
+    facts: Final[dict[str, int | float | str]]
+
+@final
+class JournalReply:
+    __match_args__: ClassVar[tuple[Literal["decisions"]]]
+    decisions: Final[list[Decision]]
+
+@final
+class ReplayStep:
+    __match_args__: ClassVar[
+        tuple[
+            Literal["thread"],
+            Literal["at"],
+            Literal["kind"],
+            Literal["handle"],
+            Literal["what"],
+            Literal["facts"],
+        ]
+    ]
+    thread: Final[int]
+    at: Final[float]  # seconds since the start of its thread's record
+    kind: Final[Literal["transport", "publisher", "subscriber", "router"]]
+    handle: Final[int]
+    what: Final[str]
+    facts: Final[dict[str, int | float | str]]
+
+@final
+class ReplayReport:
+    __match_args__: ClassVar[
+        tuple[Literal["steps"], Literal["inputs"], Literal["cut"], Literal["difference"]]
+    ]
+    steps: Final[list[ReplayStep]]
+    inputs: Final[int]
+    cut: Final[list[int]]
+    difference: Final[str | None]
+
+@final
 class Replied:
     __match_args__: ClassVar[tuple[Literal["request"], Literal["value"]]]
     request: Final[int]
-    value: Final[AnswerReply | OfferReply | PublishedReply | AttachedReply | StatsReply | None]
+    value: Final[AnswerReply | OfferReply | PublishedReply | AttachedReply | StatsReply | JournalReply | None]
 
 @final
 class Failed:
@@ -273,6 +323,7 @@ class Worker:
         announce: Sequence[str],
         announce_only: bool,
         tcp: Sequence[str],
+        record: tuple[PathLike[str], int] | None = None,
     ) -> Self:
         """Bind UDP `port` (0 picks one) on every thread and start them.
 
@@ -280,7 +331,8 @@ class Worker:
         (link-local skipped) and loopback. `announce` adds addresses in front of a NAT;
         `announce_only` keeps private ones out of the candidates. Raises PortInUse, ConfigurationError
         (an address or a thread count that cannot be), or OSError. `tcp` are the addresses where
-        somebody accepts TCP on the same port for `adopt_tcp`.
+        somebody accepts TCP on the same port for `adopt_tcp`. `record` is a file for what enters
+        decisions, and how many bytes it may have.
         """
     @property
     def port(self) -> int: ...
@@ -382,5 +434,6 @@ class Worker:
     def close_data_subscriber(self, data_subscriber: int) -> int: ...
     def start_recording(self, transport: int, track: int, publisher: int, address: str, port: int) -> int: ...
     def stop_recording(self, track: int) -> int: ...
+    def get_journal(self, subscriber: int) -> int: ...
     def get_stats(self, kind: str, handle: int) -> int: ...
     def inject_panic(self, transport: int) -> int: ...

@@ -33,6 +33,7 @@ app.command("headwater.cli.serve:serve", name="serve", help="Run a node.")
 app.command("headwater.cli.token:token", name="token", help="Print a token for a room.")
 app.command("headwater.cli.config:config", name="config", help="Print the settings in force.")
 app.command("headwater.cli.doctor:doctor", name="doctor", help="Check this machine and say what to fix.")
+app.command("headwater.cli.replay:replay", name="replay", help="Take recorded media decisions again.")
 app.command("headwater.cli.bench:app", name="bench", help="Measure the node on this machine.")
 
 

@@ -47,6 +47,8 @@ class NodeFlags:
     """PEM private key."""
     dtls: Literal["1.2", "1.3"] | None = None
     """DTLS version of media connections."""
+    record_decisions: Path | None = None
+    """File for what enters media decisions; see `headwater replay`."""
     node: str | None = None
     """Name of this node, part of connection ids; default: random."""
     log_level: Literal["debug", "info", "warning", "error"] | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headwater.errors import ConfigurationError
 from headwater.ids import SubscriberId
+from headwater.media.decision import Decision, decisions_from_native
 from headwater.media.events import Event, LayerChanged, PauseChanged, SubscriberClosed
 from headwater.media.layer import Content, Layer
 from headwater.media.object import MediaObject
@@ -134,6 +135,17 @@ class Receiver(MediaObject):
                 content=content,
             )
         )
+
+    async def journal(self) -> tuple[Decision, ...]:
+        """Return the last decisions about what this client gets and why, oldest first.
+
+        Raises:
+            Closed: The object was closed.
+        """
+        decisions: tuple[Decision, ...] = await self._call(
+            lambda: self._seam.native.get_journal(self._handle), decisions_from_native
+        )
+        return decisions
 
     # -- for the other classes of this package ------------------------------------------------------
 

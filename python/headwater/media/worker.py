@@ -15,6 +15,7 @@ import os
 import socket
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -34,6 +35,9 @@ __all__ = ["DEFAULT_CODECS", "Worker"]
 
 DEFAULT_CODECS: tuple[CodecName, ...] = ("opus", "vp8", "vp9", "av1", "h264")
 """What a router carries unless told otherwise; VP8 first, for every browser has it."""
+
+DEFAULT_RECORD_LIMIT = 256 * 1024 * 1024
+"""Bytes of a record of decisions: about an hour of ten calls of four."""
 
 _LIMITS = OverloadLimits()
 CLOSE_TIMEOUT = 2.0
@@ -56,6 +60,8 @@ class Worker:
         tcp: Sequence[str] = (),
         spread: int = DEFAULT_SPREAD,
         overload: OverloadLimits = _LIMITS,
+        record: Path | None = None,
+        record_limit: int = DEFAULT_RECORD_LIMIT,
         allow_several: bool = False,
     ) -> None:
         """Note the settings; nothing starts before `open` or ``async with``.
@@ -72,6 +78,8 @@ class Worker:
                 stands for all of its family. They are advertised for clients without UDP (RFC 6544).
             spread: Transports of one router on one media thread before it takes another; 0: spread at once.
             overload: When there is too much to do: layers are given up, `check_capacity` refuses.
+            record: Write down there what enters decisions, for `replay`; what is in the file is lost.
+            record_limit: Bytes after which the record ends.
             allow_several: Permit other open Workers in this process.
         """
         self._threads = threads
@@ -83,6 +91,7 @@ class Worker:
         self._spread = spread
         self._overload = overload
         self._monitor: LoadMonitor | None = None
+        self._record = None if record is None else (record, record_limit)
         self._allow_several = allow_several
         self._seam: Seam | None = None
         self._routers: dict[Router, None] = {}
@@ -240,6 +249,7 @@ class Worker:
             announce=self._announce,
             announce_only=self._announce_only,
             tcp=self._tcp,
+            record=self._record,
         )
 
     @property

@@ -494,6 +494,10 @@ class FakeCore:
     def _do_stop_recording(self, track: int) -> None:
         self._close(self._thing("recording_track", track), "requested")
 
+    def _do_get_journal(self, subscriber: int) -> values.JournalReply:
+        self._thing("subscriber", subscriber)
+        return values.JournalReply([values.Decision(0.0, "gate", {"open": 1})])
+
     def _do_get_stats(self, kind: str, handle: int) -> values.StatsReply:
         self._thing(kind, handle)
         return values.StatsReply({"packets": 0})

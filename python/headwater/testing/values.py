@@ -7,9 +7,9 @@ from typing import Any
 
 __all__ = [
     "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec", "ConnectionQuality",
-    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Failed", "LayerChanged", "LayersWanted",
-    "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply", "PublisherActive", "Replied",
-    "SlotChanged", "StatsReply", "Track",
+    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Decision", "Failed", "JournalReply",
+    "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
+    "PublisherActive", "Replied", "SlotChanged", "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -72,6 +72,22 @@ class StatsReply:
     """Counters."""
 
     values: dict[str, int | float | str]
+
+
+@dataclass
+class Decision:
+    """A decision of a journal."""
+
+    at: float
+    what: str
+    facts: dict[str, int | float | str]
+
+
+@dataclass
+class JournalReply:
+    """Decisions."""
+
+    decisions: list[Decision]
 
 
 @dataclass

@@ -24,7 +24,7 @@ async def test_a_camera_without_layers(router: Router, peer: Callable[[], Peer])
         async for event in events:
             if isinstance(event, LayerChanged):
                 break
-    assert event == LayerChanged(subscriber.id, None, Layer(0, 0), "start", None)
+    assert event == LayerChanged(subscriber.id, None, Layer(0, 0), "start", event.estimate)
     assert subscriber.layer == Layer(0, 0)
     await subscriber.set_preferred_layer(2, 1)
     await subscriber.set_preferences(width=160, max_fps=5, priority=255, content="motion")

@@ -106,6 +106,9 @@ async def test_production_makes_meetings_for_the_api_key_alone(
     claims = production.authority.verify(token)
     assert (claims.room, claims.identity, claims.expires_at) == (meeting, "ada", minted.json()["expires_at"])
     assert minted.json()["url"] == f"{production.url}/m/{meeting}#token={token}"
+    why = f"/meetings/{meeting}/participants/nobody/why"
+    problem(await https.get(why), 401, "unauthorized")
+    problem(await https.get(why, headers=owner), 404, "not_found")
     assert (await https.get(f"/meetings/{meeting}", headers=owner)).status_code == 200
     member = {"Authorization": f"Bearer {token}"}
     assert (await https.get(f"/meetings/{meeting}", headers=member)).status_code == 200

@@ -137,3 +137,14 @@ async def test_who_speaks_is_told_also_to_those_who_come_later(service: RoomsSer
     router._handle_event(media.ActiveSpeaker(router.id, None))
     assert await eve.hear(e.ActiveSpeaker) == e.ActiveSpeaker(None, None)
     await eventually(lambda: ada.joining.room._speaker == e.ActiveSpeaker(None, None))
+
+
+async def test_an_operator_gets_the_decisions_about_each_received_track(service: RoomsService) -> None:
+    """What the core has noted, by publisher; nobody unknown is found."""
+    _, bob, publisher_id, _ = await watching(service)
+    participant = service.find_participant("r", bob.participant.id)
+    decisions = await participant.subscriptions.decisions()
+    assert list(decisions) == [publisher_id]
+    assert [each.kind for each in decisions[publisher_id]] == ["gate"]
+    with pytest.raises(NotFound):
+        service.find_participant("r", "nobody")

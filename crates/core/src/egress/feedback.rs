@@ -19,20 +19,23 @@ pub(crate) struct Asked {
 }
 
 impl Egress {
-    /// Takes an SRTCP packet, which is opened in place. None when it is not the peer's; else how
-    /// many NACKs were in it.
+    /// Opens an SRTCP packet in place. None when it is not the peer's.
+    pub(crate) fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        let (_, opener) = &mut **self.seals.as_mut()?;
+        opener.open_rtcp(packet).ok()
+    }
+
+    /// Takes an opened packet; returns how many NACKs were in it.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         wall: SystemTime,
-        packet: &mut [u8],
+        opened: &[u8],
         asked: &mut Vec<Asked>,
-    ) -> Option<u64> {
-        let (_, opener) = &mut **self.seals.as_mut()?;
-        let opened = opener.open_rtcp(packet);
+    ) -> u64 {
         let mut nacks = 0;
         // What follows a malformed message cannot be understood, what came before it counts.
-        for message in Compound::new(opened.ok()?).map_while(Result::ok) {
+        for message in Compound::new(opened).map_while(Result::ok) {
             match message {
                 Message::ReceiverReport { blocks, .. } | Message::SenderReport { blocks, .. } => {
                     self.take_reports(now, wall, blocks);
@@ -60,7 +63,7 @@ impl Egress {
         }
         self.pace();
         self.rest_when_collapsed(now);
-        Some(nacks)
+        nacks
     }
 
     fn take_reports(

@@ -24,6 +24,8 @@ pub(crate) struct Selector {
     source: Option<Source>,
     reason: LayerReason,
     told: Option<Layer>,
+    /// The target that was told last.
+    noted: Option<Layer>,
     /// Current may be another than told.
     dirty: bool,
 }
@@ -153,6 +155,21 @@ impl Selector {
             preferences: self.preferences,
             ..Self::default()
         };
+    }
+
+    /// A target or a current layer may not have been told yet.
+    pub(crate) const fn may_have_changed(&self) -> bool {
+        self.dirty
+    }
+
+    /// A change of the target that has not been told yet.
+    pub(crate) fn take_target_change(&mut self) -> Option<Change> {
+        let from = std::mem::replace(&mut self.noted, self.target);
+        (from != self.target).then_some(Change {
+            from,
+            to: self.target,
+            reason: self.reason,
+        })
     }
 
     /// A change of the current layer that has not been told yet.

@@ -154,10 +154,10 @@ pub(crate) enum Kind {
 /// An opened packet on its way to another thread.
 #[derive(Debug)]
 pub struct RelayedPacket {
-    publisher: PublisherId,
-    rtp: Rtp,
-    rid: Option<Rid>,
-    format: Format,
+    pub(crate) publisher: PublisherId,
+    pub(crate) rtp: Rtp,
+    pub(crate) rid: Option<Rid>,
+    pub(crate) format: Format,
 }
 
 /// A data channel message on its way to another thread.
@@ -209,6 +209,7 @@ impl RelayMessage {
 impl Sfu {
     /// Takes what another media thread has to say. A panic here costs the track, not the thread.
     pub fn relay(&mut self, now: Instant, from: u16, message: RelayMessage) {
+        self.record_relay(now, from, &message);
         let track = message.track();
         if let Err(Panicked) = contained(|| self.take_relay_message(now, from, message)) {
             self.counters.panics += 1;

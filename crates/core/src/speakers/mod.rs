@@ -22,9 +22,11 @@ pub(crate) use voice::{GONE, Report, TICK, Voice};
 use crate::Output;
 use crate::error::Error;
 use crate::event::{Event, Reply, TrackKind};
-use crate::ids::{PublisherId, RouterId};
+use crate::ids::{ObjectId, PublisherId, RouterId};
+use crate::journal::Decision;
 use crate::packet::Rtp;
 use crate::publisher::Publisher;
+use crate::record::wire::{wire_ids, wire_struct};
 use crate::relay::RelayMessage;
 use crate::router::Router;
 use crate::sfu::Sfu;
@@ -66,6 +68,25 @@ pub struct Voices {
 /// Who makes sound in a room, the loudest first; for branches with slots.
 #[derive(Debug)]
 pub struct Ranking(Vec<Report>);
+
+wire_struct!(Voices {
+    home,
+    branch,
+    reports,
+    listens
+});
+wire_ids!(Ranking);
+wire_struct!(Report {
+    publisher,
+    transport,
+    picture,
+    level,
+    loudness,
+    immediate,
+    medium,
+    long,
+    spoke,
+});
 
 impl Sfu {
     /// A packet of a publisher whose session is here.
@@ -227,6 +248,10 @@ impl Sfu {
         }
         if changed {
             let (router, publisher) = (id, speaker);
+            if let Some(recorder) = &mut self.recorder {
+                let owner = ObjectId::Router(router);
+                recorder.decision(now, owner, &Decision::Speaker { publisher });
+            }
             self.emit(Event::ActiveSpeaker { router, publisher });
         }
         if let Some(levels) = levels {

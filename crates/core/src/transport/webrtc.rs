@@ -32,6 +32,7 @@ use crate::event::{ConnectionState, TrackInfo, TrackKind};
 use crate::extension;
 use crate::heartbeat::Heartbeat;
 use crate::ids::{DataPublisherId, DataSubscriberId};
+use crate::journal::Journal;
 use crate::quality::Meter;
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
@@ -127,6 +128,9 @@ pub(crate) struct Subscribing {
     pub(crate) needs_negotiation: bool,
     /// A data channel m-line has been agreed.
     pub(crate) has_data: bool,
+    pub(crate) journal: Journal,
+    /// The estimate that was noted last, bit/s.
+    pub(crate) noted: u64,
 }
 
 /// An m-line of a subscribe transport. It outlives its subscribers.
@@ -431,6 +435,8 @@ impl Subscribing {
             last_offer: None,
             needs_negotiation: false,
             has_data: false,
+            journal: Journal::default(),
+            noted: 0,
         }
     }
 

@@ -54,7 +54,18 @@ impl Call {
     /// When somebody does not connect.
     #[must_use]
     pub fn new(seed: u64, receivers: usize) -> Self {
+        Self::around(World::new(seed), seed, receivers)
+    }
+
+    /// The same, with a record of all that enters decisions (see [`World::take_record`]).
+    #[must_use]
+    pub fn recorded(seed: u64, receivers: usize) -> Self {
         let mut world = World::new(seed);
+        world.record();
+        Self::around(world, seed, receivers)
+    }
+
+    fn around(mut world: World, seed: u64, receivers: usize) -> Self {
         let router = world.create_router();
         let publishing = world.create_publish_transport(router);
         let publisher = world.add_peer_with(codecs);

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.auth import Gate, Grant, Role
+from headwater.media.decision import Decision, DecisionKind
 from headwater.meetings.rooms.models import Meeting, MeetingSettings
 from headwater.meetings.rooms.service import RoomsService
 
@@ -68,6 +69,21 @@ class TokenBody(BaseModel):
     url: str = Field(description="the page of the meeting with the token in its fragment")
 
 
+class DecisionBody(BaseModel):
+    """A decision about a received track."""
+
+    at: float = Field(description="seconds since 1970")
+    kind: DecisionKind
+    facts: dict[str, int | float | str] = Field(description="on what grounds")
+
+
+class ReceivedTrackBody(BaseModel):
+    """A track that a participant receives."""
+
+    publisher_id: str
+    decisions: list[DecisionBody] = Field(description="the last ones, oldest first")
+
+
 def meeting_routes(service: RoomsService, gate: Gate) -> APIRouter:
     """Build the routes of meetings."""
     router = APIRouter(tags=["meetings"])
@@ -112,7 +128,25 @@ def meeting_routes(service: RoomsService, gate: Gate) -> APIRouter:
             url=f"{_page(request, meeting)}#token={token}",
         )
 
+    @router.get(
+        "/meetings/{meeting_id}/participants/{participant_id}/why",
+        summary="Ask why a participant receives what it does",
+    )
+    async def why(
+        meeting_id: str, participant_id: str, authorization: Authorization = None
+    ) -> list[ReceivedTrackBody]:
+        gate.require_admin(authorization)
+        participant = service.find_participant(meeting_id, participant_id)
+        tracks = await participant.subscriptions.decisions()
+        return [
+            ReceivedTrackBody(publisher_id=track, decisions=_told(each)) for track, each in tracks.items()
+        ]
+
     return router
+
+
+def _told(decisions: tuple[Decision, ...]) -> list[DecisionBody]:
+    return [DecisionBody(at=each.at, kind=each.kind, facts=dict(each.facts)) for each in decisions]
 
 
 def _may_see(gate: Gate, authorization: str | None, meeting_id: str) -> None:

@@ -135,6 +135,18 @@ class RoomsService:
         except KeyError:
             raise NotFound("no such meeting") from None
 
+    def find_participant(self, meeting_id: str, participant_id: str) -> Participant:
+        """Return somebody who is in a meeting now.
+
+        Raises:
+            NotFound: No such meeting, or nobody of that id is in it.
+        """
+        room = self.room(self.find_meeting(meeting_id).id)
+        participant = room.participants.get(ParticipantId(participant_id)) if room else None
+        if participant is None:
+            raise NotFound(f"nobody of id {participant_id!r} is in that meeting")
+        return participant
+
     def room(self, meeting_id: str) -> Room | None:
         """The live room of a meeting, when somebody is or was just in it."""
         return self._rooms.get(MeetingId(meeting_id))

@@ -16,6 +16,7 @@ from dataclasses import asdict
 
 from headwater.errors import (
     AmbiguousTrack,
+    Closed,
     HeadwaterError,
     NegotiationTimeout,
     NoOffer,
@@ -23,6 +24,7 @@ from headwater.errors import (
     UnsupportedCodec,
 )
 from headwater.media.data_subscriber import DataSubscriber
+from headwater.media.decision import Decision
 from headwater.media.events import (
     ConnectionQuality,
     ConnectionStateChanged,
@@ -200,6 +202,14 @@ class Subscriptions:
         )
         journal = self._journals.get(publisher_id, Journal())
         return account_of(*stats, journal, asyncio.get_running_loop().time())
+
+    async def decisions(self) -> dict[str, tuple[Decision, ...]]:
+        """The last decisions about each received track, by its publisher's id."""
+        journals: dict[str, tuple[Decision, ...]] = {}
+        for publisher_id, subscriber in list(self._subscribers.items()):
+            with contextlib.suppress(Closed):  # while we asked about another
+                journals[publisher_id] = await subscriber.journal()
+        return journals
 
     def attach(self) -> None:
         """The signalling connection is back: repeat the open offer, or make a new one."""
