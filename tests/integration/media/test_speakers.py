@@ -36,7 +36,7 @@ async def test_slots_carry_who_makes_sound(router: Router, peer: Callable[[], Pe
     await bob.received(slot.mid, 30)
     assert slot.publisher_id == publishers[0].id
     assert not watching.negotiation_needed
-    packets = (await slot.get_stats())["packets"]
+    packets = (await slot.get_stats())["packets_sent"]
     assert isinstance(packets, int)
     assert packets > 30
 
