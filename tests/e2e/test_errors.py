@@ -86,7 +86,7 @@ async def test_full_room_is_explained(
         bob = await open_check(bob_browser, server, meeting, name="Bob")
         await bob.fill("[data-testid=name]", "Bob")
         await press(bob, "join")
-        assert await _notices(bob) == ["server_full"]
+        assert await _notices(bob) == ["room_full"]
         await press(alice, "leave")
         await alice.until("() => document.querySelector('[data-testid=left-page]') !== null", what="left")
         await enter(bob, "Bob")

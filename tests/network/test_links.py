@@ -26,7 +26,8 @@ async def test_a_clean_line(call: Call) -> None:
     assert stretch.lost == 0, stretch
     assert stretch.heard > 0.98, stretch
     assert stretch.frozen < 0.1, stretch
-    assert stretch.frames > 50 * _LONG, stretch
+    # How many pictures a second there are is up to the encoder, which has these cores as well.
+    assert stretch.frames > 10 * _LONG, stretch
 
 
 async def test_5_per_cent_loss(call: Call) -> None:

@@ -21,9 +21,7 @@ async def test_a_camera_without_layers(router: Router, peer: Callable[[], Peer])
     events = subscriber.events()
     await bob.answer(transport, offer)
     async with asyncio.timeout(10):
-        async for event in events:
-            if isinstance(event, LayerChanged):
-                break
+        event = await anext(event async for event in events if isinstance(event, LayerChanged))
     assert event == LayerChanged(subscriber.id, None, Layer(0, 0), "start", event.estimate)
     assert subscriber.layer == Layer(0, 0)
     await subscriber.set_preferred_layer(2, 1)
