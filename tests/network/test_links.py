@@ -47,7 +47,7 @@ async def test_10_per_cent_loss(call: Call) -> None:
     await call.talk(2)
     stretch = await call.talk(8 * _LONG)
     assert stretch.heard > 0.95, stretch
-    assert stretch.frames > 50 * _LONG, stretch
+    assert stretch.frames > 16 * _LONG, stretch
 
 
 async def test_a_new_port(call: Call) -> None:
@@ -55,6 +55,7 @@ async def test_a_new_port(call: Call) -> None:
     await call.talk(2)
     call.lab.order(rebind=True)
     await _resumes(call, within=20)
+    await call.talk(3)  # the client's other transport has as long to be followed
     stray = call.lab.stats()["stray"]
     await call.talk(3)
     assert call.lab.stats()["stray"] == stray, "something still goes to the old port"
