@@ -14,16 +14,17 @@ import pytest
 import pytest_asyncio
 
 from tests.network.call import Call
-from tests.support.browser import ROOT, Browser, Driver
+from tests.support.browser import Browser, Driver
 from tests.support.lab import Lab, LabUnavailable
 from tests.support.network import own_network
+from tests.support.programs import built
 from tests.support.server import Server
 
 
 @pytest.fixture(scope="package")
 def lab() -> Iterator[Lab]:
     """The far network."""
-    os.environ.setdefault("HEADWATER_LAB", str(ROOT / "target/debug/headwater-lab"))
+    os.environ.setdefault("HEADWATER_LAB", str(built("headwater-lab")))
     with own_network():
         try:
             with Lab.start() as lab:

@@ -23,9 +23,10 @@ from typing import Any
 
 from headwater.telemetry.timeline import Curve, Panel, draw
 from tests.network.call import Call
-from tests.support.browser import ROOT, Driver
+from tests.support.browser import Driver
 from tests.support.lab import Lab
 from tests.support.network import own_network
+from tests.support.programs import built
 from tests.support.server import Server
 
 __all__ = ["main"]
@@ -47,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
-    os.environ.setdefault("HEADWATER_LAB", str(ROOT / "target/debug/headwater-lab"))
+    os.environ.setdefault("HEADWATER_LAB", str(built("headwater-lab")))
     with own_network(), Lab.start() as lab, tempfile.TemporaryDirectory() as scratch:
         before = lab.check()
         moments = asyncio.run(_run(lab, Path(scratch)))

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import built
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -20,7 +22,7 @@ def generator() -> Path:
     # The whole workspace is selected so that dependencies have the features they were built with.
     command = ["cargo", "build", "--quiet", "--workspace", "--bin", "headwater-load"]
     subprocess.run(command, cwd=ROOT, check=True)
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "headwater-load"
+    return built("headwater-load")
 
 
 def run(generator: Path, *arguments: str) -> Any:
