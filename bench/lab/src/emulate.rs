@@ -128,7 +128,7 @@ enum Preset {
 impl Change {
     fn applied_to(self, link: Link) -> Link {
         let link = match self.preset {
-            Some(Preset::Clean) => CLEAN,
+            Some(Preset::Clean) => Link::CLEAN,
             Some(Preset::WifiCongested) => Link::wifi_congested().delayed(link.delay),
             None => link,
         };
@@ -153,7 +153,7 @@ impl Emulator {
     fn new(devices: [File; 2], seed: u64) -> Self {
         Self {
             devices,
-            links: [CLEAN; 2],
+            links: [Link::CLEAN; 2],
             directions: Default::default(),
             random: fastrand::Rng::with_seed(seed),
             flights: BinaryHeap::new(),
@@ -319,19 +319,6 @@ impl Emulator {
     }
 }
 
-const CLEAN: Link = Link {
-    delay: Duration::ZERO,
-    jitter: Duration::ZERO,
-    ordered: false,
-    loss: 0.0,
-    burst_enter: 0.0,
-    burst_leave: 0.5,
-    duplicate: 0.0,
-    rate: 0,
-    queue: 256 * 1024,
-    mtu: 0,
-    down: false,
-};
 /// How long to wait when nothing is under way.
 const IDLE: Duration = Duration::from_secs(1);
 /// Largest packet that a device hands over.

@@ -20,9 +20,7 @@ use std::time::{Duration, Instant};
 
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::CryptoError;
-use str0m::crypto::dtls::{
-    DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile,
-};
+use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 
 use crate::client_hello::Assembler;
 use crate::srtp::{Profile, Side};
@@ -48,15 +46,6 @@ pub(crate) struct Agreement {
 /// The outcome of the handshake that just ended on this thread, once.
 pub(crate) fn take_agreement() -> Option<Agreement> {
     AGREEMENT.take()
-}
-
-const fn profile(theirs: SrtpProfile) -> Option<Profile> {
-    match theirs {
-        SrtpProfile::AEAD_AES_128_GCM => Some(Profile::AeadAes128Gcm),
-        SrtpProfile::AEAD_AES_256_GCM => Some(Profile::AeadAes256Gcm),
-        SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::Aes128CmSha1_80),
-        _ => None,
-    }
 }
 
 /// A DTLS version as people write it.
@@ -198,7 +187,7 @@ impl DtlsInstance for Ear {
                 let DtlsOutput::KeyingMaterial(material, theirs) = &output else {
                     return output;
                 };
-                AGREEMENT.set(profile(*theirs).map(|profile| Agreement {
+                AGREEMENT.set(Profile::of_dtls(*theirs).map(|profile| Agreement {
                     profile,
                     material: material.to_vec(),
                     side: match inner.is_active() {

@@ -9,9 +9,9 @@
 #![deny(missing_docs)]
 
 mod descriptor;
-mod forger;
 pub mod fuzz;
 mod gathered;
+mod keys;
 pub mod lab;
 mod link;
 mod media;

@@ -36,23 +36,26 @@ pub struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(5),
-            jitter: Duration::ZERO,
-            ordered: false,
-            loss: 0.0,
-            burst_enter: 0.0,
-            burst_leave: 0.5,
-            duplicate: 0.0,
-            rate: 0,
-            queue: 256 * 1024,
-            mtu: 0,
-            down: false,
-        }
+        Self::CLEAN.delayed(Duration::from_millis(5))
     }
 }
 
 impl Link {
+    /// A link that does nothing, at once.
+    pub const CLEAN: Self = Self {
+        delay: Duration::ZERO,
+        jitter: Duration::ZERO,
+        ordered: false,
+        loss: 0.0,
+        burst_enter: 0.0,
+        burst_leave: 0.5,
+        duplicate: 0.0,
+        rate: 0,
+        queue: 256 * 1024,
+        mtu: 0,
+        down: false,
+    };
+
     /// A link that loses this share of datagrams at random.
     #[must_use]
     pub fn lossy(loss: f64) -> Self {

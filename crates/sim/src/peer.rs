@@ -15,10 +15,10 @@ use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-use crate::forger;
+use crate::keys;
 use crate::media::{Vp8Descriptor, vp8_payload};
 use crate::network::SERVER;
-use crate::viewer::{self, Viewer};
+use crate::viewer::Viewer;
 
 /// One RTP packet that a peer received.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ impl Peer {
         configure: impl FnOnce(RtcConfig) -> RtcConfig,
     ) -> Self {
         let config = Rtc::builder()
-            .set_crypto_provider(forger::provider())
+            .set_crypto_provider(keys::provider())
             .set_rtp_mode(true)
             .set_stats_interval(None);
         let mut rtc = configure(config).build(now);
@@ -152,8 +152,7 @@ impl Peer {
         now: Instant,
         configure: impl FnOnce(RtcConfig) -> RtcConfig,
     ) -> Self {
-        let keyed = |config| configure(config).set_crypto_provider(viewer::provider());
-        let mut peer = Self::new(address, now, keyed);
+        let mut peer = Self::new(address, now, configure);
         peer.viewer = Some(Viewer::new(now));
         peer
     }
@@ -572,15 +571,16 @@ impl Peer {
         let mut transmits = VecDeque::new();
         while self.rtc.is_alive() {
             let output = self.rtc.poll_output();
-            if let Some(sealer) = forger::take_sealer() {
-                self.forging = Some(sealer);
+            if let Some((ours, theirs)) = keys::take() {
+                match &mut self.viewer {
+                    Some(viewer) => viewer.start(&ours, &theirs),
+                    None => self.forging = Some(Sealer::new(&ours)),
+                }
             }
             match output {
                 Ok(Output::Transmit(transmit)) => transmits.push_back(transmit),
                 Ok(Output::Event(event)) => self.note(now, event),
                 Ok(Output::Timeout(at)) => {
-                    // The keys are this peer's only until another one is polled.
-                    self.viewer.iter_mut().for_each(Viewer::listen);
                     self.timeout = at.max(now + Duration::from_micros(100));
                     return transmits;
                 }

@@ -20,6 +20,8 @@ mod seal;
 mod vectors;
 mod window;
 
+use str0m::crypto::dtls::SrtpProfile;
+
 pub use open::{OpenError, Opener};
 pub use seal::{SealError, Sealer};
 
@@ -41,6 +43,16 @@ impl Profile {
             Self::AeadAes128Gcm => "AEAD_AES_128_GCM",
             Self::AeadAes256Gcm => "AEAD_AES_256_GCM",
             Self::Aes128CmSha1_80 => "AES128_CM_SHA1_80",
+        }
+    }
+
+    /// The profile that a DTLS handshake chose. None for one that is not ours.
+    pub const fn of_dtls(chosen: SrtpProfile) -> Option<Self> {
+        match chosen {
+            SrtpProfile::AEAD_AES_128_GCM => Some(Self::AeadAes128Gcm),
+            SrtpProfile::AEAD_AES_256_GCM => Some(Self::AeadAes256Gcm),
+            SrtpProfile::AES128_CM_SHA1_80 => Some(Self::Aes128CmSha1_80),
+            _ => None,
         }
     }
 

@@ -9,7 +9,6 @@
 //! - receiver reports every second, transport-wide feedback every 100 ms (`feedback`).
 
 mod feedback;
-mod keys;
 mod missing;
 mod sections;
 
@@ -17,13 +16,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::time::{Duration, Instant};
 
-use headwater_core::srtp::{Opener, Sealer};
+use headwater_core::srtp::{Keys, Opener, Sealer};
 use str0m::media::Mid;
 use str0m::rtp::ExtensionValues;
 
 use crate::peer::Received;
 use feedback::{Arrivals, FEEDBACK, Report, nack, near, pli};
-pub(crate) use keys::{provider, take};
 use missing::Missing;
 use sections::{Apt, Offered};
 
@@ -92,11 +90,9 @@ impl Viewer {
         }
     }
 
-    /// Take the keys if the handshake has just ended.
-    pub(crate) fn listen(&mut self) {
-        if let Some((ours, theirs)) = take() {
-            self.crypto = Some((Sealer::new(&ours), Opener::new(&theirs)));
-        }
+    /// The handshake has ended with these keys.
+    pub(crate) fn start(&mut self, ours: &Keys, theirs: &Keys) {
+        self.crypto = Some((Sealer::new(ours), Opener::new(theirs)));
     }
 
     /// Whether a datagram is for this half (RFC 7983).

@@ -1,45 +1,44 @@
-//! A peer that goes bad: it takes the SRTP keys of its own handshake and seals RTCP that no honest
-//! client writes.
+//! A DTLS provider that lets the keys of SRTP be overheard (RFC 5764 section 4.2): for a peer that
+//! does its media itself, and for one that goes bad and seals RTCP no honest client writes.
 //!
-//! The provider around str0m's own sees the keying material pass by; it is one object for all
-//! peers, so the material travels through a thread-local cell that the peer empties after each poll.
+//! The provider is static, so the keys travel through a thread-local cell: whoever drove the
+//! handshake takes them right after the poll in which it ended.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use headwater_core::srtp::{Keys, Profile, Sealer, Side};
+use headwater_core::srtp::{Keys, Profile, Side};
 use str0m::config::{CryptoProvider, DtlsCert, DtlsVersion};
 use str0m::crypto::CryptoError;
-use str0m::crypto::dtls::{
-    DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile,
-};
+use str0m::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion};
 
 /// The provider to build peers with.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
-    static TAPPED: Tapped = Tapped;
+    static DTLS: Overheard = Overheard;
     Arc::new(CryptoProvider {
-        dtls_provider: &TAPPED,
+        dtls_provider: &DTLS,
         ..str0m::crypto::from_feature_flags()
     })
 }
 
-/// A sealer with the peer's own key, if its handshake ended on this thread just now.
-pub(crate) fn take_sealer() -> Option<Sealer> {
-    SEALER.take()
+/// Our keys and the server's, of the handshake that just ended on this thread, once.
+pub(crate) fn take() -> Option<(Keys, Keys)> {
+    KEYS.take()
 }
 
 thread_local! {
-    static SEALER: RefCell<Option<Sealer>> = const { RefCell::new(None) };
+    static KEYS: Cell<Option<(Keys, Keys)>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
-struct Tapped;
+struct Overheard;
 
-impl DtlsProvider for Tapped {
+impl DtlsProvider for Overheard {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        let inner = str0m::crypto::from_feature_flags().dtls_provider;
-        inner.generate_certificate()
+        str0m::crypto::from_feature_flags()
+            .dtls_provider
+            .generate_certificate()
     }
 
     fn new_dtls(
@@ -49,8 +48,9 @@ impl DtlsProvider for Tapped {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let inner = str0m::crypto::from_feature_flags().dtls_provider;
-        Ok(Box::new(Ear(inner.new_dtls(cert, now, version, mtu)?)))
+        let provider = str0m::crypto::from_feature_flags().dtls_provider;
+        let inner = provider.new_dtls(cert, now, version, mtu)?;
+        Ok(Box::new(Ear(inner)))
     }
 }
 
@@ -59,20 +59,15 @@ struct Ear(Box<dyn DtlsInstance>);
 
 impl DtlsInstance for Ear {
     fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
-        let side = match self.0.is_active() {
-            true => Side::Client,
-            false => Side::Server,
+        let side = if self.0.is_active() {
+            Side::Client
+        } else {
+            Side::Server
         };
         let output = self.0.poll_output(buf);
         if let DtlsOutput::KeyingMaterial(material, profile) = &output {
-            let profile = match *profile {
-                SrtpProfile::AEAD_AES_128_GCM => Some(Profile::AeadAes128Gcm),
-                SrtpProfile::AEAD_AES_256_GCM => Some(Profile::AeadAes256Gcm),
-                SrtpProfile::AES128_CM_SHA1_80 => Some(Profile::Aes128CmSha1_80),
-                _ => None,
-            };
-            let keys = profile.and_then(|profile| Keys::from_dtls(profile, material, side));
-            SEALER.set(keys.map(|(ours, _)| Sealer::new(&ours)));
+            let profile = Profile::of_dtls(*profile);
+            KEYS.set(profile.and_then(|profile| Keys::from_dtls(profile, material, side)));
         }
         output
     }
