@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from headwater.errors import (
         AmbiguousTrack,
         BufferFull,
+        ChannelBusy,
+        ChannelEnded,
+        ChannelNotFound,
+        ChannelNotLive,
         Closed,
         ConfigurationError,
         DataChannelNotFound,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
         InvalidState,
         LimitReached,
         LocalError,
+        NameTaken,
         NegotiationTimeout,
         NoOffer,
         NotFound,
@@ -91,13 +96,15 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "Closed", "Codec", "ConfigurationError",
-    "ConnectionQuality", "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened",
+    "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "ChannelBusy", "ChannelEnded",
+    "ChannelNotFound", "ChannelNotLive", "Closed", "Codec", "ConfigurationError", "ConnectionQuality",
+    "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened",
     "DataMessage", "DataPublisher", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber",
     "DataSubscriberClosed", "Decision", "Event", "EventStream", "EventsLost", "Forbidden",
     "HeadwaterError",
     "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged",
-    "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NegotiationNeeded", "NegotiationTimeout",
+    "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NameTaken", "NegotiationNeeded",
+    "NegotiationTimeout",
     "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
     "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
     "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
@@ -108,9 +115,10 @@ __all__ = [
 
 _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.errors": (
-        "AmbiguousTrack", "BufferFull", "Closed", "ConfigurationError", "DataChannelNotFound",
-        "Forbidden", "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
-        "LimitReached", "LocalError", "NegotiationTimeout", "NoOffer", "NotFound", "Overloaded",
+        "AmbiguousTrack", "BufferFull", "ChannelBusy", "ChannelEnded", "ChannelNotFound", "ChannelNotLive",
+        "Closed", "ConfigurationError", "DataChannelNotFound", "Forbidden",
+        "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState",
+        "LimitReached", "LocalError", "NameTaken", "NegotiationTimeout", "NoOffer", "NotFound", "Overloaded",
         "PortInUse", "PublisherNotFound", "RemoteError", "ResourceError", "TrackNotFound", "Unauthorized",
         "UnsupportedCodec", "WorkerClosed", "WrongTransport",
     ),

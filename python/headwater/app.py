@@ -23,6 +23,7 @@ from fastapi import FastAPI
 
 from headwater.api.routes import ApiParts, build_api
 from headwater.auth import DEV_SECRET, Gate, TokenAuthority, load_api_key_digest, load_secret
+from headwater.channels import ChannelOptions, Channels
 from headwater.cluster import Endpoints
 from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
@@ -86,6 +87,8 @@ class Node:
         try:
             parts = build_parts(self.settings, worker=self.worker, gate=gate, ready=self._media_flows)
             self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
+            self.channels = parts.channels
+            await self.channels.load()
             if self.settings.dev:
                 self.rooms.create_meeting(meeting_id=DEMO_ROOM)
             if not self.settings.dev:
@@ -147,6 +150,7 @@ class Node:
             async with asyncio.timeout(_CLOSE_ROOMS_SECONDS):
                 await self.rooms.close()
                 await self.whip.close()
+                await self.channels.close()
         except TimeoutError:
             _log.warning("rooms did not close in time")
         finally:  # whatever the rooms do, the ports are given back
@@ -241,6 +245,7 @@ class Parts:
 
     endpoints: Endpoints
     rooms: RoomsService
+    channels: Channels
     metrics: Metrics
     whip: WhipListener
     api: FastAPI
@@ -259,8 +264,22 @@ def build_parts(
     """
     endpoints = Endpoints(node=settings.node, limit=settings.max_participants)
     options = RoomOptions(limits=settings.limits, dtls=settings.dtls, check_capacity=worker.check_capacity)
-    rooms = RoomsService(worker=worker, endpoints=endpoints, options=options, ad_hoc=settings.dev)
-    metrics = Metrics(media=worker.counters, rooms=rooms.counts, load=worker.load)
+    rooms = RoomsService(
+        worker=worker,
+        endpoints=endpoints,
+        options=options,
+        ad_hoc=settings.dev,
+        taken=lambda name: name in channels,
+    )
+    channels = Channels(
+        worker=worker,
+        endpoints=endpoints,
+        options=ChannelOptions(settings.limits, settings.dtls, worker.check_capacity),
+        taken=rooms.has_meeting,
+    )
+    metrics = Metrics(
+        media=worker.counters, rooms=lambda: {**rooms.counts(), **channels.counts()}, load=worker.load
+    )
     whip = WhipListener(service=rooms, gate=gate, settings=settings, metrics=metrics)
     api = build_api(
         ApiParts(
@@ -274,7 +293,7 @@ def build_parts(
         )
     )
     api.add_middleware(WhipCors)
-    return Parts(endpoints, rooms, metrics, whip, api)
+    return Parts(endpoints, rooms, channels, metrics, whip, api)
 
 
 class _Server(uvicorn.Server):

@@ -79,6 +79,11 @@ class Limits(BaseModel):
     participants: int = Field(default=100, ge=1, description="participants in one room")
     tracks: int = Field(default=16, ge=1, le=256, description="tracks one participant publishes")
     data_channels: int = Field(default=16, ge=1, le=256, description="data channels one participant opens")
+    channels: int = Field(default=10_000, ge=1, description="channels kept at once")
+    viewers: int = Field(default=10_000, ge=1, description="viewers of one channel by WebRTC")
+    broadcast_grace_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="a broadcaster whose connection was lost may come back"
+    )
     resume_seconds: float = Field(
         default=20.0, ge=0, le=600, description="grace of a lost signalling connection"
     )

@@ -7,11 +7,16 @@ The tree says who erred, because that decides what a caller does::
     │   ├── InvalidState           the call does not fit the object's state
     │   │   ├── Closed             the object was closed (``WorkerClosed`` for the Worker)
     │   │   ├── WrongTransport     the call does not fit this kind of transport
-    │   │   └── NoOffer            an answer without an open offer
+    │   │   ├── NoOffer            an answer without an open offer
+    │   │   ├── ChannelBusy        somebody else broadcasts there
+    │   │   ├── ChannelNotLive     nobody broadcasts there now
+    │   │   ├── ChannelEnded       the channel is over for good
+    │   │   └── NameTaken          a meeting or channel of that name exists
     │   ├── NotFound               no such object
     │   │   ├── TrackNotFound      no unpublished track of that id on this transport
     │   │   ├── PublisherNotFound  no such publisher in this router
-    │   │   └── DataChannelNotFound
+    │   │   ├── DataChannelNotFound
+    │   │   └── ChannelNotFound
     │   ├── AmbiguousTrack         several publishers carry that track id; use the publisher's id
     │   └── ConfigurationError     a setting is missing, malformed or unsafe
     ├── RemoteError                the other side erred: tell it, or drop it
@@ -34,6 +39,10 @@ from __future__ import annotations
 __all__ = [
     "AmbiguousTrack",
     "BufferFull",
+    "ChannelBusy",
+    "ChannelEnded",
+    "ChannelNotFound",
+    "ChannelNotLive",
     "Closed",
     "ConfigurationError",
     "DataChannelNotFound",
@@ -45,6 +54,7 @@ __all__ = [
     "InvalidState",
     "LimitReached",
     "LocalError",
+    "NameTaken",
     "NegotiationTimeout",
     "NoOffer",
     "NotFound",
@@ -95,6 +105,22 @@ class NoOffer(InvalidState):
     """An answer was given but no offer is open."""
 
 
+class ChannelBusy(InvalidState):
+    """Somebody else broadcasts on the channel."""
+
+
+class ChannelNotLive(InvalidState):
+    """Nobody broadcasts on the channel now."""
+
+
+class ChannelEnded(InvalidState):
+    """The channel is over for good."""
+
+
+class NameTaken(InvalidState):
+    """A meeting or a channel of that name exists."""
+
+
 class NotFound(LocalError):
     """No such object."""
 
@@ -109,6 +135,10 @@ class PublisherNotFound(NotFound):
 
 class DataChannelNotFound(NotFound):
     """The transport has no data channel of that label."""
+
+
+class ChannelNotFound(NotFound):
+    """No such channel."""
 
 
 class AmbiguousTrack(LocalError):

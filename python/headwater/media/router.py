@@ -46,9 +46,18 @@ class Router(MediaObject):
     _prefix = "rtr"
     _closed_event = RouterClosed
 
-    def __init__(self, seam: Seam, handle: int, siblings: dict[Router, None], *, spread: int) -> None:
+    def __init__(
+        self,
+        seam: Seam,
+        handle: int,
+        siblings: dict[Router, None],
+        *,
+        spread: int,
+        router_id: str | None = None,
+    ) -> None:
         """Use `Worker.create_router`."""
         super().__init__(seam, handle, None)
+        self._id = router_id or self._id
         self._siblings = siblings
         self._spread = spread
         self._codecs: Sequence[CodecName] = ()

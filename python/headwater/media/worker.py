@@ -193,14 +193,18 @@ class Worker:
         Worker._opened.add(self)
         return self
 
-    async def create_router(self, *, codecs: Sequence[CodecName] = DEFAULT_CODECS) -> Router:
+    async def create_router(
+        self, *, codecs: Sequence[CodecName] = DEFAULT_CODECS, router_id: str | None = None
+    ) -> Router:
         """Make a router, on the media thread with the least to do.
 
         Args:
             codecs: Codecs that its transports accept and offer, in order of preference.
+            router_id: Its public id instead of a random one; it is on you that no other has it.
         """
         seam = self._open_seam()
-        router = Router(seam, seam.native.allocate_router(), self._routers, spread=self._spread)
+        handle = seam.native.allocate_router()
+        router = Router(seam, handle, self._routers, spread=self._spread, router_id=router_id)
         return await router._open(codecs)
 
     async def close(self) -> None:

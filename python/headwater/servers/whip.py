@@ -28,9 +28,9 @@ from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidSdp, 
 from headwater.meetings.rooms import JoinRequest, RoomsService
 from headwater.meetings.rooms.events import Ended, TransportLost
 from headwater.meetings.rooms.service import Joining
-from headwater.meetings.rooms.tasks import Tasks
 from headwater.protocols import whip
 from headwater.protocols.sdp import parse_sdp
+from headwater.tasks import Tasks
 from headwater.telemetry import Metrics, get_logger
 
 __all__ = ["WhipCors", "WhipListener"]

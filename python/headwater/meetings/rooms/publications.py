@@ -32,8 +32,8 @@ from headwater.media.router import Router
 from headwater.media.track import LocalTrack
 from headwater.meetings.rooms.events import TrackView
 from headwater.meetings.rooms.models import RoomOptions, TrackHint, check_sdp
-from headwater.meetings.rooms.tasks import Tasks
 from headwater.protocols.sdp import parse_sdp
+from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
 __all__ = ["Publications", "PublishedTrack", "PublishingSide"]

@@ -28,7 +28,7 @@ from headwater.meetings.rooms.events import (
 )
 from headwater.meetings.rooms.models import Meeting
 from headwater.meetings.rooms.participant import Participant
-from headwater.meetings.rooms.tasks import Tasks
+from headwater.tasks import Tasks
 
 __all__ = ["Room"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from headwater.auth import Claims
@@ -22,7 +23,7 @@ from headwater.meetings.rooms.models import JoinRequest, Meeting, MeetingSetting
 from headwater.meetings.rooms.participant import Participant
 from headwater.meetings.rooms.room import Room
 from headwater.meetings.rooms.subscriptions import Subscriptions
-from headwater.meetings.rooms.tasks import Tasks
+from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
 __all__ = ["Joining", "RoomsService"]
@@ -51,16 +52,24 @@ class RoomsService:
         endpoints: Where connections are registered.
         options: Bounds and the DTLS version.
         ad_hoc: Whether an unknown room name makes a room (``--dev``).
+        taken: Whether a name belongs to something that is no meeting.
     """
 
     def __init__(
-        self, *, worker: Worker, endpoints: Endpoints, options: RoomOptions, ad_hoc: bool = False
+        self,
+        *,
+        worker: Worker,
+        endpoints: Endpoints,
+        options: RoomOptions,
+        ad_hoc: bool = False,
+        taken: Callable[[str], bool] = lambda name: False,
     ) -> None:
         self._worker = worker
         self._endpoints = endpoints
         self._options = options
         self._limits = options.limits
         self._ad_hoc = ad_hoc
+        self._taken = taken
         self._meetings: dict[MeetingId, Meeting] = {}
         self._rooms: dict[MeetingId, Room] = {}
         self._opening: dict[MeetingId, asyncio.Lock] = {}
@@ -120,9 +129,14 @@ class RoomsService:
         meeting = self._meetings.get(MeetingId(meeting_id))
         if meeting is not None:
             return meeting
-        if self._ad_hoc and 0 < len(meeting_id) <= self._limits.name_length and meeting_id.isprintable():
+        named = 0 < len(meeting_id) <= self._limits.name_length and meeting_id.isprintable()
+        if self._ad_hoc and named and not self._taken(meeting_id):
             return self.create_meeting(meeting_id=meeting_id, ad_hoc=True)
         raise NotFound("no such meeting")
+
+    def has_meeting(self, meeting_id: str) -> bool:
+        """Whether there is a meeting of that id."""
+        return meeting_id in self._meetings
 
     def find_meeting(self, meeting_id: str) -> Meeting:
         """Find a meeting and never make one.

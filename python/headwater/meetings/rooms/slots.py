@@ -19,8 +19,8 @@ from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms.events import MediaKind, RoomEvent, TrackView, TransportLost
 from headwater.meetings.rooms.models import RoomOptions, check_sdp
-from headwater.meetings.rooms.tasks import Tasks
 from headwater.protocols.sdp import parse_sdp
+from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
 __all__ = ["Slots"]

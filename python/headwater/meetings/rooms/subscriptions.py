@@ -42,7 +42,7 @@ from headwater.meetings.rooms import events
 from headwater.meetings.rooms.account import Account, Journal, account_of
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
 from headwater.meetings.rooms.models import LayerWish, RoomOptions, check_sdp
-from headwater.meetings.rooms.tasks import Tasks
+from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
 __all__ = ["Subscriptions"]

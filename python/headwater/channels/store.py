@@ -1,0 +1,51 @@
+"""Where records of channels are kept. Media never waits for it: ``save`` returns at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from headwater.channels.models import ChannelRecord
+
+__all__ = ["ChannelStore", "MemoryStore"]
+
+
+class ChannelStore(Protocol):
+    """Keeps records beyond the life of the channels service."""
+
+    async def load(self) -> Sequence[ChannelRecord]:
+        """Return the channels that are not over, oldest first."""
+
+    def save(self, record: ChannelRecord) -> None:
+        """Keep a record as it is now, soon; of several states the newest counts."""
+
+    async def find(self, channel_id: str) -> ChannelRecord | None:
+        """Look a channel up, over or not."""
+
+    async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
+        """Return all channels, newest first."""
+
+    async def close(self) -> None:
+        """Write what is still to be written, and let go."""
+
+
+class MemoryStore:
+    """Keeps nothing beyond the process: for programs and tests that want no database."""
+
+    async def load(self) -> Sequence[ChannelRecord]:
+        """There is nothing from before."""
+        return ()
+
+    def save(self, record: ChannelRecord) -> None:
+        """The service itself remembers."""
+
+    async def find(self, channel_id: str) -> ChannelRecord | None:
+        """What the service has forgotten is gone."""
+        return None
+
+    async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
+        """What the service has forgotten is gone."""
+        return ()
+
+    async def close(self) -> None:
+        """Nothing waits."""
