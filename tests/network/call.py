@@ -23,6 +23,7 @@ class Stretch:
         heard: Share of the sound that was not made up.
         frozen: Share of the time in which the picture was frozen.
         frames: Pictures decoded.
+        encoded: Pictures that the sender's encoder made meanwhile, of the encoding with the most.
         lost: Packets of sound and picture that never came, retransmissions included.
         width: The newest picture's, in pixels.
         bitrate: Of sound and picture, bit/s.
@@ -33,6 +34,7 @@ class Stretch:
     heard: float
     frozen: float
     frames: int
+    encoded: int
     lost: int
     width: int
     bitrate: float
@@ -85,12 +87,19 @@ class Call:
 
     async def talk(self, seconds: float) -> Stretch:
         """Let the call go on for a while, by the clock; what bob had of it."""
-        before = await self.rows()
+        sent, before = await self._encoded(), await self.rows()
         await asyncio.sleep(seconds)  # real sound and real pictures take real time
-        return _between(before, await self.rows())
+        after = await self.rows()
+        made = [count - sent.get(rid, 0) for rid, count in (await self._encoded()).items()]
+        return _between(before, after, max(made))
+
+    async def _encoded(self) -> dict[str, int]:
+        """Pictures that ada's browser has encoded so far, by encoding."""
+        rows: list[dict[str, Any]] = await self.ada.run("() => kit.rows('outbound-rtp', { kind: 'video' })")
+        return {row.get("rid", ""): int(row.get("framesEncoded", 0)) for row in rows}
 
 
-def _between(before: tuple[dict[str, Any], ...], after: tuple[dict[str, Any], ...]) -> Stretch:
+def _between(before: tuple[dict[str, Any], ...], after: tuple[dict[str, Any], ...], encoded: int) -> Stretch:
     def grown(kind: int, name: str) -> float:
         return float(after[kind].get(name, 0) - before[kind].get(name, 0))
 
@@ -102,6 +111,7 @@ def _between(before: tuple[dict[str, Any], ...], after: tuple[dict[str, Any], ..
         heard=1 - made_up / samples if samples else 0.0,
         frozen=grown(_VIDEO, "totalFreezesDuration") / seconds,
         frames=int(grown(_VIDEO, "framesDecoded")),
+        encoded=encoded,
         lost=int(grown(_AUDIO, "packetsLost") + grown(_VIDEO, "packetsLost")),
         width=int(after[_VIDEO].get("frameWidth", 0)),
         bitrate=8 * (grown(_AUDIO, "bytesReceived") + grown(_VIDEO, "bytesReceived")) / seconds,
@@ -116,8 +126,16 @@ _PUBLISH = """async () => {
     const context = canvas.getContext("2d");
     const draw = () => {
         for (let n = 0; n < 150; n++) {
-            context.fillStyle = `hsl(${Math.random() * 360} 80% 50%)`;
+            context.fillStyle = `hsl(${190 + Math.random() * 60} 60% ${25 + Math.random() * 45}%)`;
             context.fillRect(Math.random() * 1280, Math.random() * 720, 60, 60);
+        }
+        // Letters of all sizes: whoever looks sees how sharp it is.
+        context.fillStyle = "#fff";
+        context.fillRect(320, 150, 640, 420);
+        context.fillStyle = "#123";
+        for (const [size, y] of [[96, 260], [64, 340], [44, 400], [30, 450], [20, 490], [14, 520]]) {
+            context.font = `${size}px sans-serif`;
+            context.fillText("Headwater 0123456789 how sharp?".slice(0, 1100 / size), 350, y);
         }
     };
     window.drawing = setInterval(draw, 40);

@@ -2,8 +2,8 @@
 
     python -m tests.network.step docs/images
 
-Writes ``step.svg`` (line, estimate, bitrate and picture width over time), ``step-wide.png`` and
-``step-narrow.png`` (what the watcher saw before and after) into the folder, and prints what it measured.
+Writes ``step.svg`` (line, estimate, bitrate and picture width over time), ``step-wide.jpg`` and
+``step-narrow.jpg`` (what the watcher saw before and after) into the folder, and prints what it measured.
 Ends with status 1, and keeps what is there, when the machine could not keep the link's time.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import imageio_ffmpeg
 
 from headwater.telemetry.timeline import Curve, Panel, draw
 from tests.network.call import Call
@@ -56,7 +59,7 @@ def main() -> None:
         if before.void or trust.void:
             sys.exit(f"void: {before.void or trust.void}")
         for picture in Path(scratch).glob("step-*.png"):
-            (folder / picture.name).write_bytes(picture.read_bytes())
+            _shrink(picture, folder / picture.with_suffix(".jpg").name)
     (folder / "step.svg").write_text(_plot(moments), encoding="utf-8")
     sys.stdout.writelines(f"{moment}\n" for moment in moments)
 
@@ -89,6 +92,12 @@ async def _watch(call: Call, folder: Path) -> list[Moment]:
         if picture:
             await call.bob.screenshot(folder / picture)
     return moments
+
+
+def _shrink(picture: Path, target: Path) -> None:
+    """A screenshot as a small JPEG: a moving, noisy picture is megabytes as PNG."""
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y"]
+    subprocess.run([*ffmpeg, "-i", picture, "-vf", "scale=800:-1", "-q:v", "4", target], check=True)
 
 
 def _plot(moments: list[Moment]) -> str:

@@ -1,7 +1,9 @@
 """A call in Chromium over links that lose, narrow, break and move.
 
 The timing of real programs on a shared machine is rough: here stand orders of magnitude and counts. The
-exact figures come from the simulated ladder (`headwater bench ladder`, crates/sim/tests/ladder.rs).
+exact figures come from the simulated ladder (`headwater bench ladder`, crates/sim/tests/ladder.rs). How many
+pictures a second there are is up to the sender's encoder, which has these cores as well: what arrives is
+compared with what it made.
 
 Each scenario takes some ten seconds. `HEADWATER_NETWORK=full` makes them four times as long.
 """
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.network.call import Call
+from tests.network.call import Call, Stretch
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
@@ -25,9 +27,8 @@ async def test_a_clean_line(call: Call) -> None:
     stretch = await call.talk(5 * _LONG)
     assert stretch.lost == 0, stretch
     assert stretch.heard > 0.98, stretch
-    assert stretch.frozen < 0.1, stretch
-    # How many pictures a second there are is up to the encoder, which has these cores as well.
-    assert stretch.frames > 10 * _LONG, stretch
+    assert not _freezes(stretch, 0.1), stretch
+    assert stretch.frames > 0.8 * stretch.encoded, stretch
 
 
 async def test_5_per_cent_loss(call: Call) -> None:
@@ -38,7 +39,7 @@ async def test_5_per_cent_loss(call: Call) -> None:
     assert call.lab.stats()["lost"][0] > 20
     assert stretch.repaired > 5, stretch
     assert stretch.heard > 0.97, stretch
-    assert stretch.frozen < 0.15, stretch
+    assert not _freezes(stretch, 0.15), stretch
 
 
 async def test_10_per_cent_loss(call: Call) -> None:
@@ -47,7 +48,7 @@ async def test_10_per_cent_loss(call: Call) -> None:
     await call.talk(2)
     stretch = await call.talk(8 * _LONG)
     assert stretch.heard > 0.95, stretch
-    assert stretch.frames > 16 * _LONG, stretch
+    assert stretch.frames > 0.5 * stretch.encoded, stretch
 
 
 async def test_a_new_port(call: Call) -> None:
@@ -55,11 +56,14 @@ async def test_a_new_port(call: Call) -> None:
     await call.talk(2)
     call.lab.order(rebind=True)
     await _resumes(call, within=20)
-    await call.talk(3)  # the client's other transport has as long to be followed
-    stray = call.lab.stats()["stray"]
+    # The client's publish transport is idle: it is followed when it sends its next check.
+    while call.lab.stats()["mapped"] < 2:
+        await call.talk(0.5)
+    await call.talk(1)
+    before = call.lab.stats()
     await call.talk(3)
-    # A lone datagram still does (docs/status.md); media would be hundreds.
-    assert call.lab.stats()["stray"] <= stray + 2, "media still goes to the old port"
+    after = call.lab.stats()
+    assert after["stray"] == before["stray"], f"sent to the old port: {after['last_stray']}"
 
 
 async def test_an_outage_of_5_seconds(call: Call) -> None:
@@ -67,12 +71,31 @@ async def test_an_outage_of_5_seconds(call: Call) -> None:
     await call.talk(2)
     call.lab.order(both={"broken": True})
     silence = await call.talk(5)
-    assert silence.frames < 30, silence
+    assert silence.frames < 0.3 * silence.encoded, silence
     call.lab.order(both={"broken": False})
     await _resumes(call, within=20)
     stretch = await call.talk(4 * _LONG)
     assert stretch.heard > 0.95, stretch
-    assert stretch.frames > 25 * _LONG, stretch
+    assert stretch.frames > 0.5 * stretch.encoded, stretch
+
+
+async def test_a_line_that_narrows_and_widens(call: Call) -> None:
+    """The picture gets smaller when the line does, and comes back with it; sound goes on."""
+    await call.until("video", "row.frameWidth >= 600", what="a large picture", timeout=30)
+    call.lab.order(both={"rate": 300_000, "queue": 32_000})
+    await call.until("video", "row.frameWidth < 600", what="a smaller picture", timeout=20)
+    await call.talk(5)
+    narrow = await call.talk(5 * _LONG)
+    assert narrow.heard > 0.9, narrow
+    assert narrow.frames > 0, narrow
+    call.lab.order(both={"rate": 0})
+    await call.until("video", "row.frameWidth >= 600", what="the large picture again", timeout=30)
+
+
+def _freezes(stretch: Stretch, share: float) -> bool:
+    """Whether the picture stood longer than that, which only a steady encoder makes worth asking."""
+    steady = stretch.encoded > 15 * stretch.seconds
+    return steady and stretch.frozen > share
 
 
 async def _resumes(call: Call, *, within: float) -> None:

@@ -78,13 +78,17 @@ struct Flight {
 }
 
 /// What went over the link since it was made; each pair is down and up.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 struct Stats {
     packets: [u64; 2],
     bytes: [u64; 2],
     lost: [u64; 2],
     /// Packets to ports that the client no longer has.
     stray: u64,
+    /// The first bytes of the last of them, from the UDP header on, in hexadecimal.
+    last_stray: String,
+    /// Client ports that have sent since the last rebinding.
+    mapped: usize,
     late_p50_ms: f64,
     late_p99_ms: f64,
 }
@@ -214,6 +218,7 @@ impl Emulator {
         };
         if !known {
             self.stats.stray += 1;
+            self.stats.last_stray = hexadecimal(packet.get(IP_HEADER..).unwrap_or_default());
             return;
         }
         let link = self.links[direction];
@@ -311,6 +316,7 @@ impl Emulator {
             (self.stats.late_p50_ms, self.stats.late_p99_ms) = (at(0.5), at(0.99));
             self.late.clear();
             let mut out = io::stdout().lock();
+            self.stats.mapped = self.translator.mapped();
             serde_json::to_writer(&mut out, &self.stats)?;
             out.write_all(b"\n")?;
             out.flush()?;
@@ -319,6 +325,13 @@ impl Emulator {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    let shown = bytes.iter().take(32);
+    shown.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Bytes of an IPv4 header without options.
+const IP_HEADER: usize = 20;
 /// How long to wait when nothing is under way.
 const IDLE: Duration = Duration::from_secs(1);
 /// Largest packet that a device hands over.

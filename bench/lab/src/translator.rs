@@ -22,6 +22,11 @@ impl Translator {
         self.ports.clear();
     }
 
+    /// Client ports with a mapping since the last rebinding.
+    pub(crate) fn mapped(&self) -> usize {
+        self.ports.len()
+    }
+
     /// A packet from the client; always true.
     pub(crate) fn outward(&mut self, packet: &mut [u8]) -> bool {
         if self.round > 0
@@ -95,6 +100,7 @@ mod tests {
         let mut out = datagram(4000, 7000);
         assert!(translator.outward(&mut out));
         assert_eq!(out, datagram(FIRST, 7000));
+        assert_eq!(translator.mapped(), 1);
         let mut back = datagram(7000, FIRST);
         assert!(translator.inward(&mut back));
         assert_eq!(back, datagram(7000, 4000));
