@@ -223,7 +223,8 @@ pub enum Command {
         subscriber: SubscriberId,
         preferences: Preferences,
     },
-    /// What this publisher shows, for those who do not say what to give up first. -> `Done`
+    /// What this publisher shows, for those who do not say what to give up first; sound that belongs
+    /// to anything but a camera fills no slot by itself. -> `Done`
     SetPublisherContent {
         publisher: PublisherId,
         content: Content,

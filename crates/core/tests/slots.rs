@@ -10,7 +10,10 @@ use headwater_core::command::{Command, Feed};
 use headwater_core::error::Error;
 use headwater_core::event::{Event, Reply, TrackKind};
 use headwater_core::ids::{PublisherId, SubscriberId, TransportId};
-use headwater_sim::Received;
+use headwater_core::layer::Content;
+use headwater_core::record::preamble;
+use headwater_core::record::replay::{Step, replay};
+use headwater_sim::{Received, Threads};
 
 /// Somebody with slots.
 struct Listener {
@@ -279,4 +282,98 @@ fn two_hundred_voices_cost_as_many_packets_as_there_are_slots() {
         let mut slots = [None; 3];
         assert_eq!(listener.hears(&mut party, &mut slots), [7, 70, 170]);
     }
+}
+
+/// A room grows from ten people to a hundred: its listeners are offered nothing, have the m-lines
+/// they had, and are sent as many packets as before.
+#[test]
+fn a_room_that_grows_costs_its_listeners_nothing() {
+    let mut party = Party::new(27, 1, 10);
+    let listeners: Vec<_> = (0..5).map(|_| listen(&mut party, 0, 3, None)).collect();
+    let a_second = |party: &mut Party| {
+        let before = party.threads.worlds[0].counter("packets_forwarded");
+        party.talk(SECOND, says(&[1, 2, 3]));
+        party.threads.worlds[0].counter("packets_forwarded") - before
+    };
+    party.talk(SECOND, says(&[1, 2, 3]));
+    let small = a_second(&mut party);
+    party.join(90);
+    party.talk(SECOND, says(&[1, 2, 3]));
+    let large = a_second(&mut party);
+    assert_eq!((small, large), (5 * 3 * 50, 5 * 3 * 50));
+    let offers = party.threads.worlds[0]
+        .take_events(|event| matches!(event, Event::NegotiationNeeded { .. }).then_some(()));
+    assert_eq!(offers.len(), 0);
+    for listener in &listeners {
+        let transport = listener.transport;
+        let ask = Command::CreateOffer {
+            transport,
+            ice_restart: false,
+        };
+        let Ok(Reply::Offer { sdp, mids }) = party.threads.command(0, ask) else {
+            panic!("an offer can be had")
+        };
+        assert_eq!((mids.len(), sdp.matches("m=audio").count()), (3, 3));
+    }
+}
+
+/// What belongs to a film or a broadcast has a subscriber of its own and takes no slot, as loud as
+/// it may be; it is the active speaker like anybody else.
+#[test]
+fn the_sound_of_a_film_takes_no_slot() {
+    let mut party = Party::new(28, 2, 4);
+    let film = party.members[1];
+    let listeners = [0, 1].map(|world| listen(&mut party, world, 2, None));
+    party.talk(SECOND, says(&[1]));
+    let content = |content| Command::SetPublisherContent {
+        publisher: film.voice,
+        content,
+    };
+    party.threads.command(1, content(Content::Motion)).unwrap();
+    party.talk(2 * SECOND, |place, packet| match place {
+        1 => speech(packet, 10),
+        _ => speech(packet, 50),
+    });
+    for listener in &listeners {
+        let mut slots = [None; 2];
+        let heard = listener.hears(&mut party, &mut slots);
+        assert!(heard.len() == 2 && !heard.contains(&1), "{heard:?}");
+    }
+    assert_eq!(party.speakers().last(), Some(&Some(1)));
+}
+
+/// Who fills which slot is decided again from the record, on each media thread.
+#[test]
+fn slots_are_replayed() {
+    let mut party = Party::over(Threads::recorded(29, 2), 6);
+    let listeners = [0, 1].map(|world| listen(&mut party, world, 2, None));
+    for pair in [[0, 1], [2, 3], [4, 5], [1, 4]] {
+        party.talk(2 * SECOND, says(&pair));
+    }
+    let (transport, subscriber) = (listeners[1].transport, listeners[1].slots[0]);
+    let set = |feed| Command::SetSlot {
+        transport,
+        subscriber,
+        feed,
+    };
+    party.threads.command(1, set(Feed::Nobody)).unwrap();
+    party.talk(SECOND, says(&[2, 3]));
+    let own = Some(party.members[3].transport);
+    let mine = Command::SetOwnTransport { transport, own };
+    party.threads.command(1, mine).unwrap();
+    party.talk(SECOND, says(&[2, 3]));
+
+    let mut file = preamble();
+    for world in &mut party.threads.worlds {
+        world.take_record(&mut file);
+    }
+    let replay = replay(&file, party.threads.worlds[0].now).expect("the record can be read");
+    assert_eq!(replay.difference, None);
+    for thread in [0, 1] {
+        let of_slots = |step: &&Step| step.thread == thread && step.what == "slot";
+        let slots = replay.steps.iter().filter(of_slots).count();
+        assert!(slots >= 8, "{slots} changes of slots on thread {thread}");
+    }
+    let speakers = replay.steps.iter().filter(|step| step.what == "speaker");
+    assert!(speakers.count() >= 4);
 }

@@ -1,8 +1,9 @@
 //! Which voices fill a client's slots. Pure: from the ranking and what the slots have now.
 //!
 //! Sound: who makes none for a second frees a slot, a free slot goes to the loudest who has none,
-//! and a voice takes the slot of the quietest when it is louder by [`MARGIN`]. Pictures: the last
-//! who spoke; a picture keeps its slot until somebody who spoke later needs it, muted or not.
+//! and a voice takes the slot of the quietest when it is louder by [`MARGIN`]; what is no voice
+//! (a film's sound, a broadcast) gets none. Pictures: the last who spoke; a picture keeps its slot
+//! until somebody who spoke later needs it, muted or not.
 
 use super::voice::Report;
 use crate::event::TrackKind;
@@ -22,7 +23,8 @@ impl Choice<'_> {
     pub(crate) fn fill(&self, slots: &mut [Option<PublisherId>]) {
         if self.kind == TrackKind::Audio {
             for slot in slots.iter_mut() {
-                *slot = slot.filter(|publisher| self.find(*publisher).is_some());
+                let stays = |id: &PublisherId| self.find(*id).is_some_and(|report| report.fills);
+                *slot = slot.filter(stays);
             }
         }
         for report in self.candidates() {
@@ -45,8 +47,9 @@ impl Choice<'_> {
     }
 
     fn candidates(&self) -> impl Iterator<Item = &Report> {
-        let others = |report: &&Report| Some(report.transport) != self.own;
-        let mut all: Vec<_> = self.ranking.iter().filter(others).collect();
+        let is_voice = |report: &Report| report.fills || self.kind == TrackKind::Video;
+        let suits = |report: &&Report| is_voice(report) && Some(report.transport) != self.own;
+        let mut all: Vec<_> = self.ranking.iter().filter(suits).collect();
         if self.kind == TrackKind::Video {
             all.sort_by_key(|report| std::cmp::Reverse(report.spoke));
         }
@@ -113,6 +116,7 @@ mod tests {
             medium: 0.0,
             long: 0.0,
             spoke,
+            fills: true,
         }
     }
 
@@ -134,6 +138,18 @@ mod tests {
         let hears = |own| fill(TrackKind::Audio, &all, own, [None, None]);
         assert_eq!(hears(9), [Some(1), Some(2)]);
         assert_eq!(hears(1), [Some(2), Some(3)]);
+    }
+
+    #[test]
+    fn the_sound_of_a_film_fills_no_slot() {
+        let film = Report {
+            fills: false,
+            ..voice(1, 60.0, 0)
+        };
+        let all = [film, voice(2, 30.0, 0)];
+        let had = |slots| fill(TrackKind::Audio, &all, 9, slots);
+        assert_eq!(had([None, None]), [Some(2), None]);
+        assert_eq!(had([Some(1), Some(2)]), [None, Some(2)]);
     }
 
     #[test]

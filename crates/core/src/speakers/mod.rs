@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::event::{Event, Reply, TrackKind};
 use crate::ids::{ObjectId, PublisherId, RouterId};
 use crate::journal::Decision;
+use crate::layer::Content;
 use crate::packet::Rtp;
 use crate::publisher::Publisher;
 use crate::record::wire::{wire_ids, wire_struct};
@@ -86,6 +87,7 @@ wire_struct!(Report {
     medium,
     long,
     spoke,
+    fills,
 });
 
 impl Sfu {
@@ -218,9 +220,11 @@ impl Sfu {
                 return false;
             }
             let (id, transport) = (publisher.id, publisher.transport);
+            let fills = publisher.content == Content::Camera;
             let session = publisher.session().and_then(|key| sessions.get(key));
             let picture = session.and_then(|session| picture(session, publishers));
-            reports.push(publishers[*key].voice.report(id, transport, picture));
+            let report = publishers[*key].voice.report(id, transport, picture);
+            reports.push(Report { fills, ..report });
             true
         });
         reports

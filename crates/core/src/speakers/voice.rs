@@ -46,6 +46,8 @@ pub(crate) struct Report {
     pub(crate) long: f32,
     /// The how manieth speaker it was last; 0 when it never spoke.
     pub(crate) spoke: u32,
+    /// A person's voice; the sound of a film or of a broadcast fills no slot by itself.
+    pub(crate) fills: bool,
 }
 
 impl Default for Voice {
@@ -119,6 +121,7 @@ impl Voice {
             medium: self.medium,
             long: self.long,
             spoke: 0, // the home knows
+            fills: true,
         }
     }
 }

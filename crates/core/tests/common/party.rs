@@ -29,16 +29,31 @@ pub(crate) struct Party {
 
 impl Party {
     pub(crate) fn new(seed: u64, threads: u16, members: usize) -> Self {
-        let mut threads = Threads::new(seed, threads);
+        Self::over(Threads::new(seed, threads), members)
+    }
+
+    pub(crate) fn over(threads: Threads, members: usize) -> Self {
         let router = threads.routers[0];
-        let mut all = Vec::new();
-        for place in 0..members {
-            let world = place % threads.worlds.len();
-            let branch = threads.routers[world];
+        let mut party = Self {
+            threads,
+            router,
+            members: Vec::new(),
+            packets: 0,
+        };
+        party.join(members);
+        party
+    }
+
+    /// So many more come.
+    pub(crate) fn join(&mut self, members: usize) {
+        for place in self.members.len()..self.members.len() + members {
+            let world = place % self.threads.worlds.len();
+            let branch = self.threads.routers[world];
             let tracks = [(MediaKind::Audio, "microphone")];
-            let (peer, transport, published) = threads.worlds[world].publish(branch, &tracks, &[]);
+            let there = &mut self.threads.worlds[world];
+            let (peer, transport, published) = there.publish(branch, &tracks, &[]);
             let (mid, voice) = published[0];
-            all.push(Member {
+            self.members.push(Member {
                 world,
                 peer,
                 transport,
@@ -46,13 +61,7 @@ impl Party {
                 voice,
             });
         }
-        threads.align();
-        Self {
-            threads,
-            router,
-            members: all,
-            packets: 0,
-        }
+        self.threads.align();
     }
 
     /// Everybody sends for this long; `level` says how loud, in -dBov, at each packet.
