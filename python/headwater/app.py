@@ -263,7 +263,13 @@ def build_parts(
         ready: Answers ``/readyz``.
     """
     endpoints = Endpoints(node=settings.node, limit=settings.max_participants)
-    options = RoomOptions(limits=settings.limits, dtls=settings.dtls, check_capacity=worker.check_capacity)
+    options = RoomOptions(
+        limits=settings.limits,
+        dtls=settings.dtls,
+        hear_all=settings.hear_all,
+        voice_slots=settings.voice_slots,
+        check_capacity=worker.check_capacity,
+    )
     rooms = RoomsService(
         worker=worker,
         endpoints=endpoints,

@@ -151,6 +151,12 @@ class Settings(BaseSettings):
     max_egress: float = Field(
         default=0, ge=0, description="what this node sends at most, Mbit/s; 0: as much as it can"
     )
+    hear_all: int = Field(
+        default=12, ge=0, description="microphones of a room heard one by one; of more the loudest alone"
+    )
+    voice_slots: int = Field(
+        default=4, ge=1, le=16, description="voices heard at once where only the loudest are"
+    )
     dtls: Literal["1.2", "1.3"] = Field(default="1.2", description="DTLS version of media connections")
     announce: _TextList = Field(default_factory=list, description="public addresses in front of this node")
     announce_only: bool = Field(

@@ -43,7 +43,8 @@ async def join(
         meeting: Its room.
         name: The participant's name.
         number: The marker to send.
-        media: `tone` in Hz, `codec` ("vp8", ...), `width`, `height`.
+        media: `tone` in Hz, its `loudness` (0 to 1), whether it comes in `words`, `codec` ("vp8", ...),
+            `width`, `height`.
     """
     page = await open_client(browser, server, name=name)
     await page.run("(meeting, name) => call.join(meeting, name)", meeting, name)

@@ -165,24 +165,8 @@ class Peer:
         self._readers.clear()
 
     async def set_remote(self, sdp: str, kind: str) -> None:
-        """Set the server's description, and make up for two things that aiortc does not do.
-
-        It gives the second video of a new connection the transport of the first, and then moves only
-        the first one to the bundle's: the second would stay on a transport that is stopped. And it
-        learns the SSRC of an m-line once, so a track that takes over an m-line would be discarded.
-        """
-        await self.connection.setRemoteDescription(RTCSessionDescription(sdp, kind))
-        transceivers, sctp = self.connection.getTransceivers(), self.connection.sctp
-        media = parse_sdp(sdp).media
-        primary = sctp.transport if sctp and sctp.mid == media[0].mid else transceivers[0].receiver.transport
-        for transceiver in transceivers:
-            if transceiver.receiver.transport is not primary:
-                transceiver.receiver.setTransport(primary)
-                transceiver.sender.setTransport(primary)
-            for section in media:
-                if section.mid == transceiver.mid:
-                    for line in section.attributes("ssrc"):
-                        primary._rtp_router.ssrc_table[int(line.split()[0])] = transceiver.receiver
+        """Set the server's description."""
+        await set_remote(self.connection, sdp, kind)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         (mid,) = [t.mid for t in self.connection.getTransceivers() if t.receiver.track is track]
@@ -204,6 +188,27 @@ class Peer:
         channel.on("open", self._news.set)
         channel.on("close", self._news.set)
         self._news.set()
+
+
+async def set_remote(connection: RTCPeerConnection, sdp: str, kind: str) -> None:
+    """Set the server's description, and make up for two things that aiortc does not do.
+
+    It gives the second line of a kind on a new connection the transport of the first, and then moves
+    only the first one to the bundle's: the second would stay on a transport that is stopped. And it
+    learns the SSRC of an m-line once, so a track that takes over an m-line would be discarded.
+    """
+    await connection.setRemoteDescription(RTCSessionDescription(sdp, kind))
+    transceivers, sctp = connection.getTransceivers(), connection.sctp
+    media = parse_sdp(sdp).media
+    primary = sctp.transport if sctp and sctp.mid == media[0].mid else transceivers[0].receiver.transport
+    for transceiver in transceivers:
+        if transceiver.receiver.transport is not primary:
+            transceiver.receiver.setTransport(primary)
+            transceiver.sender.setTransport(primary)
+        for section in media:
+            if section.mid == transceiver.mid:
+                for line in section.attributes("ssrc"):
+                    primary._rtp_router.ssrc_table[int(line.split()[0])] = transceiver.receiver
 
 
 async def _pace(track: MediaStreamTrack, at: float) -> None:

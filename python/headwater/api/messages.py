@@ -50,6 +50,8 @@ __all__ = [
     "ServerOffer",
     "SetLayers",
     "SetSubscription",
+    "Slot",
+    "SlotChanged",
     "Token",
     "TrackInfo",
     "TrackPublished",
@@ -104,6 +106,14 @@ class TrackInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
     muted: bool = False
     mid: str | None = None
     """The m-line on the receiver's subscribe transport; in ``offer`` only."""
+
+
+class Slot(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """An m-line that carries one voice after the other."""
+
+    mid: str
+    publisher_id: str | None = None
+    """Whose voice it carries; absent while it is silent."""
 
 
 class ParticipantInfo(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -324,6 +334,8 @@ class ServerOffer(_Message, tag="offer"):
 
     sdp: str
     tracks: list[TrackInfo]
+    slots: list[Slot] = []
+    """In a large meeting: where the loudest voices are heard, which are not among ``tracks`` then."""
     transport: TransportName = "subscribe"
 
 
@@ -399,6 +411,13 @@ class ActiveSpeaker(_Message, tag="active_speaker"):
 
     publisher_id: str | None = None
     participant_id: str | None = None
+
+
+class SlotChanged(_Message, tag="slot_changed"):
+    """One of one's slots carries another voice; without ``publisher_id`` it is silent. No offer follows."""
+
+    mid: str
+    publisher_id: str | None = None
 
 
 class Quality(_Message, tag="quality"):
@@ -482,6 +501,7 @@ ServerMessage = (
     | LayerChanged
     | LayersWanted
     | ActiveSpeaker
+    | SlotChanged
     | Quality
     | WhyAnswer
     | TransportClosed

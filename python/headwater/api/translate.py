@@ -37,8 +37,14 @@ def message_of(event: events.RoomEvent) -> m.ServerMessage:
             return m.TrackUnpublished(publisher_id=publisher_id, participant_id=participant_id)
         case events.LayerChanged() | events.LayersWanted() | events.ActiveSpeaker() | events.QualityChanged():
             return _about_layers(event)
-        case events.OfferMade(sdp, tracks):
-            return m.ServerOffer(sdp=sdp, tracks=[track_info(track, mid) for mid, track in tracks])
+        case events.SlotChanged(mid, publisher_id):
+            return m.SlotChanged(mid=mid, publisher_id=publisher_id)
+        case events.OfferMade(sdp, tracks, slots):
+            return m.ServerOffer(
+                sdp=sdp,
+                tracks=[track_info(track, mid) for mid, track in tracks],
+                slots=[m.Slot(mid=mid, publisher_id=publisher_id) for mid, publisher_id in slots],
+            )
         case events.TransportLost(transport, reason):
             return m.TransportClosed(transport=transport, reason=reason)
         case events.Ended(reason, reconnect):

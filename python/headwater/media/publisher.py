@@ -128,7 +128,11 @@ class Publisher(MediaObject):
         await self._call(lambda: self._seam.native.request_key_frame(self._handle))
 
     async def set_content(self, content: Content) -> None:
-        """Say what the picture shows, and with it what to give up first on a narrow line."""
+        """Say what the picture shows, and with it what to give up first on a narrow line.
+
+        Sound is a person's voice (``camera``) or not: that of a film (``motion``) or of a broadcast fills
+        no slot by itself.
+        """
         await self._call(lambda: self._seam.native.set_publisher_content(self._handle, content))
 
     async def get_stats(self) -> Statistics:

@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headwater.auth import Claims, Gate, digest, parse_bearer, same_digest
 from headwater.config import Settings
 from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidSdp, NotFound, Unauthorized
-from headwater.meetings.rooms import JoinRequest, RoomsService
+from headwater.meetings.rooms import JoinRequest, RoomsService, TrackHint
 from headwater.meetings.rooms.events import Ended, TransportLost
 from headwater.meetings.rooms.service import Joining
 from headwater.protocols import whip
@@ -39,6 +39,8 @@ _log = get_logger(__name__)
 Kind = Literal["whip", "whep"]
 CONNECT_SECONDS = 30.0
 """A client that has not connected by then is let go."""
+_BROADCAST = TrackHint(voice=False)
+"""A programme is heard by everybody, however large the room."""
 _METHODS = "POST, PATCH, DELETE, OPTIONS"
 
 
@@ -232,7 +234,7 @@ class WhipListener:
     async def _negotiate(self, session: _Session, offer: str) -> str:
         participant = session.joining.participant
         if session.kind == "whip":
-            answer, pairs = await participant.publications.accept_offer(offer, {})
+            answer, pairs = await participant.publications.accept_offer(offer, {}, unsaid=_BROADCAST)
             if not pairs:
                 raise InvalidSdp("the offer has no m-line that sends audio or video")
         else:

@@ -30,8 +30,8 @@ window.call = {
   },
 
   /** Publishes a marker and a tone of our own making. */
-  async publish(number, { tone = 0, codec = undefined, width = 640, height = 360 } = {}) {
-    const stream = kit.markerStream(number, { tone, width, height });
+  async publish(number, { codec = undefined, ...media } = {}) {
+    const stream = kit.markerStream(number, media);
     const [video] = stream.getVideoTracks();
     const [audio] = stream.getAudioTracks();
     sending.set("camera", await room.publish(video, { source: "camera", preferredCodec: codec }));

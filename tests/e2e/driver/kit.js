@@ -98,8 +98,12 @@
     return { number, step: strip.indexOf(Math.max(...strip)) };
   }
 
-  /** A stream of our own making: a live marker and, if asked, a tone. */
-  function markerStream(number, { width = 640, height = 360, rate = 15, tone = 0 } = {}) {
+  /**
+   * A stream of our own making: a live marker and, if asked, a tone of this loudness (the amplitude,
+   * 0 to 1; `setLoudness` changes it). In words it comes and goes as speech does: a tone that stays is
+   * taken for noise after some seconds.
+   */
+  function markerStream(number, { width = 640, height = 360, rate = 15, tone = 0, loudness = 0.5, words = false } = {}) {
     const canvas = document.createElement("canvas");
     canvas.width = width;
     canvas.height = height;
@@ -116,13 +120,33 @@
       const gain = audio.createGain();
       const out = audio.createMediaStreamDestination();
       oscillator.frequency.value = tone;
-      gain.gain.value = 0.5;
-      oscillator.connect(gain).connect(out);
+      gain.gain.value = loudness;
+      oscillator.connect(words ? speaking(audio, gain) : gain);
+      gain.connect(out);
       oscillator.start();
       stream.addTrack(out.stream.getAudioTracks()[0]);
-      sources.push({ audio, oscillator });
+      sources.push({ audio, oscillator, gain });
     }
     return stream;
+  }
+
+  /** A gate before `next`: open for 200 ms, closed for 200 ms. */
+  function speaking(audio, next) {
+    const gate = audio.createGain();
+    const depth = audio.createGain();
+    const rhythm = audio.createOscillator();
+    gate.gain.value = depth.gain.value = 0.5;
+    rhythm.type = "square";
+    rhythm.frequency.value = 2.5;
+    rhythm.connect(depth).connect(gate.gain);
+    rhythm.start();
+    gate.connect(next);
+    sources.push({ audio, rhythm });
+    return gate;
+  }
+
+  function setLoudness(loudness) {
+    for (const { gain } of sources) if (gain) gain.gain.value = loudness;
   }
 
   /** A playing element for a received track, one per track. */
@@ -204,5 +228,5 @@
     return all.filter((row) => row.type === type && Object.entries(filter).every(([key, value]) => row[key] === value));
   }
 
-  window.kit = { pcs, channels, sockets, drawMarker, readMarker, markerStream, probe, listen, stats, inbound, rows, state: {} };
+  window.kit = { pcs, channels, sockets, drawMarker, readMarker, markerStream, setLoudness, probe, listen, stats, inbound, rows, state: {} };
 })();

@@ -16,6 +16,7 @@ from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from headwater.app import Node
 from headwater.protocols import whip
 from headwater.protocols.sdp import parse_sdp
+from tests.support.peer import set_remote
 from tests.support.signaling import SignalingClient
 
 SDP = {"content-type": "application/sdp"}
@@ -34,6 +35,8 @@ class Call:
         self.offers: list[dict[str, Any]] = []
         self.messages: list[tuple[str, str]] = []
         self.qualities: dict[str, int] = {}
+        self.slots: dict[str, str | None] = {}
+        """In a large room: who is heard, by mid."""
         self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._replies: dict[Any, asyncio.Future[dict[str, Any]]] = {}
@@ -85,11 +88,19 @@ class Call:
     def track(self, publisher_id: str) -> MediaStreamTrack:
         """The received track of a publisher, found by mid."""
         mid = next(t["mid"] for t in self.offers[-1]["tracks"] if t["publisher_id"] == publisher_id)
+        return self.receiver(mid)
+
+    def receiver(self, mid: str) -> MediaStreamTrack:
+        """The received track of an m-line."""
         return next(t.receiver.track for t in self.receiving.getTransceivers() if t.mid == mid)
 
     async def judged(self, people: int) -> None:
         """Wait until the connections of so many people are known to work very well."""
         await self._until(lambda: sum(score >= 70 for score in self.qualities.values()) == people)
+
+    async def seen(self, condition: Callable[[], bool]) -> None:
+        """Wait until what the server has told fulfils a condition."""
+        await self._until(condition)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE):
@@ -110,8 +121,12 @@ class Call:
         elif message["type"] == "quality":
             self.qualities[message["participant_id"]] = message["score"]
             self._changed.set()
+        elif message["type"] == "slot_changed":
+            self.slots[message["mid"]] = message.get("publisher_id")
+            self._changed.set()
         elif message["type"] == "offer":
-            await self.receiving.setRemoteDescription(RTCSessionDescription(message["sdp"], "offer"))
+            self.slots = {slot["mid"]: slot.get("publisher_id") for slot in message.get("slots", [])}
+            await set_remote(self.receiving, message["sdp"], "offer")
             await self.receiving.setLocalDescription(await self.receiving.createAnswer())
             await self.client.send(type="answer", sdp=self.receiving.localDescription.sdp)
             self.offers.append(message)

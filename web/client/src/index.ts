@@ -28,6 +28,7 @@ export type { RoomEvents, RoomOptions, RoomState, RoomStats } from "./room";
 export { SerialQueue } from "./serial";
 export { Signaling } from "./signaling";
 export type { SignalingEvents, SignalingOptions } from "./signaling";
+export { Slot } from "./slot";
 export type { StallLevel } from "./stallWatch";
 export { StatsSampler } from "./stats";
 export type { TrackStats, TransportStats } from "./stats";

@@ -86,6 +86,25 @@ describe("Room.join", () => {
   });
 });
 
+describe("Slots", () => {
+  it("tell whose voice is heard as it changes", async () => {
+    const { meeting, room } = await joined();
+    const heard: unknown[] = [];
+    const note = (): number => heard.push([...room.slots.values()].map(({ publisherId }) => publisherId && room.ownerOf(publisherId)?.name));
+    room.on("slotOpened", note);
+    room.on("slotChanged", note);
+    for (const [publisher_id, participant_id] of [["p", "ada"], ["q", "ada"]] as const) {
+      meeting.socket.receive({ type: "track_published", track: { publisher_id, participant_id, kind: "audio" } });
+    }
+    meeting.socket.receive({ type: "offer", sdp: "audio", tracks: [], slots: [{ mid: "0", publisher_id: "p" }] });
+    await settle();
+    meeting.socket.receive({ type: "slot_changed", mid: "0", publisher_id: "gone" });
+    meeting.socket.receive({ type: "slot_changed", mid: "0" });
+    meeting.socket.receive({ type: "slot_changed", mid: "0", publisher_id: "q" });
+    expect(heard).toEqual([["Ada"], [undefined], [null], ["Ada"]]);
+  });
+});
+
 describe("Layers", () => {
   async function receiving() {
     const { meeting, room } = await joined();

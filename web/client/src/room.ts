@@ -20,6 +20,7 @@ import { type Participant, type RemoteTrack, toParticipant, toRemoteTrack, witho
 import type { Publisher, PublishOptions } from "./publisher";
 import { PublishTransport, type PublishSignaling } from "./publishTransport";
 import type { Signaling } from "./signaling";
+import type { Slot } from "./slot";
 import type { StallLevel } from "./stallWatch";
 import { StatsSampler, type TransportStats } from "./stats";
 import type { Subscriber } from "./subscriber";
@@ -42,6 +43,11 @@ export type RoomEvents = {
   readonly trackUnpublished: RemoteTrack;
   readonly subscribed: Subscriber;
   readonly unsubscribed: Subscriber;
+  /** In large meetings voices are heard on a few slots, whoever is loudest. */
+  readonly slotOpened: Slot;
+  readonly slotClosed: Slot;
+  /** Another voice is heard there, or none; {@link Room.ownerOf} knows whose it is. */
+  readonly slotChanged: Slot;
   readonly data: DataSubscriber;
   /** Another layer of a track comes through, or none. */
   readonly layerChanged: LayerChange & { readonly subscriber: Subscriber };
@@ -148,6 +154,17 @@ export class Room extends Emitter<RoomEvents> {
     return this.subscribeTransport.subscribers;
   }
 
+  /** By mid. */
+  get slots(): ReadonlyMap<string, Slot> {
+    return this.subscribeTransport.slots;
+  }
+
+  /** Who publishes that, if it is one of the others. */
+  ownerOf(publisherId: string): Participant | null {
+    const all = [...this.#participants.values()];
+    return all.find(({ tracks }) => tracks.some((track) => track.publisherId === publisherId)) ?? null;
+  }
+
   publish(track: MediaStreamTrack, options?: PublishOptions): Promise<Publisher> {
     return this.publishTransport.publish(track, options);
   }
@@ -229,6 +246,9 @@ export class Room extends Emitter<RoomEvents> {
       }
       case "layers_wanted":
         this.publishTransport.setWanted(message.publisher_id, { encodings: message.encodings ?? [], max: message.max ?? null });
+        break;
+      case "slot_changed":
+        this.subscribeTransport.setSlot(message.mid, message.publisher_id ?? null);
         break;
       case "active_speaker":
         this.emit("activeSpeaker", { publisherId: message.publisher_id ?? null, participantId: message.participant_id ?? null });
@@ -398,6 +418,9 @@ export class Room extends Emitter<RoomEvents> {
     const { publishTransport: sending, subscribeTransport: receiving } = this;
     receiving.on("subscribed", (subscriber) => this.emit("subscribed", subscriber));
     receiving.on("unsubscribed", (subscriber) => this.emit("unsubscribed", subscriber));
+    receiving.on("slotOpened", (slot) => this.emit("slotOpened", slot));
+    receiving.on("slotClosed", (slot) => this.emit("slotClosed", slot));
+    receiving.on("slotChanged", (slot) => this.emit("slotChanged", slot));
     receiving.on("data", (data) => this.emit("data", data));
     receiving.on("flowing", (flowing) => this.#onFlowing("receive", flowing));
     receiving.on("stall", (level) => this.#onStall(level));

@@ -149,6 +149,46 @@ describe("SubscribeTransport", () => {
     expect(signaling.setLayers.mock.calls).toEqual([["a", { spatial: 0 }], ["a", { width: 1280, height: 720 }]]);
   });
 
+  it("keeps a slot and its track while one voice follows the other", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const opened = vi.fn();
+    const changed = vi.fn();
+    transport.on("slotOpened", opened);
+    transport.on("slotChanged", changed);
+    await transport.handleOffer({ sdp: "audio audio", tracks: [], slots: [{ mid: "0", publisher_id: "ada" }, { mid: "1" }] });
+    const slot = transport.slots.get("0")!;
+    expect(opened).toHaveBeenCalledTimes(2);
+    expect(slot.track).toBe(FakePeerConnection.latest.transceivers[0]!.receiver.track);
+    expect([slot.publisherId, transport.slots.get("1")?.publisherId]).toEqual(["ada", null]);
+    transport.setSlot("0", "bob");
+    transport.setSlot("0", "bob");
+    expect(changed.mock.calls).toEqual([[slot]]);
+    expect(slot.publisherId).toBe("bob");
+    await transport.handleOffer({ sdp: "audio audio video", tracks: [info("v", "2")], slots: [{ mid: "0" }, { mid: "1" }] });
+    expect(transport.slots.get("0")).toBe(slot);
+    expect(slot.publisherId).toBeNull();
+  });
+
+  it("believes the newest word on a slot, though it comes while the offer is applied", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const applying = transport.handleOffer({ sdp: "audio", tracks: [], slots: [{ mid: "0", publisher_id: "ada" }] });
+    transport.setSlot("0", "bob");
+    await applying;
+    expect(transport.slots.get("0")?.publisherId).toBe("bob");
+  });
+
+  it("closes slots that an offer lacks, and all when the connection is replaced", async () => {
+    const transport = new SubscribeTransport(makeSignaling());
+    const closed: string[] = [];
+    transport.on("slotClosed", ({ mid }) => closed.push(mid));
+    await transport.handleOffer({ sdp: "audio audio", tracks: [], slots: [{ mid: "0", publisher_id: "ada" }, { mid: "1" }] });
+    await transport.handleOffer({ sdp: "audio audio", tracks: [], slots: [{ mid: "1" }] });
+    expect(closed).toEqual(["0"]);
+    transport.reset();
+    expect(closed).toEqual(["0", "1"]);
+    expect(transport.slots.size).toBe(0);
+  });
+
   it("keeps the heartbeat to itself, and asks for it", () => {
     const transport = new SubscribeTransport(makeSignaling());
     const labels: string[] = [];

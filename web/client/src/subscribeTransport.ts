@@ -4,6 +4,8 @@
  * Which m-line is whose track is told beside every offer as `mid -> publisher`. The msid inside the
  * SDP says the same until an m-line is used a second time: browsers keep the first receiver track
  * and its id, so only the mid stays true.
+ *
+ * In a large meeting voices come on slots: m-lines whose publisher changes by a message, not by an offer.
  */
 
 import { DataSubscriber } from "./dataChannel";
@@ -13,12 +15,17 @@ import type { ServerOffer, TrackInfo } from "./generated/signaling";
 import { IceWatch, readReceived } from "./iceWatch";
 import type { LayerChange } from "./layers";
 import { SerialQueue } from "./serial";
+import { Slot } from "./slot";
 import { heartbeatLabel, type StallLevel, StallWatch } from "./stallWatch";
 import { Subscriber, type SubscriberHost, type SubscriberState } from "./subscriber";
 
 export type SubscribeTransportEvents = {
   readonly subscribed: Subscriber;
   readonly unsubscribed: Subscriber;
+  readonly slotOpened: Slot;
+  readonly slotClosed: Slot;
+  /** Another voice is heard there, or none. */
+  readonly slotChanged: Slot;
   readonly data: DataSubscriber;
   readonly connectionState: RTCPeerConnectionState;
   readonly flowing: boolean;
@@ -41,6 +48,9 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
   readonly #signaling: SubscribeSignaling;
   readonly #queue = new SerialQueue();
   readonly #subscribers = new Map<string, Subscriber>();
+  readonly #slots = new Map<string, Slot>();
+  /** Whose voice the server last said is on an m-line; it may say so before the offer is applied. */
+  readonly #voices = new Map<string, string | null>();
   /** What was asked for of tracks whose connection was replaced. */
   readonly #remembered = new Map<string, SubscriberState>();
   readonly #stall: StallWatch;
@@ -61,13 +71,19 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
     return this.#subscribers;
   }
 
+  /** By mid; there are some in large meetings. */
+  get slots(): ReadonlyMap<string, Slot> {
+    return this.#slots;
+  }
+
   get connectionState(): RTCPeerConnectionState {
     return this.#pc.connectionState;
   }
 
   /** Applies an offer of the server and answers it; offers are applied in the order they came. */
-  handleOffer({ sdp, tracks }: Pick<ServerOffer, "sdp" | "tracks">): Promise<void> {
+  handleOffer({ sdp, tracks, slots = [] }: Pick<ServerOffer, "sdp" | "tracks" | "slots">): Promise<void> {
     const pc = this.#pc;
+    for (const { mid, publisher_id: publisherId } of slots) this.setSlot(mid, publisherId ?? null);
     return this.#queue.run(async () => {
       if (this.#closed || pc !== this.#pc) return;
       try {
@@ -81,6 +97,7 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
       if (pc !== this.#pc) return;
       this.#signaling.answer(pc.localDescription?.sdp ?? "");
       this.#assign(pc, tracks);
+      this.#assignSlots(pc, slots.map(({ mid }) => mid));
     });
   }
 
@@ -122,6 +139,13 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
     const subscriber = this.#subscribers.get(publisherId) ?? null;
     subscriber?.setCurrent(change.to);
     return subscriber;
+  }
+
+  /** Another voice is on a slot now, or none. */
+  setSlot(mid: string, publisherId: string | null): void {
+    this.#voices.set(mid, publisherId);
+    const slot = this.#slots.get(mid);
+    if (slot?.carry(publisherId)) this.emit("slotChanged", slot);
   }
 
   addCandidate(candidate: RTCIceCandidateInit): void {
@@ -186,6 +210,8 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
       this.removeTrack(publisherId);
       this.#remembered.set(publisherId, state);
     }
+    for (const mid of [...this.#slots.keys()]) this.#closeSlot(mid);
+    this.#voices.clear();
   }
 
   #assign(pc: RTCPeerConnection, tracks: readonly TrackInfo[]): void {
@@ -202,6 +228,24 @@ export class SubscribeTransport extends Emitter<SubscribeTransportEvents> {
       if (state) subscriber.restore(state);
       this.emit("subscribed", subscriber);
     }
+  }
+
+  #assignSlots(pc: RTCPeerConnection, mids: readonly string[]): void {
+    for (const mid of [...this.#slots.keys()]) if (!mids.includes(mid)) this.#closeSlot(mid);
+    for (const mid of mids) {
+      const transceiver = pc.getTransceivers().find((candidate) => candidate.mid === mid);
+      if (!transceiver || this.#slots.has(mid)) continue;
+      const slot = new Slot(mid, transceiver.receiver, this.#voices.get(mid) ?? null);
+      this.#slots.set(mid, slot);
+      this.emit("slotOpened", slot);
+    }
+  }
+
+  #closeSlot(mid: string): void {
+    const slot = this.#slots.get(mid);
+    this.#slots.delete(mid);
+    this.#voices.delete(mid);
+    if (slot) this.emit("slotClosed", slot);
   }
 }
 

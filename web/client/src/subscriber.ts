@@ -7,6 +7,7 @@ import type { TrackInfo } from "./generated/signaling";
 import type { Explanation, Layer, LayerWish } from "./layers";
 import type { Source } from "./publisher";
 import { SerialQueue } from "./serial";
+import { audioLevel } from "./slot";
 
 export type SubscriberHost = {
   setPaused(publisherId: string, paused: boolean): Promise<void>;
@@ -102,11 +103,9 @@ export class Subscriber {
     await this.#host.requestKeyFrame(this.publisherId);
   }
 
-  /** Loudness now, 0 (silence) to 1; of what was played last, so cheap enough to ask often. */
+  /** Loudness now, 0 (silence) to 1; see {@link audioLevel}. */
   audioLevel(): number {
-    const [source] = this.#receiver.getSynchronizationSources();
-    const fresh = source && performance.now() + performance.timeOrigin - source.timestamp < 1_000;
-    return fresh ? (source.audioLevel ?? 0) : 0;
+    return audioLevel(this.#receiver);
   }
 
   /** For the transport: what the server last said of the track. */

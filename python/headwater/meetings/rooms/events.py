@@ -29,6 +29,7 @@ __all__ = [
     "ParticipantView",
     "QualityChanged",
     "RoomEvent",
+    "SlotChanged",
     "Source",
     "TrackPublished",
     "TrackUnpublished",
@@ -52,6 +53,8 @@ class TrackView:
     kind: MediaKind
     source: Source
     muted: bool
+    voice: bool = False
+    """A person speaking, whom a slot may carry in a large room; no film and no broadcast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,14 @@ class ActiveSpeaker:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotChanged:
+    """One of the participant's slots carries another track; ``None`` while it is silent."""
+
+    mid: str
+    publisher_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class QualityChanged:
     """How well somebody's connection works, 0 to 100."""
 
@@ -148,10 +159,15 @@ class QualityChanged:
 
 @dataclass(frozen=True, slots=True)
 class OfferMade:
-    """An offer for the participant's subscribe transport; ``tracks`` pairs mids with tracks."""
+    """An offer for the participant's subscribe transport.
+
+    ``tracks`` pairs mids with tracks; ``slots`` are the m-lines that carry one voice after the other,
+    with the publisher that each carries now.
+    """
 
     sdp: str
     tracks: tuple[tuple[str, TrackView], ...]
+    slots: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +196,7 @@ RoomEvent = (
     | LayerChanged
     | LayersWanted
     | ActiveSpeaker
+    | SlotChanged
     | QualityChanged
     | OfferMade
     | TransportLost

@@ -35,11 +35,14 @@ __all__ = [
 class RoomOptions:
     """What the node decides for all rooms: bounds, and the DTLS version of their transports.
 
-    ``check_capacity`` raises ``Overloaded`` when the machine takes nothing new.
+    A room with more than ``hear_all`` voices is a large one: each participant hears the loudest, in
+    ``voice_slots`` slots. ``check_capacity`` raises ``Overloaded`` when the machine takes nothing new.
     """
 
     limits: Limits = field(default_factory=Limits)
     dtls: DtlsVersion = "1.2"
+    hear_all: int = 12
+    voice_slots: int = 4
     check_capacity: Callable[[], None] = lambda: None
 
 
@@ -64,11 +67,12 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True)
 class TrackHint:
-    """What a client says of one m-line it sends."""
+    """What a client says of one m-line it sends; ``voice`` is whether its sound is a person speaking."""
 
     source: Source = "unknown"
     muted: bool = False
     content: Content = "camera"
+    voice: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from headwater.cluster import Endpoint
 from headwater.errors import Forbidden
 from headwater.ids import ParticipantId
 from headwater.media.events import LayersWanted
+from headwater.media.publish_transport import PublishTransport
 from headwater.media.router import Router
 from headwater.meetings.rooms import events
 from headwater.meetings.rooms.events import EventQueue, ParticipantView, RoomEvent, TrackView, TransportLost
@@ -208,6 +209,11 @@ class Participant:
     def sending_quality(self, score: int) -> None:
         """Pass the worse of both directions on to the room."""
         self._quality_changed(sending=score)
+
+    def publish_transport_made(self, transport: PublishTransport) -> None:
+        """See to it that the participant does not hear their own voice."""
+        if isinstance(self.receiving, Subscriptions):
+            self.receiving.set_own(transport)
 
     def publish_transport_lost(self, reason: str) -> None:
         """Tell the participant to make a new one."""

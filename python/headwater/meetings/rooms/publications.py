@@ -79,6 +79,9 @@ class PublishingSide(Protocol):
     def sending_quality(self, score: int) -> None:
         """How well the connection works changed, 0 to 100."""
 
+    def publish_transport_made(self, transport: PublishTransport) -> None:
+        """The client sends on this transport from now on."""
+
     def publish_transport_lost(self, reason: str) -> None:
         """The transport ended by itself."""
 
@@ -122,9 +125,14 @@ class Publications:
         return self._transport
 
     async def accept_offer(
-        self, sdp: str, hints: Mapping[str, TrackHint]
+        self, sdp: str, hints: Mapping[str, TrackHint], *, unsaid: TrackHint | None = None
     ) -> tuple[str, tuple[tuple[str, str], ...]]:
         """Answer a client's offer and publish what it sends.
+
+        Args:
+            sdp: The offer.
+            hints: What the client says of its m-lines, by mid.
+            unsaid: What holds for m-lines of which it says nothing.
 
         Returns:
             The answer, and pairs of mid and publisher id for every sending m-line.
@@ -144,7 +152,7 @@ class Publications:
                 raise Closed("the participant has left the room")
             transport = await self._transport_for(sdp)
             answer = await transport.get_answer(sdp)
-            await self._publish_new(transport, hints)
+            await self._publish_new(transport, hints, unsaid or TrackHint())
             pairs = tuple((t.mid, t.view.publisher_id) for t in self._tracks.values())
             return answer, pairs
 
@@ -193,10 +201,13 @@ class Publications:
             self._watch.spawn(
                 self._follow(self._transport, self._transport.events()), name="publish transport"
             )
+            self._side.publish_transport_made(self._transport)
         self._fingerprints = fingerprints
         return self._transport
 
-    async def _publish_new(self, transport: PublishTransport, hints: Mapping[str, TrackHint]) -> None:
+    async def _publish_new(
+        self, transport: PublishTransport, hints: Mapping[str, TrackHint], unsaid: TrackHint
+    ) -> None:
         known = {track.mid for track in self._tracks.values() if not track.publisher.closed}
         fresh = [track for track in transport.tracks if track.mid not in known]
         if len(known) + len(fresh) > self._limits.tracks:
@@ -204,7 +215,7 @@ class Publications:
         begun: list[TrackView] = []
         try:
             for track in fresh:
-                view = await self._publish(transport, track, hints.get(track.mid, TrackHint()))
+                view = await self._publish(transport, track, hints.get(track.mid, unsaid))
                 begun.append(view)  # a later one that fails must not hide this one
         finally:
             # Told together, so that the others receive them with one offer.
@@ -214,8 +225,10 @@ class Publications:
 
     async def _publish(self, transport: PublishTransport, track: LocalTrack, hint: TrackHint) -> TrackView:
         publisher = await transport.publish(track)
-        if hint.content != "camera":
-            await publisher.set_content(hint.content)
+        voice = track.kind == "audio" and hint.voice and hint.source != "screen_audio"
+        content = "motion" if track.kind == "audio" and not voice else hint.content
+        if content != "camera":
+            await publisher.set_content(content)
         if hint.muted:
             await publisher.pause()
         view = TrackView(
@@ -224,6 +237,7 @@ class Publications:
             kind=track.kind,
             source=hint.source,
             muted=hint.muted,
+            voice=voice and content == "camera",
         )
         self._tracks[publisher.id] = PublishedTrack(view, track.mid, publisher)
         return view

@@ -2,6 +2,9 @@
 
 The room is where one participant's doings become the others' events. It is protocol-blind: it knows
 who sends and who receives, not how.
+
+A room with many voices is *large*: an m-line for each of them would cost every participant more than
+anybody can listen to, so all hear the loudest in a few slots. It is small again a quarter below.
 """
 
 from __future__ import annotations
@@ -39,13 +42,17 @@ class Room:
     Args:
         meeting: What it belongs to.
         router: Its media.
+        hear_all: Voices that are heard one by one; with more it is large.
     """
 
-    def __init__(self, *, meeting: Meeting, router: Router) -> None:
+    def __init__(self, *, meeting: Meeting, router: Router, hear_all: int) -> None:
         self.meeting = meeting
         self.router = router
+        self.large = False
         self.participants: dict[ParticipantId, Participant] = {}
         self.expiry: asyncio.Task[None] | None = None
+        self._hear_all = hear_all
+        self._voices: set[str] = set()
         self._speaker: ActiveSpeaker | None = None
         self._tasks = Tasks()
 
@@ -77,6 +84,7 @@ class Room:
         """Let somebody in: they receive what is sent already, the others hear of them."""
         self.participants[participant.id] = participant
         if participant.receiving is not None:
+            participant.receiving.hear_loudest(self.large)
             for other in self.others(participant):
                 for track in other.publications.tracks:
                     participant.receiving.add(track)
@@ -118,6 +126,9 @@ class Room:
 
     def track_published(self, owner: Participant, track: TrackView) -> None:
         """Tell the others, and let them receive it."""
+        if track.voice:
+            self._voices.add(track.publisher_id)
+            self._measure()
         for other in self.others(owner):
             other.emit(TrackPublished(track))
             if other.receiving is not None:
@@ -132,6 +143,8 @@ class Room:
 
     def track_unpublished(self, owner: Participant, track: TrackView) -> None:
         """Tell the others."""
+        self._voices.discard(track.publisher_id)
+        self._measure()
         for other in self.others(owner):
             other.emit(TrackUnpublished(track.publisher_id, owner.id))
             if other.receiving is not None:
@@ -153,6 +166,17 @@ class Room:
         for other in self.others(owner):
             if other.receiving is not None:
                 other.receiving.remove_data(data_publisher_id)
+
+    def _measure(self) -> None:
+        """Find out whether the room is large, and let everybody hear accordingly."""
+        voices, bound = len(self._voices), self._hear_all
+        large = voices > (bound - max(1, bound // 4) if self.large else bound)
+        if large == self.large:
+            return
+        self.large = large
+        for participant in self.participants.values():
+            if participant.receiving is not None:
+                participant.receiving.hear_loudest(large)
 
     # --- what the router tells -----------------------------------------------------------------
 

@@ -243,7 +243,9 @@ class RoomsService:
                 if self._closed:
                     await router.close()
                     raise Closed("this server is going down")
-                room = self._rooms[meeting.id] = Room(meeting=meeting, router=router)
+                room = self._rooms[meeting.id] = Room(
+                    meeting=meeting, router=router, hear_all=self._options.hear_all
+                )
                 room.start()
                 self._expire_later(room)  # should the one who comes fail on the way in
         return room

@@ -93,6 +93,9 @@ class Slots:
     def remove_data(self, data_publisher_id: str) -> None:
         """Viewers get no data channels."""
 
+    def hear_loudest(self, loudest: bool) -> None:
+        """Viewers keep the slots that they offered, whatever the size of the room."""
+
     async def add_candidate(self, candidate: str) -> None:
         """Take a trickled candidate."""
         if self._transport is not None:

@@ -5,6 +5,8 @@ than one open offer: changes that come while the client is still answering wait 
 into the next one. The first offer is made at once, with a data channel m-line alone when nobody
 publishes. While the signalling connection is lost no offers are made; ``attach`` repeats the open
 one, because the client may or may not have seen it.
+
+In a large room voices come in a few slots (``Loudest``), all other tracks as before.
 """
 
 from __future__ import annotations
@@ -32,15 +34,18 @@ from headwater.media.events import (
     EventsLost,
     LayerChanged,
     NegotiationNeeded,
+    SlotChanged,
     SubscriberClosed,
     TransportClosed,
 )
+from headwater.media.publish_transport import PublishTransport
 from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms import events
 from headwater.meetings.rooms.account import Account, Journal, account_of
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
+from headwater.meetings.rooms.loudest import Loudest
 from headwater.meetings.rooms.models import LayerWish, RoomOptions, check_sdp
 from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
@@ -59,9 +64,9 @@ class Subscriptions:
 
     Args:
         router: The room's router.
-        emit: Takes ``OfferMade``, ``LayerChanged`` and ``TransportLost`` events.
+        emit: Takes ``OfferMade``, ``LayerChanged``, ``SlotChanged`` and ``TransportLost`` events.
         quality: Takes how well the connection works, 0 to 100.
-        options: Bound on SDP; the DTLS version.
+        options: Bound on SDP; the DTLS version; how many voices at once in a large room.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class Subscriptions:
         self._journals: dict[str, Journal] = {}
         self._subscribers: dict[str, Subscriber] = {}
         self._data: dict[str, DataSubscriber] = {}
+        self._loudest = Loudest(count=options.voice_slots, emit=emit)
+        self._own: PublishTransport | None = None
         self._open_offer: OfferMade | None = None
         self._offer_due = True
         self._restart_due = False
@@ -132,6 +139,17 @@ class Subscriptions:
         self._wanted_data.discard(data_publisher_id)
         self._data.pop(data_publisher_id, None)
 
+    def hear_loudest(self, loudest: bool) -> None:
+        """Hear the loudest in slots, or everybody one by one."""
+        self._loudest.wanted = loudest
+        self._changed.set()
+
+    def set_own(self, transport: PublishTransport) -> None:
+        """Never put what comes from this transport, the participant's own, into a slot."""
+        self._own = transport
+        if self._transport is not None:
+            self._tasks.spawn(self._tell_own(self._transport, transport), name="own transport")
+
     async def answer(self, sdp: str) -> None:
         """Take the client's answer to the open offer.
 
@@ -151,6 +169,7 @@ class Subscriptions:
             raise
         self._refused = 0
         self._open_offer = None
+        self._loudest.answered()
         self._changed.set()
 
     async def add_candidate(self, candidate: str) -> None:
@@ -277,7 +296,7 @@ class Subscriptions:
         """Bring the transport nearer to what is wanted; at most one offer comes of it."""
         transport = await self._open_transport()
         await self._close_unwanted()
-        fresh = [i for i in self._wanted if i not in self._subscribers]
+        fresh = self._fresh()
         sdp: str | None = None
         if self._restart_due:
             self._restart_due = False
@@ -285,6 +304,8 @@ class Subscriptions:
             sdp = await transport.restart_ice()
             if fresh:
                 self._changed.set()
+        elif self._loudest.due:
+            sdp = await self._loudest.open(transport, self._own)
         elif fresh:
             sdp = await self._subscribe(transport, fresh)
         elif self._offer_due:
@@ -305,12 +326,25 @@ class Subscriptions:
             self._settled.clear()
         return self._transport
 
+    def _fresh(self) -> list[str]:
+        """Tracks that are to have a subscriber and have none."""
+        unmet = [i for i in self._wanted if i not in self._subscribers]
+        return [i for i in unmet if not (self._loudest.active and self._wanted[i].voice)]
+
+    async def _tell_own(self, transport: SubscribeTransport, own: PublishTransport) -> None:
+        with contextlib.suppress(Closed):  # either of them, meanwhile
+            await transport.set_own(own)
+
     async def _close_unwanted(self) -> None:
-        for publisher_id in [i for i in self._subscribers if i not in self._wanted]:
+        in_slots = {i for i, track in self._wanted.items() if track.voice and self._loudest.carrying}
+        for publisher_id in [i for i in self._subscribers if i not in self._wanted or i in in_slots]:
             # While one closes, events may have taken away the next.
             if (subscriber := self._subscribers.pop(publisher_id, None)) is not None:
                 await subscriber.close()
                 self._offer_due = True
+        if self._loudest.left_over and not any(self._wanted[i].voice for i in self._fresh()):
+            await self._loudest.close()
+            self._offer_due = True
 
     async def _subscribe(self, transport: SubscribeTransport, ids: list[str]) -> str | None:
         """Subscribe to several publishers with one offer; those that cannot be had are let go."""
@@ -353,7 +387,7 @@ class Subscriptions:
             view = self._wanted.get(publisher_id)
             if view is not None and not subscriber.closed and subscriber.mid is not None:
                 tracks.append((subscriber.mid, view))
-        return OfferMade(sdp, tuple(tracks))
+        return OfferMade(sdp, tuple(tracks), self._loudest.described)
 
     async def _follow(self, transport: SubscribeTransport, stream: AsyncIterator[Event]) -> None:
         async for event in stream:
@@ -369,12 +403,15 @@ class Subscriptions:
                     self._subscriber_closed(subscriber_id, refused=reason in _REFUSALS)
                 case LayerChanged():
                     self._layer_changed(event)
+                case SlotChanged(slot_id=slot_id, publisher_id=publisher):
+                    self._loudest.slot_changed(slot_id, publisher)
                 case ConnectionQuality(score=score):
                     self._quality(score)
                 case EventsLost():
                     for subscriber in [s for s in self._subscribers.values() if s.closed]:
                         self._subscriber_closed(subscriber.id, refused=subscriber.close_reason in _REFUSALS)
                     self._offer_due = self._offer_due or transport.negotiation_needed
+                    self._loudest.tell()
                     self._changed.set()
                 case TransportClosed(id=transport.id, reason=reason):
                     await self._drop_transport()
@@ -383,6 +420,7 @@ class Subscriptions:
                     return
 
     def _subscriber_closed(self, subscriber_id: str, *, refused: bool) -> None:
+        self._loudest.slot_closed(subscriber_id, refused=refused)
         for publisher_id in [i for i, s in self._subscribers.items() if s.id == subscriber_id]:
             del self._subscribers[publisher_id]
             if refused:  # the client cannot take it; offering it again would go on for ever
@@ -405,6 +443,7 @@ class Subscriptions:
             transport, self._transport = self._transport, None
             self._settled.set()
             self._subscribers.clear()
+            self._loudest.forget()
             self._data.clear()
             self._open_offer = None
             self._offer_due = True

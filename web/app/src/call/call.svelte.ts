@@ -20,6 +20,7 @@ import {
   type RoomStats,
   scoreQuality,
   SerialQueue,
+  type Slot,
   type Subscriber,
   toError,
   transportQuality,
@@ -29,6 +30,7 @@ import { SvelteMap } from "svelte/reactivity";
 import type { LocalMedia } from "../media/localMedia.svelte";
 import { type LayerChoice, wishOf } from "./layerChoice";
 import { buildTiles, type Tile } from "./tiles";
+import { voiceLevels } from "./voices";
 
 /** Louder than this counts as speaking. */
 const speakingLevel = 0.04;
@@ -41,6 +43,10 @@ export class Call {
   stalled = $state(false);
   participants = $state.raw<readonly Participant[]>([]);
   subscribers = $state.raw<readonly Subscriber[]>([]);
+  /** In a large meeting: where the loudest are heard. */
+  slots = $state.raw<readonly Slot[]>([]);
+  /** Who is heard there now: participant id by mid. */
+  readonly heard = new SvelteMap<string, string>();
   screen = $state.raw<MediaStreamTrack | null>(null);
   stats = $state.raw<RoomStats | null>(null);
   /** For screen readers, and for a moment on the screen. */
@@ -85,7 +91,7 @@ export class Call {
     this.#timers.push(setInterval(() => void this.#readStats(), 2_000));
   }
 
-  /** Remote sound, each to be played by an element of its own. */
+  /** Remote sound that has a track to itself, each to be played by an element of its own. */
   get sounds(): readonly Subscriber[] {
     return this.subscribers.filter(({ kind }) => kind === "audio");
   }
@@ -285,20 +291,29 @@ export class Call {
     room.on("participantLeft", refresh);
     room.on("subscribed", refresh);
     room.on("unsubscribed", refresh);
+    room.on("slotOpened", () => this.#refreshSlots());
+    room.on("slotChanged", () => this.#refreshSlots());
+    room.on("slotClosed", () => this.#refreshSlots());
   }
 
   #refresh(): void {
     this.participants = [...this.room.participants.values()];
     this.subscribers = [...this.room.subscribers.values()];
+    this.#refreshSlots();
+  }
+
+  #refreshSlots(): void {
+    this.slots = [...this.room.slots.values()];
+    this.heard.clear();
+    for (const { mid, publisherId } of this.slots) {
+      const owner = publisherId === null ? null : this.room.ownerOf(publisherId);
+      if (owner) this.heard.set(mid, owner.id);
+    }
   }
 
   #readLevels(): void {
-    const levels = new Map<string, number>([[this.room.participantId, this.media.level > 0.35 ? this.media.level / 3 : 0]]);
-    for (const subscriber of this.sounds) {
-      if (subscriber.source === "screen_audio" || subscriber.muted) continue;
-      const level = subscriber.audioLevel();
-      levels.set(subscriber.participantId, Math.max(level, levels.get(subscriber.participantId) ?? 0));
-    }
+    const own = this.media.level > 0.35 ? this.media.level / 3 : 0;
+    const levels = voiceLevels([this.room.participantId, own], this.sounds, this.slots, this.heard);
     for (const id of [...this.levels.keys()]) if (!levels.has(id)) this.levels.delete(id);
     for (const [id, level] of levels) {
       // Small steps only, so that a quiet room draws nothing anew.

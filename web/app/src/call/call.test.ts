@@ -37,6 +37,7 @@ class FakeRoom {
   readonly name = "Me";
   readonly participants = new Map();
   readonly subscribers = new Map();
+  readonly slots = new Map();
   readonly published: [string, FakePublisher][] = [];
   on(): () => void {
     return () => undefined;

@@ -31,6 +31,7 @@ export type ServerMessage =
   | LayerChanged
   | LayersWanted
   | ActiveSpeaker
+  | SlotChanged
   | Quality
   | WhyAnswer
   | TransportClosed
@@ -213,7 +214,15 @@ export interface ServerOffer {
   readonly type: "offer";
   readonly sdp: string;
   readonly tracks: readonly TrackInfo[];
+  readonly slots?: readonly Slot[];
   readonly transport?: "publish" | "subscribe";
+}
+/**
+ * An m-line that carries one voice after the other.
+ */
+export interface Slot {
+  readonly mid: string;
+  readonly publisher_id?: string | null;
 }
 /**
  * Answer to the client's offer.
@@ -317,6 +326,14 @@ export interface ActiveSpeaker {
   readonly type: "active_speaker";
   readonly publisher_id?: string | null;
   readonly participant_id?: string | null;
+}
+/**
+ * One of one's slots carries another voice; without ``publisher_id`` it is silent. No offer follows.
+ */
+export interface SlotChanged {
+  readonly type: "slot_changed";
+  readonly mid: string;
+  readonly publisher_id?: string | null;
 }
 /**
  * How well somebody's connection works, oneself included: 0 (nothing gets through) to 100.
