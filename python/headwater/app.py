@@ -1,6 +1,6 @@
 """The composition root: the one place where the parts of a node meet.
 
-Order of opening: TCP port, secrets, Worker (UDP port of the same number), rooms, listeners, HTTP.
+Order of opening: secrets, ports, Worker (UDP port of the same number), database, rooms, listeners, HTTP.
 Closing goes the other way: nobody new is let in, people are told to come back, listeners end,
 HTTP drains, the media threads are joined, the port is given back.
 """
@@ -23,7 +23,8 @@ from fastapi import FastAPI
 
 from headwater.api.routes import ApiParts, build_api
 from headwater.auth import DEV_SECRET, Gate, TokenAuthority, load_api_key_digest, load_secret
-from headwater.channels import ChannelOptions, Channels
+from headwater.channels import ChannelOptions, Channels, ChannelStore
+from headwater.channels.sql_store import SqlStore
 from headwater.cluster import Endpoints
 from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
@@ -34,6 +35,8 @@ from headwater.servers.acceptor import Acceptor
 from headwater.servers.http import HEAD_BYTES, PatientProtocol
 from headwater.servers.tls import Certificate, load_certificate
 from headwater.servers.whip import WhipCors, WhipListener
+from headwater.storage.address import database_address
+from headwater.storage.database import Database
 from headwater.telemetry import Metrics, get_logger
 
 __all__ = ["DEMO_ROOM", "Node", "Parts", "build_parts", "package_version"]
@@ -70,6 +73,7 @@ class Node:
         self.start_seconds = 0.0
         self._allow_several = allow_several
         self._worker_type = worker_type
+        self._store: ChannelStore | None = None
         self._ready = False
         self._closed = False
 
@@ -85,7 +89,10 @@ class Node:
         self.authority = authority
         sockets, self.worker = await self._open_ports()
         try:
-            parts = build_parts(self.settings, worker=self.worker, gate=gate, ready=self._media_flows)
+            store = await self._open_store()
+            parts = build_parts(
+                self.settings, worker=self.worker, gate=gate, ready=self._media_flows, store=store
+            )
             self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
             self.channels = parts.channels
             await self.channels.load()
@@ -105,6 +112,8 @@ class Node:
             for sock in sockets:
                 sock.close()
             await self.worker.close()
+            if self._store is not None:
+                await self._store.close()
             raise
         self._ready = True
         self.start_seconds = time.monotonic() - started
@@ -174,6 +183,18 @@ class Node:
         api_key = settings.api_key.get_secret_value() if settings.api_key else None
         digest, self.new_api_key = load_api_key_digest(settings.data, api_key)
         return authority, Gate(authority=authority, api_key_digest=digest)
+
+    async def _open_store(self) -> ChannelStore:
+        """Open the database; a node that cannot keep what it is told to keep does not start."""
+        given = self.settings.database.get_secret_value() if self.settings.database else ""
+        database = Database(database_address(given, self.settings.data))
+        try:
+            await database.open()
+        except BaseException:
+            await database.close()
+            raise
+        self._store = SqlStore(database)
+        return self._store
 
     async def _open_ports(self) -> tuple[list[socket.socket], Worker]:
         """Bind TCP and UDP to one number; with port 0 try until both are free."""
@@ -252,7 +273,12 @@ class Parts:
 
 
 def build_parts(
-    settings: Settings, *, worker: Worker, gate: Gate, ready: Callable[[], bool] = lambda: False
+    settings: Settings,
+    *,
+    worker: Worker,
+    gate: Gate,
+    ready: Callable[[], bool] = lambda: False,
+    store: ChannelStore | None = None,
 ) -> Parts:
     """Build everything above the Worker; nothing starts by it.
 
@@ -261,6 +287,7 @@ def build_parts(
         worker: Open, or for the interface documents not.
         gate: Checks who may do what.
         ready: Answers ``/readyz``.
+        store: Keeps the channels; none: they end with the process.
     """
     endpoints = Endpoints(node=settings.node, limit=settings.max_participants)
     options = RoomOptions(
@@ -281,6 +308,7 @@ def build_parts(
         worker=worker,
         endpoints=endpoints,
         options=ChannelOptions(settings.limits, settings.dtls, worker.check_capacity),
+        store=store,
         taken=rooms.has_meeting,
     )
     metrics = Metrics(
@@ -291,6 +319,7 @@ def build_parts(
         ApiParts(
             settings=settings,
             service=rooms,
+            channels=channels,
             gate=gate,
             metrics=metrics,
             ready=ready,

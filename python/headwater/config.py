@@ -141,6 +141,10 @@ class Settings(BaseSettings):
         default=DEFAULT_PORT, ge=0, le=65535, description="the TCP port and the UDP port; 0: any free one"
     )
     data: Path = Field(default_factory=_default_data, description="directory of secret and certificate")
+    database: SecretStr | None = Field(
+        default=None,
+        description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; none: SQLite in `data`",
+    )
     threads: int = Field(default=0, ge=0, le=256, description="media threads; 0: one per core")
     spread: int = Field(
         default=50, ge=0, description="transports of a room on one media thread before it takes another"

@@ -1,6 +1,8 @@
 """The system packages that only the tests need."""
 
-from house import system
+from pathlib import Path
+
+from house import console, system
 
 PROGRAMS = {
     "chromium": "chromium",
@@ -17,8 +19,24 @@ PROGRAMS = {
 """Program on the PATH -> the Debian package that brings it."""
 
 
+POSTGRESQL = Path("/usr/lib/postgresql")
+"""Where Debian keeps the servers, one folder per version; none of them is on the PATH."""
+
+
 def ensure() -> None:
     """Install what is missing, without a question."""
     if system.install_missing(PROGRAMS, reason="a program that the tests use"):
         # Without one font a headless browser draws empty boxes on the screenshots.
         system.install(["fonts-dejavu-core"], reason="a font for the browsers")
+    if not any(POSTGRESQL.glob("*/bin/postgres")):
+        _install_postgresql()
+
+
+def _install_postgresql() -> None:
+    """Install the server without the database that Debian would start with it: tests make their own."""
+    reason = "PostgreSQL, in which the tests keep data too,"
+    system.install(["postgresql-common"], reason=reason)
+    prefix = system.privilege() or []
+    setting = "s/^#?create_main_cluster.*/create_main_cluster = false/"
+    console.run([*prefix, "sed", "-ri", setting, "/etc/postgresql-common/createcluster.conf"])
+    system.install(["postgresql"], reason=reason)

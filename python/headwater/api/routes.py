@@ -15,6 +15,8 @@ from headwater.api.pages import install_pages
 from headwater.api.problems import PROBLEM_RESPONSES, install_problem_handlers
 from headwater.api.signaling import Signaling
 from headwater.auth import Gate
+from headwater.channels import Channels
+from headwater.channels.routes import channel_routes
 from headwater.config import Settings
 from headwater.meetings.rooms import RoomsService
 from headwater.meetings.rooms.routes import meeting_routes
@@ -29,6 +31,7 @@ class ApiParts:
 
     settings: Settings
     service: RoomsService
+    channels: Channels
     gate: Gate
     metrics: Metrics
     ready: Callable[[], bool]
@@ -49,6 +52,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     app.add_middleware(BodyLimit, limit=parts.settings.limits.body_bytes)
     app.add_middleware(SecurityHeaders, tls=not parts.settings.dev)
     app.include_router(meeting_routes(parts.service, parts.gate))
+    app.include_router(channel_routes(parts.channels, parts.gate))
     for listener in parts.listeners:
         app.include_router(listener)
     app.include_router(_operation(parts))

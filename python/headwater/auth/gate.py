@@ -72,6 +72,50 @@ class Gate:
         if claims is None or claims.room != ANY_ROOM or not claims.allows("admin"):
             raise Forbidden("this needs the API key, or a token for room '*' with the grant 'admin'")
 
+    def require_creator(self, header: str | None) -> str:
+        """Let pass who may make channels: an administrator, or a token for all rooms that may publish.
+
+        Returns:
+            The identity of the token; empty for the API key and for a guest under ``--dev``.
+
+        Raises:
+            Unauthorized: Neither was given.
+            Forbidden: The token is valid but for one room, or does not let publish.
+        """
+        token = parse_bearer(header)
+        if self.is_api_key(token) or (token is None and self.open_house):
+            return ""
+        claims = self.claims(token)
+        if claims is None or claims.room != ANY_ROOM or not (claims.grants & {"publish", "admin"}):
+            raise Forbidden("this needs the API key, or a token for room '*' with the grant 'publish'")
+        return claims.identity
+
+    def may_view(self, header: str | None, room: str, *, public: bool) -> Claims | None:
+        """Let pass who may watch a channel: everybody a public one, a private one who has a token for it.
+
+        Returns:
+            The claims of the token; ``None`` for whoever needs none.
+
+        Raises:
+            Unauthorized: A token is needed, or the one that was given does not verify.
+            Forbidden: It is for another room, or does not let watch.
+        """
+        token = parse_bearer(header)
+        if token is None and public:
+            return None
+        claims = self.room_claims(header, room)
+        if claims is not None:
+            claims.require_view()
+        return claims
+
+    def bearer(self, header: str | None) -> str | None:
+        """Take the token out of an ``Authorization`` header.
+
+        Raises:
+            Unauthorized: The header is of another scheme or empty.
+        """
+        return parse_bearer(header)
+
     def is_api_key(self, token: str | None) -> bool:
         """Whether this is the API key; compared in constant time."""
         return (

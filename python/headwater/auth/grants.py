@@ -12,7 +12,8 @@ from typing import Literal, get_args
 __all__ = ["GRANTS", "ROLES", "ROLE_GRANTS", "Grant", "Role"]
 
 Role = Literal["host", "participant", "viewer"]
-Grant = Literal["publish", "subscribe", "admin", "record"]
+Grant = Literal["publish", "subscribe", "view", "admin", "record"]
+"""``subscribe`` is for meetings, ``view`` for channels; who has the first may view too."""
 
 ROLES: frozenset[str] = frozenset(get_args(Role))
 GRANTS: frozenset[str] = frozenset(get_args(Grant))

@@ -57,6 +57,11 @@ class Claims:
         if grant not in self.grants:
             raise Forbidden(f"the token lacks the grant {grant!r}")
 
+    def require_view(self) -> None:
+        """Raise ``Forbidden`` unless the token lets its bearer watch a channel."""
+        if not self.grants & {"view", "subscribe"}:
+            raise Forbidden("the token lacks the grant 'view'")
+
     def require_room(self, room: str) -> None:
         """Raise ``Forbidden`` when the token is for another room."""
         if self.room not in (room, ANY_ROOM):

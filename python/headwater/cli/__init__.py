@@ -32,6 +32,7 @@ app = cyclopts.App(
 app.command("headwater.cli.serve:serve", name="serve", help="Run a node.")
 app.command("headwater.cli.token:token", name="token", help="Print a token for a room.")
 app.command("headwater.cli.config:config", name="config", help="Print the settings in force.")
+app.command("headwater.cli.db:app", name="db", help="Bring the tables of a database up to date.")
 app.command("headwater.cli.doctor:doctor", name="doctor", help="Check this machine and say what to fix.")
 app.command("headwater.cli.replay:replay", name="replay", help="Take recorded media decisions again.")
 app.command("headwater.cli.bench:app", name="bench", help="Measure the node on this machine.")

@@ -29,6 +29,8 @@ class NodeFlags:
     """Development: plain HTTP on loopback, no tokens needed, a demo room."""
     data: Path | None = None
     """Directory of the secret and the certificate."""
+    database: str | None = None
+    """sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; default: SQLite in the data directory."""
     config: Path | None = None
     """TOML file with settings."""
     threads: int | None = None

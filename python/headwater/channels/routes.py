@@ -1,0 +1,240 @@
+"""The HTTP side of channels: make, list, look at, end; tokens and the newest picture.
+
+Whoever has the API key, or a token for room ``*`` with the grant ``publish``, makes channels. Public ones are
+seen by whoever knows the id; ids that the server made are listed for administrators alone. Private ones
+need a token for them.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response, status
+from pydantic import BaseModel, ConfigDict, Field
+
+from headwater.auth import Claims, Gate, Grant
+from headwater.channels.events import State
+from headwater.channels.models import ChannelRecord, Visibility
+from headwater.channels.service import Channels
+from headwater.errors import NotFound
+
+__all__ = ["channel_routes"]
+
+Authorization = Annotated[str | None, Header(description="`Bearer` with the API key or a token")]
+ChannelPath = Annotated[str, Path(alias="channelId")]
+MAX_TTL = 30 * 24 * 3600
+"""Seconds a token minted over HTTP may live: encoders are set up once."""
+
+
+class NewChannelBody(BaseModel):
+    """Body of ``POST /channels``; may be empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slug: str | None = Field(
+        default=None, description="a public id of your own: 3 to 64 small letters, digits, hyphens"
+    )
+    title: str = Field(default="", max_length=256)
+    visibility: Visibility = Field(default="public", description="`private`: watching needs a token")
+    reusable: bool = Field(default=True, description="whether it can go live again after a broadcast")
+
+
+class Links(BaseModel):
+    """Addresses of a channel."""
+
+    watch: str = Field(description="the page to watch on")
+    studio: str = Field(description="the page to send from")
+    whip: str = Field(description="where OBS, FFmpeg or GStreamer send to")
+    whep: str
+    hls: str
+    thumbnail: str
+
+
+class ChannelBody(BaseModel):
+    """A channel."""
+
+    channel_id: str = Field(serialization_alias="channelId")
+    slug: str | None
+    title: str
+    owner: str
+    visibility: Visibility
+    reusable: bool
+    state: State
+    over: bool = Field(description="ended for good")
+    viewers: int = Field(description="who watch by WebRTC now")
+    peak_viewers: int
+    created_at: datetime
+    went_live_at: datetime | None
+    ended_at: datetime | None
+    links: Links
+
+
+class NewTokenBody(BaseModel):
+    """Body of ``POST /channels/{channelId}/tokens``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    identity: str = Field(min_length=1, max_length=256)
+    name: str | None = Field(default=None, min_length=1, max_length=256)
+    grants: list[Grant] = Field(default=["view"], description="`publish`, `view`")
+    ttl: int = Field(default=600, ge=1, le=MAX_TTL, description="seconds")
+
+
+class TokenBody(BaseModel):
+    """A token for one channel."""
+
+    token: str
+    expires_at: int = Field(description="seconds since 1970")
+
+
+def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
+    """Build the routes of channels."""
+    router = APIRouter(tags=["channels"])
+
+    @router.post("/channels", status_code=status.HTTP_201_CREATED, summary="Make a channel")
+    async def create(
+        request: Request,
+        response: Response,
+        body: NewChannelBody | None = None,
+        authorization: Authorization = None,
+    ) -> ChannelBody:
+        owner = gate.require_creator(authorization)
+        wished = body or NewChannelBody()
+        channel = channels.open(
+            owner,
+            slug=wished.slug,
+            title=wished.title,
+            visibility=wished.visibility,
+            reusable=wished.reusable,
+        )
+        response.headers["Location"] = f"/channels/{quote(channel.id, safe='')}"
+        return _body(request, channels, channel.record)
+
+    @router.get("/channels", summary="List channels")
+    async def browse(
+        request: Request,
+        state: State | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        authorization: Authorization = None,
+    ) -> list[ChannelBody]:
+        everything = authorization is not None or gate.open_house
+        if everything:
+            gate.require_admin(authorization)
+        found = [
+            channel.record
+            for channel in reversed(channels.channels)
+            if (everything or _is_listed(channel.record)) and state in (None, channel.state)
+        ]
+        return [_body(request, channels, record) for record in found[offset : offset + limit]]
+
+    @router.get("/channels/history", summary="List all channels there ever were")
+    async def history(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        authorization: Authorization = None,
+    ) -> list[ChannelBody]:
+        gate.require_admin(authorization)
+        records = await channels.history(limit=limit, offset=offset)
+        return [_body(request, channels, record) for record in records]
+
+    @router.get("/channels/{channelId}", summary="Look at a channel")
+    async def read(
+        request: Request, channel_id: ChannelPath, authorization: Authorization = None
+    ) -> ChannelBody:
+        record = await _seen(channels, gate, authorization, channel_id)
+        return _body(request, channels, record)
+
+    @router.delete(
+        "/channels/{channelId}", status_code=status.HTTP_204_NO_CONTENT, summary="End a channel for good"
+    )
+    async def end(channel_id: ChannelPath, authorization: Authorization = None) -> None:
+        _may_end(gate, authorization, channels, channel_id)
+        await channels.end(channel_id)
+
+    @router.get(
+        "/channels/{channelId}/thumbnail.jpg",
+        summary="The newest picture of a live channel",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    async def thumbnail(channel_id: ChannelPath, authorization: Authorization = None) -> Response:
+        await _seen(channels, gate, authorization, channel_id)
+        picture = channels.get(channel_id).thumbnail
+        if picture is None:
+            raise NotFound("there is no picture of this channel yet")
+        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=5"})
+
+    @router.post(
+        "/channels/{channelId}/tokens",
+        status_code=status.HTTP_201_CREATED,
+        summary="Mint a token for a channel",
+    )
+    async def mint(
+        channel_id: ChannelPath, body: NewTokenBody, authorization: Authorization = None
+    ) -> TokenBody:
+        _may_end(gate, authorization, channels, channel_id)
+        token = gate.authority.mint(
+            room=channels.get(channel_id).id,
+            identity=body.identity,
+            name=body.name,
+            grants=body.grants,
+            ttl=body.ttl,
+        )
+        return TokenBody(token=token, expires_at=int(time.time()) + body.ttl)
+
+    return router
+
+
+async def _seen(channels: Channels, gate: Gate, authorization: str | None, channel_id: str) -> ChannelRecord:
+    """Find a channel for somebody who may see it; whoever may not learns nothing of it."""
+    token = gate.bearer(authorization)
+    known = channel_id in channels and channels.get(channel_id).record.visibility == "public"
+    if not known and not gate.is_api_key(token):
+        gate.room_claims(authorization, channel_id)
+    return await channels.record(channel_id)
+
+
+def _may_end(gate: Gate, authorization: str | None, channels: Channels, channel_id: str) -> None:
+    """Administrators may, and whoever made the channel."""
+    token = gate.bearer(authorization)
+    claims: Claims | None = None if gate.is_api_key(token) else gate.claims(token)
+    mine = (
+        claims is not None
+        and channel_id in channels
+        and claims.identity == channels.get(channel_id).record.owner
+        and claims.room in ("*", channel_id)
+        and claims.allows("publish")
+    )
+    if not mine:
+        gate.require_admin(authorization)
+
+
+def _is_listed(record: ChannelRecord) -> bool:
+    """Whether strangers find it in the list: a public one that its owner named."""
+    return record.visibility == "public" and record.slug is not None and not record.over
+
+
+def _body(request: Request, channels: Channels, record: ChannelRecord) -> ChannelBody:
+    base, name = str(request.base_url).rstrip("/"), quote(record.id, safe="")
+    viewers = channels.get(record.id).viewer_count if record.id in channels else 0
+    kept: dict[str, Any] = {
+        field: getattr(record, field) for field in ChannelBody.model_fields if hasattr(record, field)
+    }
+    return ChannelBody(
+        channel_id=record.id,
+        viewers=viewers,
+        links=Links(
+            watch=f"{base}/watch/{name}",
+            studio=f"{base}/studio/{name}",
+            whip=f"{base}/whip/{name}",
+            whep=f"{base}/whep/{name}",
+            hls=f"{base}/hls/{name}/index.m3u8",
+            thumbnail=f"{base}/channels/{name}/thumbnail.jpg",
+        ),
+        **kept,
+    )

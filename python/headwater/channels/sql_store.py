@@ -1,0 +1,152 @@
+"""Records of channels in SQL.
+
+``save`` notes the newest state of a record and returns; one task writes what is noted. While the
+database is away, writing is tried again and again and channels go on: what waits is one record per channel,
+and no more than ``LIMIT`` of them (the oldest goes, and is counted).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+
+from sqlalchemy import String, Text, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from headwater.channels.models import ChannelRecord
+from headwater.storage.database import Database
+from headwater.storage.tables import Base, UtcTime
+from headwater.tasks import Tasks
+from headwater.telemetry import get_logger
+
+__all__ = ["ChannelRow", "SqlStore"]
+
+_log = get_logger(__name__)
+LIMIT = 10_000
+"""Records that may wait for a database that is away."""
+
+
+class ChannelRow(Base):
+    """A channel; the columns are those of `ChannelRecord`."""
+
+    __tablename__ = "channels"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    owner: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    slug: Mapped[str | None] = mapped_column(String(64))
+    title: Mapped[str] = mapped_column(Text)
+    visibility: Mapped[str] = mapped_column(String(16))
+    reusable: Mapped[bool]
+    state: Mapped[str] = mapped_column(String(16))
+    over: Mapped[bool] = mapped_column(index=True)
+    went_live_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    peak_viewers: Mapped[int]
+
+
+class SqlStore:
+    """The store over a database.
+
+    Args:
+        database: Open; closed by `close`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.lost = 0
+        """Records that were never written."""
+        self._database = database
+        self._waiting: dict[str, ChannelRecord] = {}
+        self._changed = asyncio.Event()
+        self._written = asyncio.Event()
+        self._written.set()
+        self._tasks = Tasks()
+        self._tasks.spawn(self._write(), name="channel records")
+
+    async def load(self) -> Sequence[ChannelRecord]:
+        """Return the channels that are not over, oldest first."""
+        return await self._select(select(ChannelRow).where(~ChannelRow.over).order_by(ChannelRow.created_at))
+
+    def save(self, record: ChannelRecord) -> None:
+        """Note a record; it is written soon."""
+        self._waiting.pop(record.id, None)
+        self._waiting[record.id] = record
+        if len(self._waiting) > LIMIT:
+            del self._waiting[next(iter(self._waiting))]
+            self.lost += 1
+        self._written.clear()
+        self._changed.set()
+
+    async def settle(self) -> None:
+        """Wait until all that was noted is written."""
+        await self._written.wait()
+
+    async def find(self, channel_id: str) -> ChannelRecord | None:
+        """Look a channel up."""
+        if (waiting := self._waiting.get(channel_id)) is not None:
+            return waiting
+        found = await self._select(select(ChannelRow).where(ChannelRow.id == channel_id))
+        return found[0] if found else None
+
+    async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
+        """Return all channels, newest first."""
+        newest = select(ChannelRow).order_by(ChannelRow.created_at.desc(), ChannelRow.id)
+        return await self._select(newest.limit(limit).offset(offset))
+
+    async def close(self) -> None:
+        """Write what still waits, for a bounded time, and close the database."""
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self.settle()
+        except TimeoutError:
+            self.lost += len(self._waiting)
+            _log.error("channel records were not written", count=len(self._waiting))
+        await self._tasks.close()
+        await self._database.close()
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    async def _select(self, query: object) -> list[ChannelRecord]:
+        async with self._database.session() as session:
+            rows = await session.scalars(query)  # type: ignore[call-overload]
+            return [_record(row) for row in rows]
+
+    async def _write(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            batch = dict(self._waiting)
+            try:
+                async with asyncio.timeout(_WRITE_SECONDS), self._database.session() as session:
+                    for record in batch.values():
+                        await session.merge(_row(record))
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                _log.warning("database: channel records wait", count=len(self._waiting), reason=str(error))
+                self._changed.set()
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+                continue
+            wait = _FIRST_WAIT
+            for channel_id, record in batch.items():
+                if self._waiting.get(channel_id) is record:
+                    del self._waiting[channel_id]
+            if not self._waiting:
+                self._written.set()
+
+
+def _row(record: ChannelRecord) -> ChannelRow:
+    return ChannelRow(**{name: getattr(record, name) for name in _NAMES})
+
+
+def _record(row: ChannelRow) -> ChannelRecord:
+    return ChannelRecord(**{name: getattr(row, name) for name in _NAMES})
+
+
+_NAMES = tuple(field.name for field in fields(ChannelRecord))
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+_WRITE_SECONDS = 10.0
+_CLOSE_SECONDS = 1.0

@@ -1,0 +1,1 @@
+"""Where product data is kept: SQLite by default, PostgreSQL in production. Media never waits for it."""
