@@ -4,7 +4,7 @@ Precedence: command-line flags, then ``HEADWATER_*`` environment variables, then
 ``--config``, then the defaults below. Nested values use two underscores in the environment
 (``HEADWATER_LIMITS__ROOMS=50``) and a table in TOML (``[limits]``); lists there are comma-separated
 (``HEADWATER_ANNOUNCE=203.0.113.5,2001:db8::5``) or JSON. ``headwater config`` prints the result with
-secrets hidden.
+secrets hidden. A ``HEADWATER_*`` variable that is no setting has no effect; `unknown_variables` finds it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,8 +36,17 @@ from pydantic_settings import (
 )
 
 from headwater.errors import ConfigurationError
+from headwater.loopback import is_loopback
 
-__all__ = ["DEFAULT_PORT", "IceServer", "Limits", "OverloadSettings", "Settings", "load_settings"]
+__all__ = [
+    "DEFAULT_PORT",
+    "IceServer",
+    "Limits",
+    "OverloadSettings",
+    "Settings",
+    "load_settings",
+    "unknown_variables",
+]
 
 DEFAULT_PORT = 8443
 """One TCP port and the UDP port of the same number."""
@@ -205,7 +216,7 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key go together")
         if self.announce_only and not self.announce:
             raise ValueError("announce_only needs at least one announce address")
-        if self.dev and not _is_loopback(self.host or "127.0.0.1"):
+        if self.dev and not is_loopback(self.host or "127.0.0.1"):
             raise ValueError(
                 "dev works without tokens, so it serves loopback only; leave --dev out to serve other hosts"
             )
@@ -258,18 +269,55 @@ def load_settings(*, config: Path | None = None, **overrides: Any) -> Settings:
         raise ConfigurationError(str(error)) from error
 
 
+def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Find ``HEADWATER_*`` variables that no part of this program reads.
+
+    Args:
+        environment: The process's, as in ``os.environ``.
+
+    Returns:
+        The name of each, with the one that was probably meant, if there is one like it.
+    """
+    prefix = str(Settings.model_config["env_prefix"])
+    known = {f"{prefix}{path.replace('.', '__')}".upper() for path in _paths(Settings)} | _OTHER_VARIABLES
+    tables = tuple(f"{name}__" for name in known)  # whose entries are checked with the settings
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.upper().startswith(prefix)
+        and name.upper() not in known
+        and not name.upper().startswith(tables)
+    ]
+    meant = {
+        name: _nearest(name.upper().removeprefix(prefix), (k.removeprefix(prefix) for k in known))
+        for name in unknown
+    }
+    return {name: guess and f"{prefix}{guess}" for name, guess in meant.items()}
+
+
+def _paths(model: type[BaseModel]) -> Iterator[str]:
+    """Every setting, those of tables as ``table.name``."""
+    for name, field in model.model_fields.items():
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from (f"{name}.{inner}" for inner in _paths(field.annotation))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str | None:
+    return next(iter(get_close_matches(name, sorted(known), n=1, cutoff=_ALIKE)), None)
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in item["loc"])
-        lines.append(f"{where}: {item['msg']}" if where else item["msg"].removeprefix("Value error, "))
+        line = f"{where}: {item['msg']}" if where else item["msg"].removeprefix("Value error, ")
+        meant = _nearest(where, _paths(Settings)) if item["type"] == "extra_forbidden" else None
+        lines.append(f"{line}; did you mean {meant}?" if meant else line)
     return "; ".join(lines)
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+_OTHER_VARIABLES = {"HEADWATER_CONFIG", "HEADWATER_LOAD", "HEADWATER_LOAD_TOKEN"}
+"""Read elsewhere: the settings file, and what `headwater bench` passes on."""
+_ALIKE = 0.7
+"""How like each other two names must be, 0 to 1, for one to be a slip of the other."""

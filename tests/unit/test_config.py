@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headwater.config import load_settings
+from headwater.config import load_settings, unknown_variables
 from headwater.errors import ConfigurationError
 
 
@@ -106,6 +106,37 @@ def test_a_file_that_is_missing_or_broken_or_unknown_is_one_error(tmp_path: Path
             load_settings(config=tmp_path / name)
     with pytest.raises(ConfigurationError, match="not found"):
         load_settings(config=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("HEADWATER_PROT", "HEADWATER_PORT"),
+        ("HEADWATER_SECERT", "HEADWATER_SECRET"),
+        ("headwater_announces", "HEADWATER_ANNOUNCE"),
+        ("HEADWATER_LIMIT__ROOMS", "HEADWATER_LIMITS__ROOMS"),
+        ("HEADWATER_CONFG", "HEADWATER_CONFIG"),
+        ("HEADWATER_SERVICE_HOST", None),
+    ],
+)
+def test_a_mistyped_variable_is_found_with_what_was_meant(written: str, meant: str | None) -> None:
+    assert unknown_variables({written: "1", "PATH": "/bin"}) == {written: meant}
+
+
+def test_a_variable_that_is_read_is_not_taken_for_a_slip() -> None:
+    read = ["HEADWATER_PORT", "headwater_port", "HEADWATER_LIMITS", "HEADWATER_LIMITS__ROOMS"]
+    assert unknown_variables(dict.fromkeys([*read, "HEADWATER_CONFIG", "HEADWATER_LOAD"], "1")) == {}
+
+
+def test_a_slip_inside_a_table_is_one_error_with_what_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWATER_LIMITS__ROOM", "5")
+    with pytest.raises(ConfigurationError, match=r"limits\.room: .*; did you mean limits\.rooms\?"):
+        load_settings()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "::ffff:127.0.0.1", "dev.localhost"])
+def test_development_serves_every_name_of_this_machine(host: str) -> None:
+    assert load_settings(dev=True, host=host).host == host
 
 
 def test_development_serves_loopback_and_production_every_address() -> None:

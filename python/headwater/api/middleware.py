@@ -6,7 +6,6 @@ Plain ASGI, so that WebSockets and streaming pass through untouched.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -14,7 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyLimit", "SecurityHeaders", "is_loopback", "origin_allowed"]
+from headwater.loopback import is_loopback_origin
+
+__all__ = ["BodyLimit", "SecurityHeaders", "origin_allowed"]
 
 _CSP = "; ".join(
     (
@@ -152,20 +153,10 @@ def origin_allowed(origin: str | None, host: str | None, *, allowed: Collection[
     """
     if origin is None or origin in allowed:
         return True
+    if dev:
+        return is_loopback_origin(origin)
     try:
         parts = urlsplit(origin)
-        if dev:
-            return is_loopback(parts.hostname or "")
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and host is not None and parts.netloc.lower() == host.lower()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
 from headwater.api.docs import install_docs
-from headwater.api.middleware import BodyLimit, SecurityHeaders, is_loopback
+from headwater.api.middleware import BodyLimit, SecurityHeaders
 from headwater.api.pages import install_pages
 from headwater.api.problems import PROBLEM_RESPONSES, install_problem_handlers
 from headwater.api.signaling import Signaling
@@ -18,6 +18,7 @@ from headwater.auth import Gate
 from headwater.channels import Channels
 from headwater.channels.routes import channel_routes
 from headwater.config import Settings
+from headwater.loopback import is_loopback_request
 from headwater.meetings.rooms import RoomsService
 from headwater.meetings.rooms.routes import meeting_routes
 from headwater.telemetry import Metrics
@@ -77,8 +78,7 @@ def _operation(parts: ApiParts) -> APIRouter:
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics(request: Request) -> Response:
         # Numbers only, but not for strangers: this machine, or whoever has the API key.
-        local = request.client is not None and is_loopback(request.client.host)
-        if not local or "x-forwarded-for" in request.headers:
+        if not is_loopback_request(request.client.host if request.client else None, request.headers):
             parts.gate.require_admin(request.headers.get("authorization"))
         return Response(parts.metrics.render(), media_type=parts.metrics.content_type)
 

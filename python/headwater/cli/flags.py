@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from rich.console import Console
 
-from headwater.config import Settings, load_settings
+from headwater.config import Settings, load_settings, unknown_variables
 
-__all__ = ["NodeFlags"]
+__all__ = ["NodeFlags", "warn_of_unknown_variables"]
 
 Repeated = Annotated[list[str] | None, Parameter(negative=(), consume_multiple=True)]
 Switch = Annotated[bool | None, Parameter(negative=())]
@@ -59,9 +61,28 @@ class NodeFlags:
     """How it is logged."""
 
     def load(self) -> Settings:
-        """Read all sources; flags win.
+        """Read all sources; flags win. What the environment says in vain is told on stderr.
 
         Raises:
             ConfigurationError: A setting is wrong.
         """
-        return load_settings(**{field.name: getattr(self, field.name) for field in fields(self)})
+        settings = load_settings(**{field.name: getattr(self, field.name) for field in fields(self)})
+        warn_of_unknown_variables()
+        return settings
+
+
+def warn_of_unknown_variables() -> None:
+    """Say on stderr which ``HEADWATER_*`` variables have no effect, and what was probably meant.
+
+    A warning, not a mistake: others put such names into the environment too, as Kubernetes does for a
+    service that is called headwater.
+    """
+    for name, meant in unknown_variables(os.environ).items():
+        guess = f"; did you mean {meant}?" if meant else ""
+        Console(stderr=True, emoji=False).print(
+            f"{name} is no setting and has no effect{guess}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

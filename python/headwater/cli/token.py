@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from headwater.auth import DEV_SECRET, Role, TokenAuthority, load_secret
+from headwater.cli.flags import warn_of_unknown_variables
 from headwater.config import load_settings
 from headwater.errors import ConfigurationError
 
@@ -44,6 +45,7 @@ def token(
         dev: Sign with the development secret.
     """
     settings = load_settings(config=config, data=data, dev=dev)
+    warn_of_unknown_variables()
     if settings.dev:
         secret = DEV_SECRET
     else:

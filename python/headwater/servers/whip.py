@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headwater.auth import Claims, Gate, digest, parse_bearer, same_digest
 from headwater.config import Settings
 from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidSdp, NotFound, Unauthorized
+from headwater.loopback import is_loopback_origin
 from headwater.meetings.rooms import JoinRequest, RoomsService, TrackHint
 from headwater.meetings.rooms.events import Ended, TransportLost
 from headwater.meetings.rooms.service import Joining
@@ -196,7 +197,7 @@ class WhipListener:
         claims = self._gate.room_claims(header, room)
         # A guest is let in because the listener is on loopback; a foreign page in a browser there is not.
         origin = request.headers.get("origin")
-        if claims is None and origin is not None and not _is_local(origin):
+        if claims is None and origin is not None and not is_loopback_origin(origin):
             raise Forbidden("pages of other hosts need a token")
         return claims
 
@@ -380,8 +381,3 @@ async def _not_allowed() -> Response:
 
 def _credentials(offer: str) -> tuple[str, str] | None:
     return parse_sdp(offer).ice_credentials()
-
-
-def _is_local(origin: str) -> bool:
-    host = origin.partition("://")[2].rpartition(":")[0] or origin.partition("://")[2]
-    return host in ("localhost", "127.0.0.1", "[::1]")

@@ -170,7 +170,8 @@ async def test_metrics_are_for_this_machine_or_the_api_key(
     assert "headwater_participants 0.0" in response.text
     assert (await https.get("/metrics")).status_code == 200
     through_proxy = {"X-Forwarded-For": "203.0.113.9"}
-    problem(await https.get("/metrics", headers=through_proxy), 401, "unauthorized")
+    for headers in (through_proxy, {"Forwarded": "for=203.0.113.9"}, {"Host": "media.example"}):
+        problem(await https.get("/metrics", headers=headers), 401, "unauthorized")
     with_key = {**through_proxy, "Authorization": f"Bearer {production.new_api_key}"}
     assert (await https.get("/metrics", headers=with_key)).status_code == 200
 

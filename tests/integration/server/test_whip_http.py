@@ -265,7 +265,7 @@ async def test_options_say_what_is_possible_without_a_token(https: httpx.AsyncCl
 async def test_under_dev_pages_of_other_hosts_need_a_token(http: httpx.AsyncClient, dev: Node) -> None:
     evil = {**SDP, "Origin": "https://evil.example"}
     assert (await http.post("/whip/demo", content=SEND, headers=evil)).status_code == 403
-    for origin in ("http://localhost:3000", "http://127.0.0.1", "http://[::1]:9"):
+    for origin in ("http://localhost:3000", "http://127.0.0.1", "http://[::1]:9", "http://app.localhost"):
         headers = {**SDP, "Origin": origin}
         assert (await http.post("/whip/demo", content=SEND, headers=headers)).status_code == 201
     token = bearer(dev, "demo")

@@ -89,6 +89,20 @@ def test_config_prints_toml_that_config_takes_back(
     assert again.ice_servers[0].username == "u"
 
 
+@pytest.mark.parametrize("command", [["config"], ["token", "--dev", "--room", "r", "--identity", "i"]])
+def test_a_variable_without_effect_is_told_beside_the_output(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*command) == 0
+    before = capsys.readouterr()
+    monkeypatch.setenv("HEADWATER_PROT", "9000")
+    assert run(*command) == 0
+    after = capsys.readouterr()
+    line = "HEADWATER_PROT is no setting and has no effect; did you mean HEADWATER_PORT?"
+    assert line in after.err.splitlines()
+    assert line not in before.err + after.out
+
+
 def test_config_hides_secrets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("HEADWATER_SECRET", "Zu7!kq0-rW3_vT9.pL2+xD5=nH8/bJ4~")
     run("config")
