@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from headwater.ids import DataPublisherId, DataSubscriberId
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import DataSubscriberClosed
-from headwater.media.object import MediaObject
 from headwater.media.seam import Seam
+from headwater.media.taking import Taking
 
 if TYPE_CHECKING:
     from headwater.media.subscribe_transport import SubscribeTransport
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["DataSubscriber"]
 
 
-class DataSubscriber(MediaObject):
+class DataSubscriber(Taking[DataPublisher]):
     """One data channel out, with the label and the reliability of its source.
 
     Made by `SubscribeTransport.subscribe_data`.
@@ -45,11 +45,6 @@ class DataSubscriber(MediaObject):
         return self._transport
 
     @property
-    def publisher(self) -> DataPublisher:
-        """Where its messages come from."""
-        return self._publisher
-
-    @property
     def publisher_id(self) -> DataPublisherId:
         """The id of `publisher`."""
         return self._publisher.id
@@ -60,14 +55,6 @@ class DataSubscriber(MediaObject):
         return self._publisher.label
 
     # -- for the other classes of this package ------------------------------------------------------
-
-    def _adopted(self) -> None:
-        """Hang on the data publisher too."""
-        super()._adopted()
-        self._publisher._taken(self)
-
-    def _on_closed(self) -> None:
-        self._publisher._released(self)
 
     def _send_close(self) -> int:
         return self._seam.native.close_data_subscriber(self._handle)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from headwater.ids import PublisherId, RecordingTrackId
 from headwater.media.events import RecordingTrackClosed
-from headwater.media.object import MediaObject
 from headwater.media.publisher import Publisher
 from headwater.media.seam import Seam
+from headwater.media.taking import Taking
 
 if TYPE_CHECKING:
     from headwater.media.recording_transport import RecordingTransport
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordingTrack"]
 
 
-class RecordingTrack(MediaObject):
+class RecordingTrack(Taking[Publisher]):
     """One track to a recorder, until closed; made by `RecordingTransport.start_recording`."""
 
     _kind = "recording_track"
@@ -43,11 +43,6 @@ class RecordingTrack(MediaObject):
         return self._transport
 
     @property
-    def publisher(self) -> Publisher:
-        """Where it takes its packets from."""
-        return self._publisher
-
-    @property
     def publisher_id(self) -> PublisherId:
         """The id of `publisher`."""
         return self._publisher.id
@@ -58,14 +53,6 @@ class RecordingTrack(MediaObject):
         return self._port
 
     # -- for the other classes of this package ------------------------------------------------------
-
-    def _adopted(self) -> None:
-        """Hang on the publisher too."""
-        super()._adopted()
-        self._publisher._taken(self)
-
-    def _on_closed(self) -> None:
-        self._publisher._released(self)
 
     def _send_close(self) -> int:
         return self._seam.native.stop_recording(self._handle)
