@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from headwater.media.recording_transport import RecordingTransport
     from headwater.media.router import Router
     from headwater.media.slot import Slot
+    from headwater.media.stats_feed import StatsFeed, StatsSample
     from headwater.media.subscribe_transport import SubscribeTransport
     from headwater.media.subscriber import Subscriber
     from headwater.media.track import LocalTrack
@@ -108,7 +109,8 @@ __all__ = [
     "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
     "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
     "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
-    "ResourceError", "Router", "RouterClosed", "Slot", "SlotChanged", "SubscribeTransport", "Subscriber",
+    "ResourceError", "Router", "RouterClosed", "Slot", "SlotChanged",
+    "StatsFeed", "StatsSample", "SubscribeTransport", "Subscriber",
     "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized",
     "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
 ]
@@ -141,6 +143,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.recording_transport": ("RecordingTransport",),
     "headwater.media.router": ("Router",),
     "headwater.media.slot": ("Slot",),
+    "headwater.media.stats_feed": ("StatsFeed", "StatsSample"),
     "headwater.media.subscribe_transport": ("SubscribeTransport",),
     "headwater.media.subscriber": ("Subscriber",),
     "headwater.media.track": ("LocalTrack",),

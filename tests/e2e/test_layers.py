@@ -35,13 +35,7 @@ async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
     server: Server, alice_browser: Browser, bob_browser: Browser
 ) -> None:
     """The menu of a tile changes the size that is decoded, both ways, without a freeze."""
-    meeting = await server.new_meeting()
-    sender = await _sender(alice_browser, server, meeting)
-    viewer = await app_page.join(bob_browser, server, meeting, name="bob")
-    await expect_marker(viewer, tile_video("ada"), _NUMBER)
-    await _choose(viewer, "high")
-    await expect_sent(sender, {"low": 180, "mid": 360, "high": 720})  # once its line is found to carry it
-    await _expect_lines(viewer, 720)
+    viewer = await _viewer_of_high(server, alice_browser, bob_browser)
     before = await viewer.run(_INBOUND, "ada")
     await _choose(viewer, "low")
     await _expect_lines(viewer, 180)
@@ -54,14 +48,8 @@ async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
 
 
 async def test_who_asks_why_is_told(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
-    """The panel names the layer that comes, its size, and the decision that brought it."""
-    meeting = await server.new_meeting()
-    sender = await _sender(alice_browser, server, meeting)
-    viewer = await app_page.join(bob_browser, server, meeting, name="bob")
-    await expect_marker(viewer, tile_video("ada"), _NUMBER)
-    await _choose(viewer, "high")
-    await expect_sent(sender, {"low": 180, "mid": 360, "high": 720})  # once its line is found to carry it
-    await _expect_lines(viewer, 720)
+    """The panel names the layer, its size, the decision with its grounds, and what the sender was told."""
+    viewer = await _viewer_of_high(server, alice_browser, bob_browser)
     await _choose(viewer, "low")
     await _expect_lines(viewer, 180)
     await viewer.click("[data-testid=tile-menu-open]")
@@ -69,8 +57,14 @@ async def test_who_asks_why_is_told(server: Server, alice_browser: Browser, bob_
     await viewer.until(
         """() => {
             const at = (id) => document.querySelector(`[data-testid=${id}]`);
+            const told = [...at("why-decisions")?.children ?? []].map((line) => line.textContent.trim());
+            const tells = (words) => told.some((line) => words.test(line)) || fail(String(words));
+            const fail = (what) => { throw new Error(what + " not in " + JSON.stringify(told)); };
             return at("why-now")?.dataset.spatial === "0" && /320.180/.test(at("why-received").textContent)
-                && /^Low instead of/.test(at("why-decisions").textContent.trim());
+                && tells(/^Low instead of high, as you asked[^]*takes \\d+ kbit.s, the connection carries/)
+                && tells(/^A complete picture was asked for[^]* and came/)
+                && tells(/^Your connection carries about/)
+                && tells(/^The sender was told that low is enough/);
         }""",
         what="an account of the low layer",
     )
@@ -95,6 +89,18 @@ async def test_a_picture_out_of_sight_is_not_sent(
     )
     await viewer.run("() => { document.querySelector('[data-testid=stage]').style.transform = ''; }")
     await expect_marker(viewer, tile_video("ada"), _NUMBER)
+
+
+async def _viewer_of_high(server: Server, sending: Browser, watching: Browser) -> Page:
+    """Bob's meeting page, which has asked for the largest picture of Ada and gets it."""
+    meeting = await server.new_meeting()
+    sender = await _sender(sending, server, meeting)
+    viewer = await app_page.join(watching, server, meeting, name="bob")
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await _choose(viewer, "high")
+    await expect_sent(sender, {"low": 180, "mid": 360, "high": 720})  # once its line is found to carry it
+    await _expect_lines(viewer, 720)
+    return viewer
 
 
 async def _sender(browser: Browser, server: Server, meeting: str) -> Page:

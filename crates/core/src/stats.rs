@@ -255,6 +255,7 @@ impl Sfu {
                     .map(|rid| ("rid", StatValue::Text(rid.to_string()))),
             );
         }
+        values.extend(layers::sent(encodings));
         values.extend(layers::of(encodings));
         values.extend(
             s.loss

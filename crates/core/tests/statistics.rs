@@ -90,10 +90,11 @@ fn the_page_is_complete() {
     assert!(missing.is_empty(), "not on the page: {missing:?}");
 }
 
-/// `layer_2_1_fps` is explained with `layer_0_0_fps`.
+/// `layer_2_1_bitrate` is explained with `layer_0_0_bitrate`, `encoding_2_rid` with `encoding_0_rid`.
 fn of_any_layer(name: &str) -> String {
-    match name.split('_').collect::<Vec<_>>()[..] {
-        ["layer", _, _, what] => format!("layer_0_0_{what}"),
+    match &name.split('_').collect::<Vec<_>>()[..] {
+        ["layer", _, _, what @ ..] => format!("layer_0_0_{}", what.join("_")),
+        ["encoding", _, what @ ..] => format!("encoding_0_{}", what.join("_")),
         _ => name.to_owned(),
     }
 }

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from headwater.media.decision import DecisionKind
+
 __all__ = [
     "ActiveSpeaker",
     "Answer",
@@ -154,15 +156,13 @@ class LayerStats(msgspec.Struct, omit_defaults=True, kw_only=True):
     fps: float | None = None
 
 
-class Decision(msgspec.Struct, omit_defaults=True, kw_only=True, rename={"before": "from", "after": "to"}):
-    """One change of what passes, and why."""
+class Decision(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Something that was decided about a received track, and on what grounds."""
 
     ago_ms: int
-    before: Layer | None = None
-    after: Layer | None = None
-    reason: LayerReason
-    estimate: int | None = None
-    """What the connection was believed to carry then, in bit/s."""
+    kind: DecisionKind
+    facts: dict[str, int | float | str] = {}
+    """By name; ``docs/reference/decisions.md`` has those of each kind."""
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -110,14 +110,8 @@ def why_answer(publisher_id: str, account: Account, request_id: int | str | None
         ],
         estimate=account.estimate,
         decisions=[
-            m.Decision(
-                ago_ms=round(ago * 1000),
-                before=_layer(change.before),
-                after=_layer(change.after),
-                reason=change.reason,
-                estimate=change.estimate,
-            )
-            for ago, change in account.decisions
+            m.Decision(ago_ms=round(ago * 1000), kind=decision.kind, facts=dict(decision.facts))
+            for ago, decision in account.decisions
         ],
         id=request_id,
     )

@@ -7,7 +7,7 @@ must come to the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -76,11 +76,23 @@ class Replay:
     """Where record and replay part; ``None`` when they are the same."""
 
 
-def decisions_from_native(reply: _native.JournalReply) -> tuple[Decision, ...]:
-    """Convert what the core answered."""
-    return tuple(
-        Decision(each.at, cast("DecisionKind", each.what), dict(each.facts)) for each in reply.decisions
-    )
+def decisions_from_native(
+    reply: _native.JournalReply, publisher_id: Callable[[int], str | None]
+) -> tuple[Decision, ...]:
+    """Convert what the core answered.
+
+    Args:
+        reply: A journal.
+        publisher_id: Names the publisher of a handle; one that has closed has no name.
+    """
+    decisions = []
+    for each in reply.decisions:
+        facts = dict(each.facts)
+        handle = facts.pop("publisher", None)
+        if isinstance(handle, int) and (id_ := publisher_id(handle)) is not None:
+            facts["publisher"] = id_
+        decisions.append(Decision(each.at, cast("DecisionKind", each.what), facts))
+    return tuple(decisions)
 
 
 def replay(path: Path) -> Replay:

@@ -143,7 +143,8 @@ class Receiver(MediaObject):
             Closed: The object was closed.
         """
         decisions: tuple[Decision, ...] = await self._call(
-            lambda: self._seam.native.get_journal(self._handle), decisions_from_native
+            lambda: self._seam.native.get_journal(self._handle),
+            lambda reply: decisions_from_native(reply, self._seam.publisher_id),
         )
         return decisions
 

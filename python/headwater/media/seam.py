@@ -15,6 +15,7 @@ closes; an event about a handle that is not registered is about something alread
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -61,6 +62,7 @@ class Seam:
         self._pending: dict[int, _Pending] = {}
         self._objects: dict[tuple[str, int], MediaObject] = {}
         self._open = True
+        self._stopped = asyncio.Event()
         self._descriptor = native.fileno()
         self.unclaimed = 0
         """Events about objects that were already closed on this side."""
@@ -123,16 +125,28 @@ class Seam:
         """Return the open object behind a handle."""
         return self._objects.get((kind, handle))
 
+    def publisher_id(self, handle: int | None) -> PublisherId | None:
+        """Name the open publisher behind a handle."""
+        publisher = None if handle is None else self.find("publisher", handle)
+        return None if publisher is None else PublisherId(publisher.id)
+
     def stop(self) -> None:
         """Stop listening; whoever still waits gets `WorkerClosed`."""
         if not self._open:
             return
         self._open = False
+        self._stopped.set()
         self._loop.remove_reader(self._descriptor)
         pending, self._pending = self._pending, {}
         for waiting in pending.values():
             waiting.settle(error=WorkerClosed("the Worker was closed"))
         self._objects.clear()
+
+    async def wait_stopped(self, seconds: float) -> None:
+        """Sleep, but not longer than the Worker is open."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stopped.wait()
 
     def _drain(self) -> None:
         """Work off one batch; the descriptor stays readable while more is waiting."""
@@ -185,10 +199,10 @@ class Seam:
         if router is None:
             self.unclaimed += 1
         elif type(event).__name__ == "ActiveSpeaker":
-            speaker = self._publisher_id(event.publisher)
+            speaker = self.publisher_id(event.publisher)
             router._handle_event(ActiveSpeaker(RouterId(router.id), speaker))
         else:
-            levels = ((self._publisher_id(handle), level) for handle, level in event.levels)
+            levels = ((self.publisher_id(handle), level) for handle, level in event.levels)
             known = tuple((id_, level) for id_, level in levels if id_ is not None)
             router._handle_event(AudioLevels(RouterId(router.id), known))
 
@@ -198,12 +212,8 @@ class Seam:
         if slot is None:
             self.unclaimed += 1
         else:
-            publisher = self._publisher_id(event.publisher)
+            publisher = self.publisher_id(event.publisher)
             slot._handle_event(SlotChanged(SubscriberId(slot.id), publisher))
-
-    def _publisher_id(self, handle: int | None) -> PublisherId | None:
-        publisher = None if handle is None else self.find("publisher", handle)
-        return None if publisher is None else PublisherId(publisher.id)
 
 
 class _Pending:

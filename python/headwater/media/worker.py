@@ -14,7 +14,7 @@ import errno
 import os
 import socket
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from headwater.errors import InvalidState, PortInUse, WorkerClosed
 from headwater.media.codec import CodecName
 from headwater.media.load_monitor import LoadMonitor
-from headwater.media.object import Statistics
+from headwater.media.object import MediaObject, Statistics
 from headwater.media.overload import OverloadLimits
 from headwater.media.placement import DEFAULT_SPREAD
 from headwater.media.router import Router
 from headwater.media.seam import Seam
+from headwater.media.stats_feed import Sampled, SampleKind, StatsFeed
 
 if TYPE_CHECKING:
     from headwater._core import _native
@@ -146,6 +147,22 @@ class Worker:
         """Return `counters` and `load` with the number of threads and the port."""
         return {**self.counters(), **self.load(), "threads": self.threads, "port": self.port}
 
+    def stats_feed(self, interval: float = 1.0, *, kinds: Collection[SampleKind] | None = None) -> StatsFeed:
+        """Follow the statistics of everything: the Worker, its routers, and all that hangs on them.
+
+        Each sample names its object; new objects join at the next round. What you do not read in time is
+        not kept for you: `StatsFeed.lost` counts it.
+
+        Args:
+            interval: Seconds between two samples of one object.
+            kinds: ``"worker"``, ``"router"``, ``"transport"``, ``"publisher"``, ``"subscriber"``,
+                ``"data_publisher"``, ``"data_subscriber"``, ``"recording_track"``; all of them if ``None``.
+
+        Raises:
+            ConfigurationError: The interval is not above 0.
+        """
+        return StatsFeed(self._open_seam(), self._sampled, interval=interval, kinds=kinds)
+
     def load(self) -> dict[str, float]:
         """Return how busy the media threads are, averaged over the last second.
 
@@ -242,6 +259,15 @@ class Worker:
     ) -> None:
         """Close the Worker."""
         await self.close()
+
+    def _sampled(self) -> Iterator[tuple[SampleKind, str, Sampled]]:
+        """Everything that has statistics, parents first."""
+        yield "worker", "worker", self
+        below: list[MediaObject] = list(reversed(self._routers))
+        while below:
+            item = below.pop()
+            yield item._kind, item.id, item
+            below.extend(reversed(item._children))
 
     def _make_core(self) -> _native.Worker:
         from headwater._core import native

@@ -51,6 +51,7 @@ class _Thing:
     tapped: bool = False
     sent: list[str | bytes] = field(default_factory=list)
     wishes: dict[str, int | str | None] = field(default_factory=dict)
+    journal: list[values.Decision] = field(default_factory=list)
 
 
 class FakeCore:
@@ -139,6 +140,10 @@ class FakeCore:
     ) -> None:
         """Another layer passes to a subscriber."""
         self._emit(values.LayerChanged(subscriber._handle, None, after, reason))
+
+    def decide(self, subscriber: MediaObject, kind: str, at: float = 0.0, **facts: float | str) -> None:
+        """Something was decided about a subscriber; the journal of the real core has 64 entries at most."""
+        self._things[subscriber._handle].journal.append(values.Decision(at, kind, dict(facts)))
 
     def want_layers(self, publisher: MediaObject, *encodings: tuple[str, bool]) -> None:
         """Which encodings of a publisher anybody needs changed."""
@@ -495,8 +500,8 @@ class FakeCore:
         self._close(self._thing("recording_track", track), "requested")
 
     def _do_get_journal(self, subscriber: int) -> values.JournalReply:
-        self._thing("subscriber", subscriber)
-        return values.JournalReply([values.Decision(0.0, "gate", {"open": 1})])
+        opened = values.Decision(0.0, "gate", {"open": 1})
+        return values.JournalReply([opened, *self._thing("subscriber", subscriber).journal])
 
     def _do_get_stats(self, kind: str, handle: int) -> values.StatsReply:
         self._thing(kind, handle)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
-from headwater.api.translate import message_of
+from headwater.api.translate import message_of, why_answer
 from headwater.errors import NotFound
 from headwater.media import events as media
 from headwater.media.layer import Layer
@@ -13,7 +15,7 @@ from headwater.media.object import Statistics
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms import LayerWish, RoomsService, TrackHint
 from headwater.meetings.rooms import events as e
-from headwater.meetings.rooms.account import Journal, account_of
+from headwater.meetings.rooms.account import account_of
 from headwater.testing import FakeWorker
 from tests.unit.meetings.support import Person, eventually
 
@@ -47,15 +49,24 @@ async def test_a_change_of_layer_is_told_with_its_reason(service: RoomsService) 
     }
 
 
-async def test_who_asks_why_gets_the_last_decisions_newest_first(service: RoomsService) -> None:
+async def test_who_asks_why_gets_the_last_decisions_newest_first(
+    service: RoomsService, worker: FakeWorker
+) -> None:
     _, bob, publisher_id, subscriber = await watching(service)
-    for number in range(40):
-        subscriber._handle_event(media.LayerChanged(subscriber.id, None, LOW, "start", number))
-        await bob.hear(e.LayerChanged)
+    now = time.time()
+    for number in range(100):
+        worker.core.decide(subscriber, "estimate", now - 100 + number, estimate=number, limited_by="loss")
     account = await bob.participant.subscriptions.explain(publisher_id)
+    assert [each.facts["estimate"] for _, each in account.decisions] == list(range(99, 35, -1))
     ages = [ago for ago, _ in account.decisions]
-    assert [change.estimate for _, change in account.decisions] == list(range(39, 7, -1))
     assert ages == sorted(ages)
+    assert 1 <= ages[0] < 60
+    newest = msgspec.to_builtins(why_answer(publisher_id, account, 7))["decisions"][0]
+    assert newest == {
+        "ago_ms": round(ages[0] * 1000),
+        "kind": "estimate",
+        "facts": {"estimate": 99, "limited_by": "loss"},
+    }
 
 
 async def test_a_wish_reaches_the_subscriber_and_outlives_its_transport(
@@ -89,8 +100,8 @@ def test_an_account_says_what_the_statistics_say() -> None:
         "current_spatial": 0,
         "current_temporal": 1,
     }
-    publisher: Statistics = {"codec": "video/VP8", "layer_0_1_bitrate": 150_000, "layer_0_1_width": 320}
-    account = account_of(subscriber, publisher, {"available_outgoing_bitrate": 300_000}, Journal(), 0.0)
+    publisher: Statistics = {"codec": "video/VP8", "layer_0_1_bitrate": 150_000, "layer_0_1_frame_width": 320}
+    account = account_of(subscriber, publisher, {"available_outgoing_bitrate": 300_000}, (), 0.0)
     assert (account.preferred, account.target, account.current) == (HIGH, None, LOW)
     assert (account.codec, account.estimate) == ("VP8", 300_000)
     [layer] = account.layers

@@ -12,7 +12,7 @@ export { Emitter } from "./events";
 export type { Listener } from "./events";
 export { followElement, Follower } from "./followElement";
 export type { Followed, Shown } from "./followElement";
-export type { Explanation, Layer, LayerChange, LayerDecision, LayerReason, LayerWish } from "./layers";
+export type { Decision, DecisionKind, Explanation, Layer, LayerChange, LayerReason, LayerWish } from "./layers";
 export { LevelMeter, loudness } from "./levelMeter";
 export { canShareScreen, listDevices, onDevicesChanged, openCamera, openCameraAndMicrophone, openMicrophone, openScreen } from "./media";
 export type { DeviceList, Opened } from "./media";

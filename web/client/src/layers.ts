@@ -29,7 +29,14 @@ export type LayerChange = {
   readonly estimate: number | null;
 };
 
-export type LayerDecision = LayerChange & { readonly agoMs: number };
+/** Something that the server decided about a received track. */
+export type Decision = {
+  readonly agoMs: number;
+  readonly kind: DecisionKind;
+  /** On what grounds, by name; the server's `docs/reference/decisions.md` has those of each kind. */
+  readonly facts: Readonly<Record<string, number | string>>;
+};
+export type DecisionKind = WireDecision["kind"];
 
 /** The server's account of a received track. */
 export type Explanation = {
@@ -49,10 +56,10 @@ export type Explanation = {
   /** What the whole connection is believed to carry, in bit/s. */
   readonly estimate: number | null;
   /** Newest first. */
-  readonly decisions: readonly LayerDecision[];
+  readonly decisions: readonly Decision[];
 };
 
-export function toLayerChange({ from, to, reason, estimate }: Pick<WireDecision, "from" | "to" | "reason" | "estimate">): LayerChange {
+export function toLayerChange({ from, to, reason, estimate }: Pick<LayerChanged, "from" | "to" | "reason" | "estimate">): LayerChange {
   return { from: from ?? null, to: to ?? null, reason, estimate: estimate ?? null };
 }
 
@@ -71,7 +78,7 @@ export function toExplanation(answer: WhyAnswer): Explanation {
       fps: fps ?? null,
     })),
     estimate: answer.estimate ?? null,
-    decisions: (answer.decisions ?? []).map((decision) => ({ ...toLayerChange(decision), agoMs: decision.ago_ms })),
+    decisions: (answer.decisions ?? []).map(({ ago_ms: agoMs, kind, facts }) => ({ agoMs, kind, facts: facts ?? {} })),
   };
 }
 

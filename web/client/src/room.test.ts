@@ -137,11 +137,15 @@ describe("Layers", () => {
     await settle();
     expect(meeting.socket.last("set_layers")).toMatchObject({ publisher_id: "p", spatial: 1, max_fps: 15, priority: 200 });
     const asked = subscriber.why();
-    const decision = { ago_ms: 40, to: { spatial: 0, temporal: 0 }, reason: "bandwidth" as const };
-    meeting.socket.receive({ type: "why", id: meeting.socket.last("why").id!, publisher_id: "p", estimate: 9, decisions: [decision] });
+    const decision = { ago_ms: 40, kind: "current" as const, facts: { to_spatial: 0, to_temporal: 0, reason: "bandwidth" } };
+    const bare = { ago_ms: 50, kind: "queue_dropped" as const };
+    meeting.socket.receive({ type: "why", id: meeting.socket.last("why").id!, publisher_id: "p", estimate: 9, decisions: [decision, bare] });
     const { decisions, estimate, target } = await asked;
     expect([estimate, target]).toEqual([9, null]);
-    expect(decisions).toEqual([{ agoMs: 40, from: null, to: { spatial: 0, temporal: 0 }, reason: "bandwidth", estimate: null }]);
+    expect(decisions).toEqual([
+      { agoMs: 40, kind: "current", facts: decision.facts },
+      { agoMs: 50, kind: "queue_dropped", facts: {} },
+    ]);
   });
 
   it("tells who speaks and how connections work", async () => {

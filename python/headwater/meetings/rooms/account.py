@@ -1,19 +1,18 @@
 """The account of a received track: what was asked for, decided and sent, and why.
 
-``Journal`` keeps the last decisions of one track for the person who asks later. ``account_of`` puts them
-together with the statistics of the moment; nothing here decides anything.
+``account_of`` puts the core's journal of the track together with the statistics of the moment; nothing here
+decides anything.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from headwater.media.decision import Decision
 from headwater.media.layer import Layer
-from headwater.meetings.rooms.events import LayerChanged
 
-__all__ = ["Account", "Journal", "LayerAccount", "account_of"]
+__all__ = ["Account", "LayerAccount", "account_of"]
 
 Statistics = Mapping[str, int | float | str]
 
@@ -40,29 +39,16 @@ class Account:
     codec: str | None
     layers: tuple[LayerAccount, ...]
     estimate: int | None
-    decisions: tuple[tuple[float, LayerChanged], ...]
-    """Newest first, each with how many seconds ago it was."""
-
-
-class Journal:
-    """The last decisions about one track; the oldest make room."""
-
-    __slots__ = ("_changes",)
-
-    def __init__(self) -> None:
-        self._changes: deque[tuple[float, LayerChanged]] = deque(maxlen=_KEPT)
-
-    def note(self, now: float, change: LayerChanged) -> None:
-        """Add a decision; ``now`` is loop time in seconds."""
-        self._changes.append((now, change))
-
-    def newest_first(self, now: float) -> tuple[tuple[float, LayerChanged], ...]:
-        """The decisions, each with its age in seconds."""
-        return tuple((now - at, change) for at, change in reversed(self._changes))
+    decisions: tuple[tuple[float, Decision], ...]
+    """The last ones, newest first, each with how many seconds ago it was."""
 
 
 def account_of(
-    subscriber: Statistics, publisher: Statistics, transport: Statistics, journal: Journal, now: float
+    subscriber: Statistics,
+    publisher: Statistics,
+    transport: Statistics,
+    journal: Sequence[Decision],
+    now: float,
 ) -> Account:
     """Put together what the statistics of the three say (``docs/reference/statistics.md``).
 
@@ -70,8 +56,8 @@ def account_of(
         subscriber: The track on its way to the participant.
         publisher: The track as it arrives.
         transport: The participant's connection.
-        journal: The last decisions.
-        now: Loop time in seconds.
+        journal: The last decisions, oldest first.
+        now: Seconds since 1970.
     """
     codec = publisher.get("codec")
     estimate = transport.get("available_outgoing_bitrate")
@@ -83,7 +69,7 @@ def account_of(
         codec=codec.partition("/")[2] if isinstance(codec, str) else None,
         layers=tuple(_layers(publisher)),
         estimate=int(estimate) if isinstance(estimate, int | float) else None,
-        decisions=journal.newest_first(now),
+        decisions=tuple((max(0.0, now - each.at), each) for each in journal[: -_TOLD - 1 : -1]),
     )
 
 
@@ -100,13 +86,13 @@ def _layers(stats: Statistics) -> Iterator[LayerAccount]:
             prefix = f"layer_{spatial}_{temporal}_"
             if (bitrate := _number(stats, f"{prefix}bitrate")) is None:
                 continue
-            width, height = _number(stats, f"{prefix}width"), _number(stats, f"{prefix}height")
+            width, height = _number(stats, f"{prefix}frame_width"), _number(stats, f"{prefix}frame_height")
             yield LayerAccount(
                 layer=Layer(spatial, temporal),
                 bitrate=int(bitrate),
                 width=None if width is None else int(width),
                 height=None if height is None else int(height),
-                fps=_number(stats, f"{prefix}fps"),
+                fps=_number(stats, f"{prefix}frames_per_second"),
             )
 
 
@@ -115,5 +101,6 @@ def _number(stats: Statistics, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-_KEPT = 32
+_TOLD = 64
+"""Decisions of one account: what a person can read, in a few kilobytes."""
 _MAX_LAYERS = 8

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 
@@ -43,7 +44,7 @@ from headwater.media.router import Router
 from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms import events
-from headwater.meetings.rooms.account import Account, Journal, account_of
+from headwater.meetings.rooms.account import Account, account_of
 from headwater.meetings.rooms.events import OfferMade, RoomEvent, TrackView, TransportLost
 from headwater.meetings.rooms.loudest import Loudest
 from headwater.meetings.rooms.models import LayerWish, RoomOptions, check_sdp
@@ -87,7 +88,6 @@ class Subscriptions:
         self._wanted_data: set[str] = set()
         self._paused: set[str] = set()
         self._wishes: dict[str, LayerWish] = {}
-        self._journals: dict[str, Journal] = {}
         self._subscribers: dict[str, Subscriber] = {}
         self._data: dict[str, DataSubscriber] = {}
         self._loudest = Loudest(count=options.voice_slots, emit=emit)
@@ -125,7 +125,6 @@ class Subscriptions:
         """Stop receiving; the core closes the subscriber together with its publisher."""
         self._paused.discard(publisher_id)
         self._wishes.pop(publisher_id, None)
-        self._journals.pop(publisher_id, None)
         if self._wanted.pop(publisher_id, None) is not None:
             self._changed.set()
 
@@ -216,11 +215,13 @@ class Subscriptions:
         subscriber, transport = self._subscribers.get(publisher_id), self._transport
         if subscriber is None or transport is None:
             raise NotFound("you do not receive that track")
-        stats = await asyncio.gather(
-            subscriber.get_stats(), subscriber.publisher.get_stats(), transport.get_stats()
+        sent, source, line, journal = await asyncio.gather(
+            subscriber.get_stats(),
+            subscriber.publisher.get_stats(),
+            transport.get_stats(),
+            subscriber.journal(),
         )
-        journal = self._journals.get(publisher_id, Journal())
-        return account_of(*stats, journal, asyncio.get_running_loop().time())
+        return account_of(sent, source, line, journal, time.time())
 
     async def decisions(self) -> dict[str, tuple[Decision, ...]]:
         """The last decisions about each received track, by its publisher's id."""
@@ -427,15 +428,14 @@ class Subscriptions:
                 self._wanted.pop(publisher_id, None)
 
     def _layer_changed(self, change: LayerChanged) -> None:
-        """Tell the participant, and remember it for ``explain``."""
+        """Tell the participant."""
         for publisher_id, subscriber in self._subscribers.items():
             if subscriber.id == change.subscriber_id:
-                told = events.LayerChanged(
-                    publisher_id, change.before, change.after, change.reason, change.estimate
+                self._emit(
+                    events.LayerChanged(
+                        publisher_id, change.before, change.after, change.reason, change.estimate
+                    )
                 )
-                now = asyncio.get_running_loop().time()
-                self._journals.setdefault(publisher_id, Journal()).note(now, told)
-                self._emit(told)
                 return
 
     async def _drop_transport(self) -> None:

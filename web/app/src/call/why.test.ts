@@ -1,6 +1,6 @@
-import type { Explanation, Layer } from "@headwater/client";
+import type { Decision, Explanation, Layer } from "@headwater/client";
 import { describe, expect, it } from "vitest";
-import { agoText, decisionText, verdict } from "./why";
+import { agoText, boundText, verdict } from "./why";
 
 const [low, mid, high]: Layer[] = [0, 1, 2].map((spatial) => ({ spatial, temporal: 2 })) as [Layer, Layer, Layer];
 const layers = [low, mid, high].map((layer) => ({ layer: layer, bitrate: 1, width: null, height: null, fps: null }));
@@ -10,17 +10,10 @@ function account(extra: Partial<Explanation> = {}): Explanation {
   return { preferred: high!, target: high!, current: high!, paused: false, codec: "VP8", layers, estimate: null, decisions, ...extra };
 }
 
-describe("decisionText", () => {
-  it("names the change and the reason", () => {
-    expect(decisionText({ from: high, to: low, reason: "bandwidth" }, 3)).toBe("Low instead of high, because of what your connection carries");
-    expect(decisionText({ from: null, to: high, reason: "start" }, 3)).toBe("High picture, when the picture began");
-    expect(decisionText({ from: low, to: null, reason: "bandwidth" }, 3)).toMatch(/^No picture, because/);
-    expect(decisionText({ from: low, to: { spatial: 0, temporal: 0 }, reason: "overload" }, 3)).toMatch(/^Fewer frames, because the server/);
-  });
-});
-
 describe("verdict", () => {
-  const bandwidth = [{ from: high, to: low, reason: "bandwidth" as const, estimate: 1, agoMs: 0 }];
+  const decided = (reason: string): Decision => ({ agoMs: 0, kind: "target", facts: { reason } });
+  const lossy: Decision = { agoMs: 9, kind: "estimate", facts: { estimate: 200_000, limited_by: "loss", loss: 0.052, queue_ms: 0 } };
+  const bandwidth = [decided("bandwidth")];
 
   it("says what holds the picture where it is", () => {
     expect(verdict(account())).toBe("You get the best picture there is.");
@@ -28,7 +21,25 @@ describe("verdict", () => {
     expect(verdict(account({ current: low, target: low, decisions: bandwidth }))).toMatch(/connection does not carry more/);
     expect(verdict(account({ current: low, decisions: bandwidth }))).toBe("Changing to high at the next complete picture.");
     expect(verdict(account({ current: null, target: null, decisions: bandwidth }))).toMatch(/too thin for any picture/);
+    expect(verdict(account({ current: low, target: low, decisions: [decided("overload")] }))).toMatch(/short of power/);
+    expect(verdict(account({ current: low, target: low, decisions: [decided("publisher")] }))).toMatch(/sends nothing larger/);
     expect(verdict(account({ paused: true }))).toMatch(/out of sight/);
+  });
+
+  it("says what bounds the connection", () => {
+    expect(verdict(account({ current: low, target: low, decisions: [lossy, decided("bandwidth")] }))).toBe(
+      "Your connection does not carry more: 5.2 % of the packets were lost.",
+    );
+  });
+});
+
+describe("boundText", () => {
+  const bound = (limited_by: string, queue_ms = 0) => boundText({ facts: { limited_by, queue_ms, loss: 0.01 } });
+
+  it("has words for everything that bounds, and none for a line that was not tried", () => {
+    expect(["loss", "peer", "drain", "maximum"].map((name) => bound(name)).every(Boolean)).toBe(true);
+    expect(bound("delay", 80)).toBe("packets began to queue, for 80 ms");
+    expect(bound("delay", 3)).toBeNull();
   });
 });
 

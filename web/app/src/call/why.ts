@@ -1,45 +1,50 @@
 /**
- * The account of a received picture in plain words. Pure, so that it can be tested.
+ * What holds a received picture where it is, in plain words. Pure, so that it can be tested; the decisions
+ * that led there are told by story.ts.
  */
 
-import type { Explanation, Layer, LayerDecision, LayerReason } from "@headwater/client";
+import type { Decision, Explanation } from "@headwater/client";
 import { layerName } from "./layerChoice";
 
-/** Why a layer changed, as an end of a sentence. */
-const reasons: Record<LayerReason, string> = {
-  requested: "as you asked, or as the tile changed its size",
-  bandwidth: "because of what your connection carries",
-  publisher: "because of what the sender sends",
-  overload: "because the server is short of power",
-  paused: "because nobody looked",
-  start: "when the picture began",
-};
-
-/** One decision as a sentence: "Medium instead of high, because …". */
-export function decisionText({ from, to, reason }: Pick<LayerDecision, "from" | "to" | "reason">, sizes: number): string {
-  return `${capital(changeText(from, to, sizes))} ${reasons[reason]}`;
-}
-
-function changeText(from: Layer | null, to: Layer | null, sizes: number): string {
-  if (!to) return "no picture,";
-  const name = layerName(to, sizes);
-  if (!from) return `${name} picture,`;
-  if (from.spatial !== to.spatial) return `${name} instead of ${layerName(from, sizes)},`;
-  return to.temporal < from.temporal ? "fewer frames," : "more frames,";
-}
-
 /** What holds the picture where it is now, in one sentence. */
-export function verdict({ preferred, target, current, paused, layers, decisions }: Explanation): string {
+export function verdict(account: Explanation): string {
+  const { preferred, target, current, paused, layers, decisions } = account;
   const sizes = sizesOf(layers);
+  const reason = decisions.find(({ kind }) => kind === "target" || kind === "current")?.facts["reason"];
   if (paused) return "Paused: the picture is out of sight.";
   if (!current && target) return "Waiting for a picture to start with.";
-  if (!current) return decisions[0]?.reason === "bandwidth" ? "Your connection is too thin for any picture. Sound goes on." : "Nothing comes.";
+  if (!current) return reason === "bandwidth" ? `Your connection is too thin for any picture${because(decisions)}. Sound goes on.` : "Nothing comes.";
   if (target && target.spatial !== current.spatial) return `Changing to ${layerName(target, sizes)} at the next complete picture.`;
   if (preferred && current.spatial < preferred.spatial) {
-    return decisions[0]?.reason === "publisher" ? "The sender sends nothing larger." : "Your connection does not carry more.";
+    if (reason === "publisher") return "The sender sends nothing larger.";
+    return reason === "overload" ? "The server is short of power, so it sends less." : `Your connection does not carry more${because(decisions)}.`;
   }
   const largest = Math.max(0, ...layers.map(({ layer }) => layer.spatial));
   return current.spatial >= largest ? "You get the best picture there is." : "You get what fits the tile or was chosen.";
+}
+
+/** What bounds the estimate of a connection, as the end of a sentence; nothing where nothing does. */
+export function boundText({ facts }: Pick<Decision, "facts">): string | null {
+  switch (facts["limited_by"]) {
+    case "delay":
+      return Number(facts["queue_ms"]) >= notableQueue ? `packets began to queue, for ${Math.round(Number(facts["queue_ms"]))} ms` : null;
+    case "loss":
+      return `${(Number(facts["loss"]) * 100).toFixed(1)} % of the packets were lost`;
+    case "peer":
+      return "your browser reports so";
+    case "drain":
+      return "a queue on the way is being emptied";
+    case "maximum":
+      return "it is the most that is ever sent";
+    default:
+      return null;
+  }
+}
+
+function because(decisions: readonly Decision[]): string {
+  const estimate = decisions.find(({ kind }) => kind === "estimate");
+  const bound = estimate && boundText(estimate);
+  return bound ? `: ${bound}` : "";
 }
 
 export function sizesOf(layers: Explanation["layers"]): number {
@@ -58,6 +63,5 @@ export function rateText(bitsPerSecond: number): string {
   return bitsPerSecond >= 1e6 ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
 }
 
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
+/** Milliseconds; less is the ordinary unrest of a line. */
+const notableQueue = 20;

@@ -371,14 +371,25 @@ export interface LayerStats {
   readonly fps?: number | null;
 }
 /**
- * One change of what passes, and why.
+ * Something that was decided about a received track, and on what grounds.
  */
 export interface Decision {
   readonly ago_ms: number;
-  readonly from?: Layer | null;
-  readonly to?: Layer | null;
-  readonly reason: "bandwidth" | "overload" | "paused" | "publisher" | "requested" | "start";
-  readonly estimate?: number | null;
+  readonly kind:
+    | "current"
+    | "estimate"
+    | "gate"
+    | "key_frame_arrived"
+    | "key_frame_asked"
+    | "key_frame_requested"
+    | "queue_dropped"
+    | "slot"
+    | "speaker"
+    | "target"
+    | "wanted";
+  readonly facts?: {
+    [k: string]: number | string;
+  };
 }
 /**
  * The server lost a peer connection: drop it and make a new one.
