@@ -1,6 +1,6 @@
 import type { Decision, Explanation, Layer } from "@headwater/client";
 import { describe, expect, it } from "vitest";
-import { agoText, boundText, verdict } from "./why";
+import { agoText, boundText, sizesOf, verdict } from "./why";
 
 const [low, mid, high]: Layer[] = [0, 1, 2].map((spatial) => ({ spatial, temporal: 2 })) as [Layer, Layer, Layer];
 const layers = [low, mid, high].map((layer) => ({ layer: layer, bitrate: 1, width: null, height: null, fps: null }));
@@ -30,6 +30,15 @@ describe("verdict", () => {
     expect(verdict(account({ current: low, target: low, decisions: [lossy, decided("bandwidth")] }))).toBe(
       "Your connection does not carry more: 5.2 % of the packets were lost.",
     );
+  });
+});
+
+describe("sizesOf", () => {
+  it("counts sizes that are not sent at the moment too", () => {
+    const switched: Decision = { agoMs: 0, kind: "current", facts: { from_spatial: 2, to_spatial: 0 } };
+    expect(sizesOf({ layers: layers.slice(0, 1), decisions: [] })).toBe(1);
+    expect(sizesOf({ layers: layers.slice(0, 1), decisions: [switched] })).toBe(3);
+    expect(sizesOf({ layers, decisions: [] })).toBe(3);
   });
 });
 

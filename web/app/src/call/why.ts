@@ -9,7 +9,7 @@ import { layerName } from "./layerChoice";
 /** What holds the picture where it is now, in one sentence. */
 export function verdict(account: Explanation): string {
   const { preferred, target, current, paused, layers, decisions } = account;
-  const sizes = sizesOf(layers);
+  const sizes = sizesOf(account);
   const reason = decisions.find(({ kind }) => kind === "target" || kind === "current")?.facts["reason"];
   if (paused) return "Paused: the picture is out of sight.";
   if (!current && target) return "Waiting for a picture to start with.";
@@ -47,8 +47,14 @@ function because(decisions: readonly Decision[]): string {
   return bound ? `: ${bound}` : "";
 }
 
-export function sizesOf(layers: Explanation["layers"]): number {
-  return new Set(layers.map(({ layer }) => layer.spatial)).size;
+/**
+ * How many sizes there are: those that are sent, and those that are not at the moment but were talked of, for
+ * a sender stops what nobody watches, and "low" must not become "the only one" by that.
+ */
+export function sizesOf({ layers, decisions }: Pick<Explanation, "layers" | "decisions">): number {
+  const sent = layers.map(({ layer }) => layer.spatial);
+  const told = decisions.flatMap(({ facts }) => ["from_spatial", "to_spatial", "max_spatial"].map((name) => facts[name]));
+  return 1 + Math.max(0, ...sent, ...told.filter((spatial) => typeof spatial === "number"));
 }
 
 export function agoText(milliseconds: number): string {
