@@ -34,6 +34,7 @@ app.command("headwater.cli.token:token", name="token", help="Print a token for a
 app.command("headwater.cli.config:config", name="config", help="Print the settings in force.")
 app.command("headwater.cli.db:app", name="db", help="Bring the tables of a database up to date.")
 app.command("headwater.cli.doctor:doctor", name="doctor", help="Check this machine and say what to fix.")
+app.command("headwater.cli.top:top", name="top", help="Show a running node, renewed each second.")
 app.command("headwater.cli.replay:replay", name="replay", help="Take recorded media decisions again.")
 app.command("headwater.cli.bench:app", name="bench", help="Measure the node on this machine.")
 

@@ -106,6 +106,11 @@ async def test_production_makes_meetings_for_the_api_key_alone(
     claims = production.authority.verify(token)
     assert (claims.room, claims.identity, claims.expires_at) == (meeting, "ada", minted.json()["expires_at"])
     assert minted.json()["url"] == f"{production.url}/m/{meeting}#token={token}"
+    for path in ("/meetings", f"/meetings/{meeting}/participants"):
+        problem(await https.get(path), 401, "unauthorized")
+        problem(await https.get(path, headers={"Authorization": f"Bearer {token}"}), 403, "forbidden")
+    assert (await https.get(f"/meetings/{meeting}/participants", headers=owner)).json() == []
+    assert [each["id"] for each in (await https.get("/meetings", headers=owner)).json()] == [meeting]
     why = f"/meetings/{meeting}/participants/nobody/why"
     problem(await https.get(why), 401, "unauthorized")
     problem(await https.get(why, headers=owner), 404, "not_found")

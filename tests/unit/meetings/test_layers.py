@@ -16,6 +16,7 @@ from headwater.media.subscriber import Subscriber
 from headwater.meetings.rooms import LayerWish, RoomsService, TrackHint
 from headwater.meetings.rooms import events as e
 from headwater.meetings.rooms.account import account_of
+from headwater.meetings.rooms.overview import decisions
 from headwater.testing import FakeWorker
 from tests.unit.meetings.support import Person, eventually
 
@@ -154,8 +155,8 @@ async def test_an_operator_gets_the_decisions_about_each_received_track(service:
     """What the core has noted, by publisher; nobody unknown is found."""
     _, bob, publisher_id, _ = await watching(service)
     participant = service.find_participant("r", bob.participant.id)
-    decisions = await participant.subscriptions.decisions()
-    assert list(decisions) == [publisher_id]
-    assert [each.kind for each in decisions[publisher_id]] == ["gate"]
+    told = await decisions(participant)
+    assert list(told) == [publisher_id]
+    assert [each.kind for each in told[publisher_id]] == ["gate"]
     with pytest.raises(NotFound):
         service.find_participant("r", "nobody")

@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.auth import Gate, Grant, Role
 from headwater.media.decision import Decision, DecisionKind
+from headwater.meetings.rooms.events import MediaKind, Source
 from headwater.meetings.rooms.models import Meeting, MeetingSettings
+from headwater.meetings.rooms.overview import Connection, Overview, decisions, overview
 from headwater.meetings.rooms.service import RoomsService
 
 __all__ = ["meeting_routes"]
@@ -69,6 +71,43 @@ class TokenBody(BaseModel):
     url: str = Field(description="the page of the meeting with the token in its fragment")
 
 
+class TrackBody(BaseModel):
+    """A track that a participant publishes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    publisher_id: str
+    kind: MediaKind
+    source: Source
+    muted: bool
+
+
+class ConnectionBody(BaseModel):
+    """A connection between a participant and this server."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    state: str
+    bytes_received: int = Field(description="by the server, since the connection began")
+    bytes_sent: int = Field(description="by the server, since the connection began")
+    round_trip_time_ms: float | None = None
+    available_outgoing_bitrate: int | None = Field(description="what the line to the client carries, bit/s")
+
+
+class ParticipantBody(BaseModel):
+    """Somebody who is in a meeting now."""
+
+    id: str
+    name: str
+    identity: str
+    role: str
+    protocol: str
+    quality: int | None = Field(description="how well the worse connection works, 0 to 100")
+    tracks: list[TrackBody]
+    sending: ConnectionBody | None
+    receiving: ConnectionBody | None
+
+
 class DecisionBody(BaseModel):
     """A decision about a received track."""
 
@@ -97,12 +136,24 @@ def meeting_routes(service: RoomsService, gate: Gate) -> APIRouter:
         meeting = service.create_meeting(MeetingSettings(wished.title, wished.max_participants))
         return _body(request, meeting, 0)
 
+    @router.get("/meetings", summary="List the meetings")
+    async def list_all(request: Request, authorization: Authorization = None) -> list[MeetingBody]:
+        gate.require_admin(authorization)
+        return [_body(request, meeting, service.count_participants(meeting)) for meeting in service.meetings]
+
     @router.get("/meetings/{meeting_id}", summary="Look at a meeting")
     async def read(request: Request, meeting_id: str, authorization: Authorization = None) -> MeetingBody:
         _may_see(gate, authorization, meeting_id)
         meeting = service.find_meeting(meeting_id)
-        room = service.room(meeting.id)
-        return _body(request, meeting, len(room.participants) if room else 0)
+        return _body(request, meeting, service.count_participants(meeting))
+
+    @router.get("/meetings/{meeting_id}/participants", summary="Look at who is in a meeting")
+    async def participants(meeting_id: str, authorization: Authorization = None) -> list[ParticipantBody]:
+        gate.require_admin(authorization)
+        room = service.room(service.find_meeting(meeting_id).id)
+        return [
+            _participant(each) for each in await overview(list(room.participants.values()) if room else ())
+        ]
 
     @router.post(
         "/meetings/{meeting_id}/tokens",
@@ -137,12 +188,31 @@ def meeting_routes(service: RoomsService, gate: Gate) -> APIRouter:
     ) -> list[ReceivedTrackBody]:
         gate.require_admin(authorization)
         participant = service.find_participant(meeting_id, participant_id)
-        tracks = await participant.subscriptions.decisions()
+        tracks = await decisions(participant)
         return [
             ReceivedTrackBody(publisher_id=track, decisions=_told(each)) for track, each in tracks.items()
         ]
 
     return router
+
+
+def _participant(overview: Overview) -> ParticipantBody:
+    view = overview.view
+    return ParticipantBody(
+        id=view.id,
+        name=view.name,
+        identity=view.identity,
+        role=view.role,
+        protocol=view.protocol,
+        quality=overview.quality,
+        tracks=[TrackBody.model_validate(track) for track in view.tracks],
+        sending=_connection(overview.sending),
+        receiving=_connection(overview.receiving),
+    )
+
+
+def _connection(connection: Connection | None) -> ConnectionBody | None:
+    return None if connection is None else ConnectionBody.model_validate(connection)
 
 
 def _told(decisions: tuple[Decision, ...]) -> list[DecisionBody]:

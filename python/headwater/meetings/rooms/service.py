@@ -120,6 +120,16 @@ class RoomsService:
         self._meetings[meeting.id] = meeting
         return meeting
 
+    @property
+    def meetings(self) -> tuple[Meeting, ...]:
+        """All of them, oldest first."""
+        return tuple(self._meetings.values())
+
+    def count_participants(self, meeting: Meeting) -> int:
+        """How many are in a meeting now."""
+        room = self.room(meeting.id)
+        return len(room.participants) if room else 0
+
     def get_meeting(self, meeting_id: str) -> Meeting:
         """Find a meeting; under ``--dev`` an unknown name makes an ad-hoc one.
 

@@ -54,6 +54,11 @@ class Slots:
         """The transport, once the client has offered."""
         return self._transport
 
+    @property
+    def received(self) -> dict[str, Subscriber]:
+        """What it receives now, by publisher."""
+        return dict(self._attached)
+
     async def accept_offer(self, sdp: str) -> str:
         """Answer the viewer's offer, or its ICE restart, and fill the slots.
 

@@ -27,7 +27,6 @@ from headwater.errors import (
     UnsupportedCodec,
 )
 from headwater.media.data_subscriber import DataSubscriber
-from headwater.media.decision import Decision
 from headwater.media.events import (
     ConnectionQuality,
     ConnectionStateChanged,
@@ -105,6 +104,11 @@ class Subscriptions:
     def transport(self) -> SubscribeTransport | None:
         """The transport, once the first offer is on its way."""
         return self._transport
+
+    @property
+    def received(self) -> dict[str, Subscriber]:
+        """What it receives now, by publisher."""
+        return dict(self._subscribers)
 
     def start(self) -> None:
         """Begin to negotiate."""
@@ -222,14 +226,6 @@ class Subscriptions:
             subscriber.journal(),
         )
         return account_of(sent, source, line, journal, time.time())
-
-    async def decisions(self) -> dict[str, tuple[Decision, ...]]:
-        """The last decisions about each received track, by its publisher's id."""
-        journals: dict[str, tuple[Decision, ...]] = {}
-        for publisher_id, subscriber in list(self._subscribers.items()):
-            with contextlib.suppress(Closed):  # while we asked about another
-                journals[publisher_id] = await subscriber.journal()
-        return journals
 
     def attach(self) -> None:
         """The signalling connection is back: repeat the open offer, or make a new one."""
