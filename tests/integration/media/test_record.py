@@ -21,6 +21,19 @@ def ended_with(command: list[str]) -> int | str | None:
     return ended.value.code
 
 
+async def watched(worker: Worker, peer: Callable[[], Peer], packets: int) -> Subscriber:
+    """A camera on its way to one viewer, who has had so many packets."""
+    router = await worker.create_router()
+    alice, bob = peer(), peer()
+    ids = await publish(router, alice, Camera(90))
+    transport = await router.create_subscribe_transport()
+    subscriber, offer = await transport.subscribe(ids[0])
+    await bob.answer(transport, offer)
+    assert subscriber.mid is not None
+    await bob.received(subscriber.mid, packets)
+    return subscriber
+
+
 async def act(viewer: Peer, video: Subscriber) -> tuple[Decision, ...]:
     """Give the core something to decide; the journal of it."""
     assert video.mid is not None
@@ -70,14 +83,7 @@ async def test_an_altered_record_is_found_out(
     """One wish that was another: the command says where replay and record part, and ends with 1."""
     file = tmp_path / "run.hwr"
     async with Worker(threads=1, addresses=["127.0.0.1"], record=file) as worker:
-        router = await worker.create_router()
-        alice, bob = peer(), peer()
-        ids = await publish(router, alice, Camera(90))
-        transport = await router.create_subscribe_transport()
-        subscriber, offer = await transport.subscribe(ids[0])
-        await bob.answer(transport, offer)
-        assert subscriber.mid is not None
-        await bob.received(subscriber.mid, 5)
+        subscriber = await watched(worker, peer, 5)
         await subscriber.set_preferences(min_spatial=0, width=1234, priority=77)
     wish = bytes([0, 0, 1, 0, 0, 0, 0, 1, 0xD2, 0x09, 0, 0, 77, 0])
     record = file.read_bytes()
@@ -93,14 +99,7 @@ async def test_a_record_has_its_limit(
     """Beyond its bytes nothing is written, what is there can be played, and the reader is told."""
     file = tmp_path / "run.hwr"
     async with Worker(threads=1, addresses=["127.0.0.1"], record=file, record_limit=10_000) as worker:
-        router = await worker.create_router()
-        alice, bob = peer(), peer()
-        ids = await publish(router, alice, Camera(90))
-        transport = await router.create_subscribe_transport()
-        subscriber, offer = await transport.subscribe(ids[0])
-        await bob.answer(transport, offer)
-        assert subscriber.mid is not None
-        await bob.received(subscriber.mid, 60)
+        await watched(worker, peer, 60)
     assert file.stat().st_size <= 10_000 + 16
     outcome = replay(file)
     assert (outcome.difference, outcome.cut) == (None, (0,))
