@@ -70,6 +70,8 @@ if TYPE_CHECKING:
         NegotiationNeeded,
         ObjectClosed,
         PauseChanged,
+        PeerFound,
+        PlainTrackClosed,
         PublisherActive,
         PublisherAdded,
         PublisherClosed,
@@ -83,13 +85,20 @@ if TYPE_CHECKING:
     )
     from headwater.media.layer import Layer
     from headwater.media.overload import OverloadLimits
+    from headwater.media.plain_track import PlainTrack
+    from headwater.media.plain_transport import PlainTransport, TransportTuple
+    from headwater.media.port_pair import PortPair
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.publisher import Publisher
     from headwater.media.recording_track import RecordingTrack
     from headwater.media.recording_transport import RecordingTransport
     from headwater.media.router import Router
     from headwater.media.slot import Slot
+<<<<<<< HEAD
     from headwater.media.stats_feed import StatsFeed, StatsSample
+=======
+    from headwater.media.srtp import SrtpParameters
+>>>>>>> 610d07c (core: send and take RTP and SRTP without WebRTC)
     from headwater.media.subscribe_transport import SubscribeTransport
     from headwater.media.subscriber import Subscriber
     from headwater.media.track import LocalTrack
@@ -99,20 +108,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "ChannelBusy", "ChannelEnded",
     "ChannelNotFound", "ChannelNotLive", "Closed", "Codec", "ConfigurationError", "ConnectionQuality",
-    "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened",
-    "DataMessage", "DataPublisher", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber",
-    "DataSubscriberClosed", "Decision", "Event", "EventStream", "EventsLost", "Forbidden",
-    "HeadwaterError",
-    "InvalidCandidate", "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged",
-    "LayersWanted", "LimitReached", "LocalError", "LocalTrack", "NameTaken", "NegotiationNeeded",
-    "NegotiationTimeout",
-    "NoOffer", "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PortInUse",
-    "PublishTransport", "Publisher", "PublisherActive", "PublisherAdded", "PublisherClosed",
-    "PublisherNotFound", "RecordingTrack", "RecordingTrackClosed", "RecordingTransport", "RemoteError",
-    "ResourceError", "Router", "RouterClosed", "Slot", "SlotChanged",
-    "StatsFeed", "StatsSample", "SubscribeTransport", "Subscriber",
-    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "Unauthorized",
-    "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
+    "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher",
+    "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Decision",
+    "Event", "EventStream", "EventsLost", "Forbidden", "HeadwaterError", "InvalidCandidate",
+    "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged", "LayersWanted", "LimitReached",
+    "LocalError", "LocalTrack", "NameTaken", "NegotiationNeeded", "NegotiationTimeout", "NoOffer",
+    "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PeerFound", "PlainTrack",
+    "PlainTrackClosed", "PlainTransport", "PortInUse", "PortPair", "PublishTransport", "Publisher",
+    "PublisherActive", "PublisherAdded", "PublisherClosed", "PublisherNotFound", "RecordingTrack",
+    "RecordingTrackClosed", "RecordingTransport", "RemoteError", "ResourceError", "Router", "RouterClosed",
+    "Slot", "SlotChanged", "SrtpParameters", "StatsFeed", "StatsSample", "SubscribeTransport", "Subscriber",
+    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "TransportTuple",
+    "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -132,18 +139,26 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "ActiveSpeaker", "AudioLevels", "ConnectionQuality", "ConnectionStateChanged", "DataChannelOpened",
         "DataMessage", "DataPublisherAdded", "DataPublisherClosed", "DataSubscriberClosed", "Event",
         "EventStream", "EventsLost", "LayerChanged", "LayersWanted", "NegotiationNeeded", "ObjectClosed",
-        "PauseChanged", "PublisherActive", "PublisherAdded", "PublisherClosed", "RecordingTrackClosed",
-        "RouterClosed", "SlotChanged", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
+        "PauseChanged", "PeerFound", "PlainTrackClosed", "PublisherActive", "PublisherAdded",
+        "PublisherClosed", "RecordingTrackClosed", "RouterClosed", "SlotChanged", "SubscriberClosed",
+        "TrackAdded", "TrackRemoved", "TransportClosed",
     ),
     "headwater.media.layer": ("Layer",),
     "headwater.media.overload": ("OverloadLimits",),
+    "headwater.media.plain_track": ("PlainTrack",),
+    "headwater.media.plain_transport": ("PlainTransport", "TransportTuple"),
+    "headwater.media.port_pair": ("PortPair",),
     "headwater.media.publish_transport": ("PublishTransport",),
     "headwater.media.publisher": ("Publisher",),
     "headwater.media.recording_track": ("RecordingTrack",),
     "headwater.media.recording_transport": ("RecordingTransport",),
     "headwater.media.router": ("Router",),
     "headwater.media.slot": ("Slot",),
+<<<<<<< HEAD
     "headwater.media.stats_feed": ("StatsFeed", "StatsSample"),
+=======
+    "headwater.media.srtp": ("SrtpParameters",),
+>>>>>>> 610d07c (core: send and take RTP and SRTP without WebRTC)
     "headwater.media.subscribe_transport": ("SubscribeTransport",),
     "headwater.media.subscriber": ("Subscriber",),
     "headwater.media.track": ("LocalTrack",),

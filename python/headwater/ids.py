@@ -12,6 +12,7 @@ __all__ = [
     "DataSubscriberId",
     "MeetingId",
     "ParticipantId",
+    "PlainTrackId",
     "PublisherId",
     "RecordingTrackId",
     "RouterId",
@@ -28,6 +29,7 @@ SubscriberId = NewType("SubscriberId", str)
 DataPublisherId = NewType("DataPublisherId", str)
 DataSubscriberId = NewType("DataSubscriberId", str)
 RecordingTrackId = NewType("RecordingTrackId", str)
+PlainTrackId = NewType("PlainTrackId", str)
 MeetingId = NewType("MeetingId", str)
 ChannelId = NewType("ChannelId", str)
 ParticipantId = NewType("ParticipantId", str)

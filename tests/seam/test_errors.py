@@ -27,6 +27,8 @@ EXPECTED: dict[str, type[Exception]] = {
     "UnsupportedCodec": errors.UnsupportedCodec,
     "Limit": errors.LimitReached,
     "BufferFull": errors.BufferFull,
+    "InvalidState": errors.InvalidState,
+    "InvalidParameters": errors.ConfigurationError,
     "Socket": errors.ResourceError,
     "PortInUse": errors.PortInUse,
     "Configuration": errors.ConfigurationError,

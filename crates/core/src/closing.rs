@@ -6,6 +6,7 @@
 //! | publish transport | its publishers and data publishers (`Parent`) |
 //! | subscribe transport | its subscribers and data subscribers (`Parent`) |
 //! | recording transport | its recording tracks (`Parent`) |
+//! | plain transport | its tracks out, its publishers (`Parent`) |
 //! | publisher | its subscribers and recording tracks (`PublisherClosed`) |
 //! | data publisher | its data subscribers (`PublisherClosed`) |
 //!
@@ -35,6 +36,9 @@ impl Sfu {
             .iter()
             .copied()
             .partition(|transport| self.gives(*transport));
+        for transport in &givers {
+            self.stop_plain_tracks(*transport, now);
+        }
         for transport in takers.into_iter().chain(givers) {
             self.close_transport(transport, CloseReason::Parent, now);
         }
@@ -51,6 +55,7 @@ impl Sfu {
     fn gives(&self, transport: TransportId) -> bool {
         match self.transports.get(&transport) {
             Some(Transport::WebRtc(key)) => matches!(self.sessions[*key].side, Side::Publish(_)),
+            Some(Transport::Plain(place)) => !self.plains[*place].publishers.is_empty(),
             _ => false,
         }
     }
@@ -65,6 +70,7 @@ impl Sfu {
                 }
                 router
             }
+            Some(&Transport::Plain(place)) => self.close_plain(place, now),
             Some(&Transport::WebRtc(key)) => self.close_session(key, reason, now),
         };
         self.transports.remove(&id);
@@ -144,6 +150,9 @@ impl Sfu {
         let track = ObjectId::Publisher(publisher.id);
         for taker in publisher.relays {
             self.tell(taker, RelayMessage::Closed { track });
+        }
+        if let Source::Plain { place, .. } = publisher.source {
+            self.plains[place].forget_publisher(key);
         }
         if let Source::Session { key: session, .. } = publisher.source
             && let Some(session) = self.sessions.get_mut(session)
@@ -269,12 +278,18 @@ impl Sfu {
             let source = ObjectId::Publisher(publisher.id);
             self.release(source);
         }
-        if let Some(Transport::Recording(recording)) = self.transports.get_mut(&track.transport) {
-            recording.tracks.retain(|other| *other != key);
+        match self.transports.get_mut(&track.transport) {
+            Some(Transport::Recording(recording)) => {
+                recording.tracks.retain(|other| *other != key);
+            }
+            Some(Transport::Plain(place)) => {
+                self.plains[*place].tracks.retain(|other| *other != key);
+            }
+            _ => {}
         }
         self.recording_keys.remove(&track.id);
         if let Some(bye) = track.bye(now, self.wall(now)) {
-            self.outputs.push_back(crate::Output::Transmit(bye));
+            self.send_report(track.way, bye);
         }
         self.emit_closed(ObjectId::RecordingTrack(track.id), reason);
     }

@@ -1,10 +1,11 @@
 //! Codecs: which ones a router offers, what a peer negotiated, and which fits which.
 
 use str0m::RtcConfig;
-use str0m::format::{Codec, CodecSpec, PayloadParams};
+use str0m::format::{Codec, CodecSpec, FormatParams, PayloadParams};
 
 use crate::command::CodecKind;
 use crate::event::CodecInfo;
+use std::num::NonZeroU32;
 
 /// Enables the codecs of a router, in order of preference.
 pub(crate) fn enable(config: RtcConfig, codecs: &[CodecKind]) -> RtcConfig {
@@ -55,6 +56,31 @@ impl Format {
     /// The codec itself, out of RED.
     pub(crate) fn info(&self) -> CodecInfo {
         describe(self.primary, &self.spec)
+    }
+
+    /// A codec as somebody describes it without SDP; None for one that we do not carry.
+    pub(crate) fn of(info: &CodecInfo) -> Option<(CodecKind, Self)> {
+        let (kind, codec) = match info.mime.to_ascii_lowercase().as_str() {
+            "audio/opus" => (CodecKind::Opus, Codec::Opus),
+            "video/vp8" => (CodecKind::Vp8, Codec::Vp8),
+            "video/vp9" => (CodecKind::Vp9, Codec::Vp9),
+            "video/av1" => (CodecKind::Av1, Codec::Av1),
+            "video/h264" => (CodecKind::H264, Codec::H264),
+            _ => return None,
+        };
+        let spec = CodecSpec {
+            codec,
+            clock_rate: NonZeroU32::new(info.clock_rate)?.into(),
+            channels: info.channels,
+            format: FormatParams::parse_line(&info.fmtp),
+        };
+        let format = Self {
+            payload_type: info.payload_type,
+            spec,
+            red: false,
+            primary: info.payload_type,
+        };
+        Some((kind, format))
     }
 
     /// Looks `payload_type` up among what a peer negotiated.

@@ -11,8 +11,9 @@ use crate::ids::{
     TransportId,
 };
 
-use crate::event::TrackKind;
+use crate::event::{CodecInfo, TrackKind};
 use crate::layer::{Content, Preferences};
+use crate::srtp::{Keys, Profile};
 
 /// The DTLS version a transport's server side negotiates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +70,62 @@ impl Default for TransportOptions {
             max_bitrate: None,
         }
     }
+}
+
+/// The master key and the salt behind it of one direction of SRTP, as RFC 4568 section 6.1 writes
+/// them. Neither printed nor recorded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keying {
+    /// What they are for.
+    pub profile: Profile,
+    /// Key and salt.
+    pub material: Vec<u8>,
+}
+
+impl Keying {
+    /// The keys; None unless key and salt have the profile's length together.
+    pub(crate) fn keys(&self) -> Option<Keys> {
+        Keys::from_material(self.profile, &self.material)
+    }
+}
+
+impl std::fmt::Debug for Keying {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Keying")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Settings of a plain transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainOptions {
+    /// Where it receives RTP. Port 0 stands for one that the worker finds and fills in.
+    pub local: SocketAddr,
+    /// The same for RTCP; none when it comes to the port of RTP (RFC 5761).
+    pub rtcp_local: Option<SocketAddr>,
+    /// The remote address is that of the first valid packet.
+    pub comedia: bool,
+    /// What it seals with; with it, only what is sealed is taken in.
+    pub keys: Option<Keying>,
+}
+
+/// What a plain transport receives as one track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlainParameters {
+    /// The codec with its payload type.
+    pub codec: CodecInfo,
+    /// The SSRCs of its encodings, the smallest first; empty for whatever has the payload type.
+    pub ssrcs: Vec<u32>,
+    /// The sender understands NACK (RFC 4585 section 6.2.1).
+    pub nack: bool,
+    /// The sender understands PLI (RFC 4585 section 6.3.1).
+    pub pli: bool,
+    /// The sender understands FIR (RFC 5104 section 4.3.1).
+    pub fir: bool,
+    /// Id of the header extension for audio levels (RFC 6464), in the short form.
+    pub audio_level: Option<u8>,
 }
 
 /// Who fills a slot.
@@ -143,6 +200,21 @@ pub enum Command {
         router: RouterId,
         transport: TransportId,
         remote: SocketAddr,
+    },
+    /// Open a transport for plain RTP, or SRTP with keys from signalling, in both directions.
+    /// -> `Bound`
+    CreatePlainTransport {
+        router: RouterId,
+        transport: TransportId,
+        options: PlainOptions,
+    },
+    /// Where a plain transport's peer is, unless it shows by itself, and what it seals with. Once.
+    /// -> `Done`
+    ConnectPlainTransport {
+        transport: TransportId,
+        remote: Option<SocketAddr>,
+        rtcp_remote: Option<SocketAddr>,
+        keys: Option<Keying>,
     },
     /// Close a transport and all it carries. -> `Done`
     CloseTransport { transport: TransportId },
@@ -271,7 +343,32 @@ pub enum Command {
         publisher: PublisherId,
         remote: SocketAddr,
     },
-    /// Stop one recording track. -> `Done`
+    /// Make what a plain transport receives available. -> `Published`
+    Produce {
+        transport: TransportId,
+        publisher: PublisherId,
+        kind: TrackKind,
+        parameters: PlainParameters,
+    },
+    /// Copy a publisher's packets, numbered anew and starting at a key frame, to the peer of a plain
+    /// transport. `StopRecording` ends it. -> `Consumed`
+    Consume {
+        transport: TransportId,
+        track: RecordingTrackId,
+        publisher: PublisherId,
+        paused: bool,
+    },
+    /// Stop or resume one track out of a plain transport; resume starts at a key frame. -> `Done`
+    SetTrackPaused {
+        track: RecordingTrackId,
+        paused: bool,
+    },
+    /// What a track out of a plain transport is to be of its publisher's layers. -> `Done`
+    SetTrackPreferences {
+        track: RecordingTrackId,
+        preferences: Preferences,
+    },
+    /// Stop one recording track, or one out of a plain transport. -> `Done`
     StopRecording { track: RecordingTrackId },
 
     /// Counters. -> `Stats`

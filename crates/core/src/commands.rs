@@ -22,7 +22,7 @@ use crate::sfu::Sfu;
 use crate::slots::Opening;
 use crate::speakers::Speakers;
 use crate::timer::Reason;
-use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap};
+use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack, RecordingTransport, Tap, Way};
 use crate::transport::webrtc::{Publishing, Recipe, Session, Side, Subscribing};
 use crate::transport::{Belongs, Transport};
 
@@ -102,6 +102,42 @@ impl Sfu {
                 };
                 self.transports
                     .insert(transport, Transport::Recording(recording));
+                Ok(Reply::Done)
+            }
+            Command::CreatePlainTransport {
+                router,
+                transport,
+                options,
+            } => self.create_plain_transport(Belongs { transport, router }, &options),
+            Command::ConnectPlainTransport {
+                transport,
+                remote,
+                rtcp_remote,
+                keys,
+            } => self.connect_plain_transport(transport, (remote, rtcp_remote), keys),
+            Command::Produce {
+                transport,
+                publisher,
+                kind,
+                parameters,
+            } => self.produce(transport, publisher, kind, parameters),
+            Command::Consume {
+                transport,
+                track,
+                publisher,
+                paused,
+            } => self.consume(transport, track, publisher, paused, now),
+            Command::SetTrackPaused { track, paused } => self.pause_track(track, paused, now),
+            Command::SetTrackPreferences { track, preferences } => {
+                let key = self.recording_key(track)?;
+                self.recordings[key].selector.set_preferences(preferences);
+                let publisher = self.recordings[key].publisher;
+                self.recordings[key]
+                    .selector
+                    .update(&self.publishers[publisher].encodings);
+                if let Some(encoding) = self.recordings[key].selector.awaited() {
+                    self.want_key_frame(publisher, encoding, now);
+                }
                 Ok(Reply::Done)
             }
             Command::CloseTransport { transport } => {
@@ -252,7 +288,7 @@ impl Sfu {
                     id: track,
                     transport,
                     publisher: key,
-                    remote,
+                    way: Way::Recorder { transport, remote },
                     ssrc,
                 };
                 self.start_recording(tap, now)
@@ -282,7 +318,7 @@ impl Sfu {
         self.routers.insert(id, router);
     }
 
-    fn router(&mut self, id: RouterId) -> Result<&mut Router, Error> {
+    pub(crate) fn router(&mut self, id: RouterId) -> Result<&mut Router, Error> {
         self.routers
             .get_mut(&id)
             .ok_or(Error::NotFound { what: "router" })
@@ -456,10 +492,10 @@ impl Sfu {
 
     fn start_recording(&mut self, tap: Tap, now: Instant) -> Result<Reply, Error> {
         let publisher = &self.publishers[tap.publisher];
-        let (id, publisher_key, router) = (tap.id, tap.publisher, publisher.router);
+        let (publisher_key, router) = (tap.publisher, publisher.router);
         let recording = match self.transports.get_mut(&tap.transport) {
             Some(Transport::Recording(recording)) => recording,
-            Some(Transport::WebRtc(_)) => {
+            Some(Transport::WebRtc(_) | Transport::Plain(_)) => {
                 return Err(Error::WrongTransport(
                     "only a recording transport can record",
                 ));
@@ -469,15 +505,22 @@ impl Sfu {
         if recording.belongs.router != router {
             return Err(Error::NotFound { what: "publisher" });
         }
-        let rewriter = Rewriter::new(self.random.first_sequence());
-        let key = self.recordings.insert(RecordingTrack::new(tap, rewriter));
-        recording.tracks.push(key);
-        self.recording_keys.insert(id, key);
-        self.publishers[publisher_key].recordings.push(key);
-        self.timers
-            .arm(now + REPORT_INTERVAL, Reason::SenderReport, id.0);
+        recording.tracks.push(self.recordings.vacant_key());
+        self.add_track(tap, now);
         self.want_key_frames(publisher_key, now);
         Ok(Reply::Done)
+    }
+
+    /// A track out by plain RTP, which its transport knows already.
+    pub(crate) fn add_track(&mut self, tap: Tap, now: Instant) -> usize {
+        let (id, publisher) = (tap.id, tap.publisher);
+        let rewriter = Rewriter::new(self.random.first_sequence());
+        let key = self.recordings.insert(RecordingTrack::new(tap, rewriter));
+        self.recording_keys.insert(id, key);
+        self.publishers[publisher].recordings.push(key);
+        self.timers
+            .arm(now + REPORT_INTERVAL, Reason::SenderReport, id.0);
+        key
     }
 
     fn stop_recording_command(
@@ -485,15 +528,16 @@ impl Sfu {
         id: RecordingTrackId,
         now: Instant,
     ) -> Result<Reply, Error> {
-        let key = self.recording_keys.get(&id).copied();
-        self.stop_recording(
-            key.ok_or(Error::NotFound {
-                what: "recording track",
-            })?,
-            CloseReason::Requested,
-            now,
-        );
+        let key = self.recording_key(id)?;
+        self.stop_recording(key, CloseReason::Requested, now);
         Ok(Reply::Done)
+    }
+
+    pub(crate) fn recording_key(&self, id: RecordingTrackId) -> Result<usize, Error> {
+        let key = self.recording_keys.get(&id).copied();
+        key.ok_or(Error::NotFound {
+            what: "recording track",
+        })
     }
 }
 
@@ -513,6 +557,9 @@ const fn transport_of(command: &Command) -> Option<TransportId> {
         | Command::PublishData { transport, .. }
         | Command::SubscribeData { transport, .. }
         | Command::StartRecording { transport, .. }
+        | Command::ConnectPlainTransport { transport, .. }
+        | Command::Produce { transport, .. }
+        | Command::Consume { transport, .. }
         | Command::CloseTransport { transport } => Some(*transport),
         _ => None,
     }

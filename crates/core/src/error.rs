@@ -49,7 +49,13 @@ pub enum Error {
     /// The message does not fit the data channel's buffer.
     #[error("data channel buffer is full ({0} bytes queued)")]
     BufferFull(usize),
-    /// A socket operation failed (recording transports only).
+    /// The object is past this, or not there yet.
+    #[error("{0}")]
+    InvalidState(&'static str),
+    /// A value makes no sense.
+    #[error("{0}")]
+    InvalidParameters(&'static str),
+    /// A socket operation failed (recording and plain transports only).
     #[error("socket: {0}")]
     Socket(String),
 }

@@ -1,5 +1,7 @@
 //! What Python hears from a media thread. Values only, no handles into the core.
 
+use std::net::SocketAddr;
+
 use crate::error::Error;
 use crate::ids::{
     DataPublisherId, ObjectId, PublisherId, RequestId, RouterId, SubscriberId, TransportId,
@@ -87,6 +89,18 @@ pub enum Reply {
     Attached {
         /// The slot's m-line.
         mid: String,
+    },
+    /// A plain transport listens.
+    Bound {
+        /// Where for RTP.
+        local: SocketAddr,
+        /// Where for RTCP, unless it comes to the same port.
+        rtcp_local: Option<SocketAddr>,
+    },
+    /// A plain transport sends a publisher's packets on.
+    Consumed {
+        /// The SSRC that they have there.
+        ssrc: u32,
     },
     /// Counters, by name. Names and units: `docs/reference/statistics.md`.
     Stats(Vec<(&'static str, StatValue)>),
@@ -176,6 +190,15 @@ pub enum Event {
         publisher: PublisherId,
         /// The codec of the packets.
         codec: CodecInfo,
+    },
+    /// A plain transport has learned where its peer is.
+    PeerFound {
+        /// Which transport.
+        transport: TransportId,
+        /// Where its RTP comes from.
+        remote: SocketAddr,
+        /// Where its RTCP comes from, with a port of its own.
+        rtcp_remote: Option<SocketAddr>,
     },
     /// A publisher or subscriber was paused or resumed.
     Paused {

@@ -64,7 +64,10 @@ impl Sfu {
     pub(crate) fn is_awaited(&self, publisher: usize) -> bool {
         let publisher = &self.publishers[publisher];
         !publisher.paused
-            && (!publisher.recordings.is_empty()
+            && (publisher
+                .recordings
+                .iter()
+                .any(|key| !self.recordings[*key].paused)
                 || !publisher.relays.is_empty()
                 || publisher
                     .subscribers
@@ -136,6 +139,7 @@ impl Sfu {
         let (session_key, mid) = match publisher.source {
             Source::Session { key, mid } => (key, mid),
             Source::Relayed(_) => return self.relay_key_frame_request(key, encoding),
+            Source::Plain { place, .. } => return self.ask_plain(place, key, encoding),
             Source::Nobody => return,
         };
         let Some(ssrc) = publisher.encodings.ssrc(encoding).map(Ssrc::from) else {

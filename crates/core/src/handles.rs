@@ -15,10 +15,13 @@ impl Sfu {
             }
             Command::CreatePublishTransport { transport, .. }
             | Command::CreateSubscribeTransport { transport, .. }
-            | Command::CreateRecordingTransport { transport, .. } => {
+            | Command::CreateRecordingTransport { transport, .. }
+            | Command::CreatePlainTransport { transport, .. } => {
                 self.transports.contains_key(transport)
             }
-            Command::Publish { publisher, .. } => self.publisher_keys.contains_key(publisher),
+            Command::Publish { publisher, .. } | Command::Produce { publisher, .. } => {
+                self.publisher_keys.contains_key(publisher)
+            }
             Command::Subscribe { items, .. } => {
                 let mut seen = FxHashSet::default();
                 let known = |id| self.subscriber_keys.contains_key(id);
@@ -31,7 +34,9 @@ impl Sfu {
             Command::SubscribeData {
                 data_subscriber, ..
             } => self.data_subscribers.contains_key(data_subscriber),
-            Command::StartRecording { track, .. } => self.recording_keys.contains_key(track),
+            Command::StartRecording { track, .. } | Command::Consume { track, .. } => {
+                self.recording_keys.contains_key(track)
+            }
             _ => false,
         };
         match taken {

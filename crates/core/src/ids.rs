@@ -36,7 +36,7 @@ handle!(
     RouterId
 );
 handle!(
-    /// One connection: publish, subscribe or recording.
+    /// One connection: publish, subscribe, recording or plain.
     TransportId
 );
 handle!(
@@ -56,7 +56,7 @@ handle!(
     DataSubscriberId
 );
 handle!(
-    /// One track copied to a [`crate::command::Command::CreateRecordingTransport`].
+    /// One track copied to a recording or plain transport.
     RecordingTrackId
 );
 

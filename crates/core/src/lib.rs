@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Beside it: `negotiation` (SDP through `sdp_in` and `sdp_out`), `datachannel`,
-//! `transport/recording`, `relay` (tracks of other media threads), `gate` (pauses, key-frame requests) and `closing` (who closes whom).
+//! `transport/recording`, `plain` (RTP without WebRTC), `relay` (tracks of other media threads), `gate` (pauses, key-frame requests) and `closing` (who closes whom).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -59,6 +59,7 @@ mod liveness;
 mod negotiation;
 mod ntp;
 mod packet;
+mod plain;
 mod publisher;
 mod quality;
 mod random;
@@ -136,6 +137,11 @@ pub enum Socket {
     Media,
     /// A TCP connection; each datagram is one frame (RFC 4571).
     Tcp(TcpId),
+    /// A plain transport's own socket for RTP; opened by the worker at `CreatePlainTransport`,
+    /// closed when the transport's `Closed` event passes.
+    Plain(TransportId),
+    /// Its socket for RTCP, where that has a port of its own.
+    PlainRtcp(TransportId),
     /// A recording transport's own socket; opened by the worker at `CreateRecordingTransport`,
     /// closed when the transport's `Closed` event passes.
     Recording(TransportId),

@@ -9,6 +9,13 @@ pub(crate) fn ntp(wall: SystemTime) -> u64 {
     (unix.as_secs().wrapping_add(UNIX_IN_NTP) << 32) | fraction
 }
 
+/// The moment of such a time. None for one before 1970.
+pub(crate) fn wall(ntp: u64) -> Option<SystemTime> {
+    let seconds = (ntp >> 32).checked_sub(UNIX_IN_NTP)?;
+    let nanos = ((ntp & 0xffff_ffff) * 1_000_000_000) >> 32;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos as u32))
+}
+
 /// The middle 32 bits, 16.16 seconds, in which reports count delays (RFC 3550 section 6.4.1).
 pub(crate) fn middle(wall: SystemTime) -> u32 {
     (ntp(wall) >> 16) as u32

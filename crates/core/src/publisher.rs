@@ -15,6 +15,7 @@ use crate::layers::{Arrival, Encodings, Facts};
 use crate::packet::{Packet, Rtp};
 use crate::relay::RelayedTrack;
 use crate::speakers::Voice;
+use crate::transport::plain::Input;
 use crate::wanted::Wanted;
 
 /// One track in.
@@ -67,6 +68,8 @@ pub(crate) enum Source {
     Session { key: usize, mid: Mid },
     /// The same publisher on another media thread.
     Relayed(RelayedTrack),
+    /// A plain transport.
+    Plain { place: usize, input: Box<Input> },
     /// None: it is what an empty slot takes.
     Nobody,
 }
@@ -125,7 +128,7 @@ impl Publisher {
     pub(crate) const fn session(&self) -> Option<usize> {
         match self.source {
             Source::Session { key, .. } => Some(key),
-            Source::Relayed(_) | Source::Nobody => None,
+            Source::Relayed(_) | Source::Plain { .. } | Source::Nobody => None,
         }
     }
 
@@ -133,7 +136,7 @@ impl Publisher {
     pub(crate) const fn mid(&self) -> Option<Mid> {
         match self.source {
             Source::Session { mid, .. } => Some(mid),
-            Source::Relayed(_) | Source::Nobody => None,
+            Source::Relayed(_) | Source::Plain { .. } | Source::Nobody => None,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::sfu::Sfu;
 use crate::slots::Audience;
 use crate::speakers::Speakers;
 use crate::subscriber::{self, Verdict};
+use crate::transport::recording::{Way, to_recorder};
 use crate::transport::webrtc::{Panicked, Side, contained};
 
 /// Publishers, subscribers and fan-out of one room.
@@ -70,8 +71,17 @@ impl Sfu {
         }
         for &key in publisher.recordings.iter().filter(|_| !publisher.paused) {
             let track = &mut self.recordings[key];
-            if let Some(transmit) = track.forward(packet, encodings) {
-                self.outputs.push_back(crate::Output::Transmit(transmit));
+            if track.paused {
+                continue;
+            }
+            if let Some(copy) = track.forward(packet, encodings) {
+                let transmit = match track.way {
+                    Way::Recorder { transport, remote } => {
+                        Some(to_recorder(transport, remote, copy))
+                    }
+                    Way::Plain(place) => self.plains[place].send_rtp(copy, &mut self.counters),
+                };
+                self.outputs.extend(transmit.map(crate::Output::Transmit));
             }
             awaited.add(track.selector.awaited());
         }
@@ -143,7 +153,7 @@ impl Sfu {
         publisher.active = true;
         publisher.codec = format.info();
         match &mut publisher.source {
-            Source::Session { .. } => {
+            Source::Session { .. } | Source::Plain { .. } => {
                 let event = Event::PublisherActive {
                     publisher: publisher.id,
                     codec: publisher.codec.clone(),
@@ -219,6 +229,7 @@ impl Sfu {
                 Format::find(params, publisher.codec.payload_type)
             }
             Source::Relayed(track) => track.format,
+            Source::Plain { input, .. } => Some(input.format),
             Source::Nobody => None,
         }
     }
@@ -227,6 +238,10 @@ impl Sfu {
         let publisher = &mut self.publishers[key];
         if let Some(format) = publisher.format(payload_type) {
             return Some(format);
+        }
+        if let Source::Plain { input, .. } = &publisher.source {
+            let format = input.format;
+            return (format.payload_type == payload_type).then_some(format);
         }
         let params = self.sessions[publisher.session()?]
             .rtc

@@ -43,7 +43,8 @@ use crate::subscriber::Subscriber;
 use crate::timer::{Reason, Timers};
 use crate::transport::Transport;
 use crate::transport::path::Check;
-use crate::transport::recording::{REPORT_INTERVAL, RecordingTrack};
+use crate::transport::plain::PlainTransport;
+use crate::transport::recording::RecordingTrack;
 use crate::transport::webrtc::{Panicked, Session, Side, contained};
 use crate::{Output, Route, SessionKey, SfuConfig, Socket, Transmit};
 
@@ -67,6 +68,7 @@ pub struct Sfu {
     pub(crate) data_subscribers: FxHashMap<DataSubscriberId, DataSubscriber>,
     pub(crate) recordings: Slab<RecordingTrack>,
     pub(crate) recording_keys: FxHashMap<RecordingTrackId, usize>,
+    pub(crate) plains: Slab<PlainTransport>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) dirty: VecDeque<usize>,
     pub(crate) doomed: Vec<(TransportId, CloseReason)>,
@@ -114,6 +116,7 @@ impl Sfu {
             data_subscribers: FxHashMap::default(),
             recordings: Slab::new(),
             recording_keys: FxHashMap::default(),
+            plains: Slab::new(),
             outputs: VecDeque::new(),
             dirty: VecDeque::new(),
             doomed: Vec::new(),
@@ -284,7 +287,7 @@ impl Sfu {
     fn hand_in(&mut self, now: Instant, key: usize, way: Path, contents: &[u8]) -> bool {
         let protocol = match way.socket {
             Socket::Tcp(_) => Protocol::Tcp,
-            Socket::Media | Socket::Recording(_) => Protocol::Udp,
+            _ => Protocol::Udp,
         };
         let session = &mut self.sessions[key];
         let session_id = session.belongs.transport;
@@ -372,6 +375,11 @@ impl Sfu {
                 }
                 Reason::Relay => self.relay_timer(timer.handle, now),
                 Reason::Speakers => self.speakers_timer(RouterId(timer.handle), now),
+                Reason::Plain => {
+                    if let Some(place) = self.plain_place(TransportId(timer.handle)) {
+                        self.plain_timer(place, timer.at, now);
+                    }
+                }
                 Reason::SenderReport => {
                     if let Some(&key) = self.recording_keys.get(&RecordingTrackId(timer.handle)) {
                         self.report(key, now);
@@ -642,16 +650,6 @@ impl Sfu {
         }
     }
 
-    fn report(&mut self, key: usize, now: Instant) {
-        let wall = self.wall(now);
-        let track = &self.recordings[key];
-        if let Some(transmit) = track.sender_report(now, wall) {
-            self.outputs.push_back(Output::Transmit(transmit));
-        }
-        self.timers
-            .arm(now + REPORT_INTERVAL, Reason::SenderReport, track.id.0);
-    }
-
     fn handle_key_frame_request(&mut self, key: usize, request: Asked, now: Instant) {
         let Side::Subscribe(subscribing) = &self.sessions[key].side else {
             return;
@@ -759,8 +757,8 @@ impl Sfu {
     pub(crate) fn session_key(&self, id: TransportId) -> Result<usize, Error> {
         match self.transports.get(&id) {
             Some(Transport::WebRtc(key)) => Ok(*key),
-            Some(Transport::Recording(_)) => Err(Error::WrongTransport(
-                "a recording transport has no session",
+            Some(Transport::Recording(_) | Transport::Plain(_)) => Err(Error::WrongTransport(
+                "only a WebRTC transport has a session",
             )),
             None => Err(Error::NotFound { what: "transport" }),
         }

@@ -157,11 +157,7 @@ impl Sfu {
                 let key = self.recording_keys.get(&id).ok_or(Error::NotFound {
                     what: "recording track",
                 })?;
-                let track = &self.recordings[*key];
-                Ok(vec![
-                    ("packets_sent", StatValue::Int(track.packets)),
-                    ("bytes_sent", StatValue::Int(track.bytes)),
-                ])
+                Ok(self.recordings[*key].values())
             }
         }
     }
@@ -178,6 +174,7 @@ impl Sfu {
                     StatValue::Int(recording.tracks.len() as u64),
                 )]);
             }
+            Transport::Plain(place) => return Ok(self.plains[*place].values()),
             Transport::WebRtc(key) => *key,
         };
         let session = &mut self.sessions[key];

@@ -31,6 +31,8 @@ pub(crate) enum Reason {
     Speakers,
     /// A recording track's sender report is due.
     SenderReport,
+    /// A plain transport reports what it receives, or asks again for what it does not.
+    Plain,
 }
 
 /// What fired.

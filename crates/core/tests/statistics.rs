@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use common::Room;
-use headwater_core::command::{Command, StatsTarget};
+use headwater_core::command::{Command, PlainOptions, StatsTarget};
 use headwater_core::event::Reply;
 use headwater_core::ids::{DataPublisherId, DataSubscriberId, RecordingTrackId, TransportId};
 use headwater_sim::World;
@@ -36,6 +36,7 @@ fn the_page_is_complete() {
         TransportId(room.world.handle()),
         RecordingTrackId(room.world.handle()),
     );
+    let plain = TransportId(room.world.handle());
     let (data_publisher, data_subscriber) = (
         DataPublisherId(room.world.handle()),
         DataSubscriberId(room.world.handle()),
@@ -52,6 +53,16 @@ fn the_page_is_complete() {
             track,
             publisher,
             remote,
+        },
+        Command::CreatePlainTransport {
+            router,
+            transport: plain,
+            options: PlainOptions {
+                local: remote,
+                rtcp_local: None,
+                comedia: false,
+                keys: None,
+            },
         },
         Command::PublishData {
             transport: room.publishing,
@@ -71,8 +82,8 @@ fn the_page_is_complete() {
         StatsTarget::Transport(room.publishing),
         StatsTarget::Transport(watching),
     ];
-    let all = [webrtc[0], webrtc[1], StatsTarget::Transport(recording)];
-    let mut targets = all.to_vec();
+    let own = [recording, plain].map(StatsTarget::Transport);
+    let mut targets = [&webrtc[..], &own].concat();
     targets.extend([
         StatsTarget::Thread,
         StatsTarget::Publisher(publisher),

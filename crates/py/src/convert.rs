@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use headwater_core::command::{
-    CodecKind, DtlsVersion, RouterOptions, StatsTarget, TransportOptions,
+    CodecKind, DtlsVersion, Keying, RouterOptions, StatsTarget, TransportOptions,
 };
 use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
 use headwater_core::ids::{
@@ -12,6 +12,7 @@ use headwater_core::ids::{
     TransportId,
 };
 use headwater_core::layer::{Content, Layer, LayerReason};
+use headwater_core::srtp::Profile;
 use pyo3::PyResult;
 
 use crate::errors::ConfigurationError;
@@ -201,6 +202,25 @@ pub(crate) fn addresses(texts: &[String]) -> PyResult<Vec<IpAddr>> {
 
 pub(crate) fn socket_address(text: &str, port: u16) -> PyResult<SocketAddr> {
     Ok(SocketAddr::new(address(text)?, port))
+}
+
+pub(crate) fn host_and_port(address: SocketAddr) -> (String, u16) {
+    (address.ip().to_string(), address.port())
+}
+
+/// A suite as SDES names it (RFC 4568 section 6.2, RFC 7714 section 14.1), and key with salt.
+pub(crate) fn keying((suite, material): (&str, Vec<u8>)) -> PyResult<Keying> {
+    let profile = match suite {
+        "AES_CM_128_HMAC_SHA1_80" => Profile::Aes128CmSha1_80,
+        "AEAD_AES_128_GCM" => Profile::AeadAes128Gcm,
+        "AEAD_AES_256_GCM" => Profile::AeadAes256Gcm,
+        _ => {
+            return Err(ConfigurationError::new_err(format!(
+                "no such SRTP suite: {suite:?}"
+            )));
+        }
+    };
+    Ok(Keying { profile, material })
 }
 
 /// What to count, by the kind names of [`object_kind`], or `"thread"`.

@@ -41,7 +41,10 @@ pub(crate) fn from_core(error: &Error) -> PyErr {
         Error::WrongTransport(_) => WrongTransport::new_err(text),
         Error::InvalidSdp(_) => InvalidSdp::new_err(text),
         Error::InvalidCandidate(_) => InvalidCandidate::new_err(text),
-        Error::HandleInUse | Error::NegotiationPending => InvalidState::new_err(text),
+        Error::HandleInUse | Error::NegotiationPending | Error::InvalidState(_) => {
+            InvalidState::new_err(text)
+        }
+        Error::InvalidParameters(_) => ConfigurationError::new_err(text),
         Error::NoOffer => NoOffer::new_err(text),
         Error::TrackNotFound(_) => TrackNotFound::new_err(text),
         Error::DataChannelNotFound(_) => DataChannelNotFound::new_err(text),
@@ -101,6 +104,8 @@ pub(crate) fn error_samples(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
             },
         ),
         ("BufferFull", Error::BufferFull(1)),
+        ("InvalidState", Error::InvalidState("sample")),
+        ("InvalidParameters", Error::InvalidParameters("sample")),
         ("Socket", Error::Socket(text())),
     ];
     let samples = PyDict::new(py);

@@ -51,6 +51,14 @@ value_class! {
 }
 
 value_class! {
+    PeerFound {
+        transport: u64,
+        remote: (String, u16),
+        rtcp_remote: Option<(String, u16)>,
+    }
+}
+
+value_class! {
     Paused {
         kind: &'static str,
         handle: u64,
@@ -173,6 +181,16 @@ pub(crate) fn event(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
             }
             .into_py_any(py)
         }
+        Event::PeerFound {
+            transport,
+            remote,
+            rtcp_remote,
+        } => PeerFound {
+            transport: transport.0,
+            remote: convert::host_and_port(remote),
+            rtcp_remote: rtcp_remote.map(convert::host_and_port),
+        }
+        .into_py_any(py),
         Event::Paused { object, paused } => Paused {
             kind: convert::object_kind(object),
             handle: object.handle(),

@@ -38,13 +38,14 @@ mod _native {
     use crate::events::{
         ActiveSpeaker, AudioLevels, Closed, ConnectionQuality, ConnectionStateChanged,
         DataChannelOpened, DataMessage, Failed, LayerChanged, LayersWanted, NegotiationNeeded,
-        Paused, PublisherActive, Replied, SlotChanged,
+        Paused, PeerFound, PublisherActive, Replied, SlotChanged,
     };
     #[pymodule_export]
     use crate::replay::{ReplayReport, ReplayStep, replay_record};
     #[pymodule_export]
     use crate::replies::{
-        AnswerReply, AttachedReply, Decision, JournalReply, OfferReply, PublishedReply, StatsReply,
+        AnswerReply, AttachedReply, BoundReply, ConsumedReply, Decision, JournalReply, OfferReply,
+        PublishedReply, StatsReply,
     };
     #[pymodule_export]
     use crate::values::{Codec, Track};

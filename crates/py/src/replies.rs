@@ -36,6 +36,19 @@ value_class! {
 }
 
 value_class! {
+    BoundReply {
+        local: (String, u16),
+        rtcp_local: Option<(String, u16)>,
+    }
+}
+
+value_class! {
+    ConsumedReply {
+        ssrc: u32,
+    }
+}
+
+value_class! {
     StatsReply {
         values: Py<PyDict>,
     }
@@ -101,6 +114,12 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
             .into_py_any(py)
         }
         Reply::Attached { mid } => AttachedReply { mid }.into_py_any(py),
+        Reply::Bound { local, rtcp_local } => BoundReply {
+            local: convert::host_and_port(local),
+            rtcp_local: rtcp_local.map(convert::host_and_port),
+        }
+        .into_py_any(py),
+        Reply::Consumed { ssrc } => ConsumedReply { ssrc }.into_py_any(py),
         Reply::Stats(stats) => StatsReply {
             values: facts(py, stats)?,
         }

@@ -4,7 +4,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_core::command::{Command, Feed};
+use headwater_core::command::{Command, Feed, Keying, PlainOptions, PlainParameters};
+use headwater_core::event::CodecInfo;
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
     TransportId,
@@ -13,6 +14,7 @@ use headwater_core::layer::Preferences;
 use headwater_worker::{RecordConfig, WorkerConfig};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::{convert, errors, events};
@@ -243,6 +245,142 @@ impl Worker {
                 router,
                 transport,
                 remote,
+            },
+        )
+    }
+
+    #[pyo3(signature = (router, transport, address, *, rtcp_mux, comedia, srtp))]
+    fn create_plain_transport(
+        &self,
+        router: u64,
+        transport: u64,
+        address: &str,
+        rtcp_mux: bool,
+        comedia: bool,
+        srtp: Option<(PyBackedStr, Vec<u8>)>,
+    ) -> PyResult<u64> {
+        let local = convert::socket_address(address, 0)?;
+        let options = PlainOptions {
+            local,
+            rtcp_local: (!rtcp_mux).then_some(local),
+            comedia,
+            keys: keying(srtp)?,
+        };
+        let (router, transport) = (RouterId(router), TransportId(transport));
+        self.send(
+            transport.0,
+            Command::CreatePlainTransport {
+                router,
+                transport,
+                options,
+            },
+        )
+    }
+
+    #[pyo3(signature = (transport, *, remote, rtcp_remote, srtp))]
+    fn connect_plain_transport(
+        &self,
+        transport: u64,
+        remote: Option<(PyBackedStr, u16)>,
+        rtcp_remote: Option<(PyBackedStr, u16)>,
+        srtp: Option<(PyBackedStr, Vec<u8>)>,
+    ) -> PyResult<u64> {
+        let address = |pair: Option<(PyBackedStr, u16)>| {
+            pair.map(|(address, port)| convert::socket_address(&address, port))
+                .transpose()
+        };
+        self.send(
+            transport,
+            Command::ConnectPlainTransport {
+                transport: TransportId(transport),
+                remote: address(remote)?,
+                rtcp_remote: address(rtcp_remote)?,
+                keys: keying(srtp)?,
+            },
+        )
+    }
+
+    #[pyo3(signature = (transport, publisher, kind, codec, *, ssrcs, nack, pli, fir, audio_level))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments
+    fn produce(
+        &self,
+        transport: u64,
+        publisher: u64,
+        kind: &str,
+        codec: (String, u8, u32, Option<u8>, String),
+        ssrcs: Vec<u32>,
+        nack: bool,
+        pli: bool,
+        fir: bool,
+        audio_level: Option<u8>,
+    ) -> PyResult<u64> {
+        let (mime, payload_type, clock_rate, channels, fmtp) = codec;
+        let codec = CodecInfo {
+            mime,
+            payload_type,
+            clock_rate,
+            channels,
+            fmtp,
+        };
+        let parameters = PlainParameters {
+            codec,
+            ssrcs,
+            nack,
+            pli,
+            fir,
+            audio_level,
+        };
+        self.send(
+            transport,
+            Command::Produce {
+                transport: TransportId(transport),
+                publisher: PublisherId(publisher),
+                kind: convert::kind_named(kind)?,
+                parameters,
+            },
+        )
+    }
+
+    #[pyo3(signature = (transport, track, publisher, *, paused))]
+    fn consume(&self, transport: u64, track: u64, publisher: u64, paused: bool) -> PyResult<u64> {
+        self.send(
+            transport,
+            Command::Consume {
+                transport: TransportId(transport),
+                track: RecordingTrackId(track),
+                publisher: PublisherId(publisher),
+                paused,
+            },
+        )
+    }
+
+    fn set_track_paused(&self, track: u64, paused: bool) -> PyResult<u64> {
+        self.send(
+            track,
+            Command::SetTrackPaused {
+                track: RecordingTrackId(track),
+                paused,
+            },
+        )
+    }
+
+    #[pyo3(signature = (track, *, spatial, temporal))]
+    fn set_track_preferences(
+        &self,
+        track: u64,
+        spatial: Option<u8>,
+        temporal: Option<u8>,
+    ) -> PyResult<u64> {
+        let preferences = Preferences {
+            spatial,
+            temporal,
+            ..Preferences::default()
+        };
+        self.send(
+            track,
+            Command::SetTrackPreferences {
+                track: RecordingTrackId(track),
+                preferences,
             },
         )
     }
@@ -625,4 +763,9 @@ impl Worker {
             },
         )
     }
+}
+
+fn keying(srtp: Option<(PyBackedStr, Vec<u8>)>) -> PyResult<Option<Keying>> {
+    srtp.map(|(suite, material)| convert::keying((&suite, material)))
+        .transpose()
 }

@@ -31,7 +31,7 @@ pub struct World {
     pub network: Network,
     /// Every event the core has emitted, replies excepted.
     pub events: Vec<Event>,
-    /// What recording transports have sent: when, where to, what.
+    /// What recording and plain transports have sent: when, where to, what.
     pub recorded: Vec<(Instant, SocketAddr, Vec<u8>)>,
     /// What the core has for other media threads, and for which.
     pub relayed: Vec<(u16, RelayMessage)>,
@@ -362,6 +362,20 @@ impl World {
         taken
     }
 
+    /// Hand a datagram to the core as if it had arrived at a plain transport's port for RTP, or at
+    /// that for RTCP.
+    pub fn inject_plain(
+        &mut self,
+        transport: TransportId,
+        on_rtcp_port: bool,
+        source: SocketAddr,
+        contents: &[u8],
+    ) {
+        self.sfu
+            .receive_plain(self.now, transport, on_rtcp_port, source, contents);
+        self.drain_sfu();
+    }
+
     /// Hand the core a frame of a TCP connection; false when the core refuses the connection.
     pub fn inject_frame(&mut self, connection: TcpId, source: SocketAddr, frame: &[u8]) -> bool {
         let verdict = self
@@ -414,7 +428,11 @@ impl World {
                         contents,
                         ..
                     } = transmit;
-                    if matches!(socket, Socket::Recording(_)) {
+                    let is_own = matches!(
+                        socket,
+                        Socket::Recording(_) | Socket::Plain(_) | Socket::PlainRtcp(_)
+                    );
+                    if is_own {
                         self.recorded.push((self.now, destination, contents));
                     } else {
                         self.network.send(self.now, SERVER, destination, contents);

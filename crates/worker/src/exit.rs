@@ -12,6 +12,7 @@ use crate::counters::Counters;
 use crate::ledger::{self, Ledger};
 use crate::media_thread::{MediaThread, Setup};
 use crate::outbox::Waiting;
+use crate::plain::PlainSockets;
 use crate::recording::RecordingSockets;
 use crate::relay::Relaying;
 use crate::send_batch::{Flow, SendBatch};
@@ -22,6 +23,7 @@ pub(crate) struct Exit<'a> {
     setup: &'a mut Setup,
     batch: &'a mut SendBatch,
     recordings: &'a mut RecordingSockets,
+    plains: &'a mut PlainSockets,
     tcp: &'a mut TcpConnections,
     ledger: &'a mut Ledger,
     waiting: &'a mut Waiting,
@@ -37,6 +39,7 @@ impl MediaThread {
             setup: &mut self.setup,
             batch: &mut self.batch,
             recordings: &mut self.recordings,
+            plains: &mut self.plains,
             tcp: &mut self.tcp,
             ledger: &mut self.ledger,
             waiting: &mut self.waiting,
@@ -54,6 +57,7 @@ impl Exit<'_> {
         let inbox = &self.setup.inboxes[usize::from(self.setup.index)];
         for object in self.ledger.event(&event) {
             self.recordings.closed(object);
+            self.plains.closed(object);
             ledger::uncount(inbox, object);
         }
         self.waiting.emit(&inbox.outbox, event, self.counters);
@@ -77,6 +81,8 @@ impl Exit<'_> {
                 self.setup.ports.get_mut(family)
             }
             Socket::Recording(transport) => self.recordings.get(transport),
+            Socket::Plain(transport) => self.plains.get(transport, false),
+            Socket::PlainRtcp(transport) => self.plains.get(transport, true),
         };
         match port {
             Some(port) => port.send(&run, self.counters),

@@ -114,10 +114,13 @@ fn made_by(command: &Command) -> Vec<ObjectId> {
         }
         Command::CreatePublishTransport { transport, .. }
         | Command::CreateSubscribeTransport { transport, .. }
-        | Command::CreateRecordingTransport { transport, .. } => {
+        | Command::CreateRecordingTransport { transport, .. }
+        | Command::CreatePlainTransport { transport, .. } => {
             vec![ObjectId::Transport(*transport)]
         }
-        Command::Publish { publisher, .. } => vec![ObjectId::Publisher(*publisher)],
+        Command::Publish { publisher, .. } | Command::Produce { publisher, .. } => {
+            vec![ObjectId::Publisher(*publisher)]
+        }
         Command::Subscribe { items, .. } => items
             .iter()
             .map(|(subscriber, _)| ObjectId::Subscriber(*subscriber))
@@ -131,7 +134,9 @@ fn made_by(command: &Command) -> Vec<ObjectId> {
         } => {
             vec![ObjectId::DataSubscriber(*data_subscriber)]
         }
-        Command::StartRecording { track, .. } => vec![ObjectId::RecordingTrack(*track)],
+        Command::StartRecording { track, .. } | Command::Consume { track, .. } => {
+            vec![ObjectId::RecordingTrack(*track)]
+        }
         _ => Vec::new(),
     }
 }

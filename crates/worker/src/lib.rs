@@ -22,6 +22,7 @@ mod interfaces;
 mod ledger;
 mod media_thread;
 mod outbox;
+mod plain;
 mod receive;
 mod recording;
 mod relay;

@@ -25,6 +25,7 @@ use crate::exit::OWN;
 use crate::inbox::{Inbox, Order};
 use crate::ledger::{self, Ledger};
 use crate::outbox::Waiting;
+use crate::plain::{self, PlainSockets};
 use crate::recording::RecordingSockets;
 use crate::relay::Relaying;
 use crate::send_batch::SendBatch;
@@ -56,6 +57,7 @@ pub(crate) struct MediaThread {
     pub(crate) buffers: ReceiveBuffers,
     pub(crate) batch: SendBatch,
     pub(crate) recordings: RecordingSockets,
+    pub(crate) plains: PlainSockets,
     pub(crate) tcp: TcpConnections,
     pub(crate) steering: SteeringTable,
     pub(crate) ledger: Ledger,
@@ -85,6 +87,7 @@ impl MediaThread {
             buffers: ReceiveBuffers::new(),
             batch: SendBatch::new(),
             recordings: RecordingSockets::default(),
+            plains: PlainSockets::default(),
             tcp: TcpConnections::new(),
             steering: SteeringTable::new(now),
             ledger: Ledger::default(),
@@ -129,7 +132,9 @@ impl MediaThread {
 
     fn wait(&mut self, poll_events: &mut Events) {
         let now = Instant::now();
-        let work_left = self.setup.ports.iter().any(|port| port.readable) || self.tcp.has_work();
+        let work_left = self.setup.ports.iter().any(|port| port.readable)
+            || self.plains.has_work()
+            || self.tcp.has_work();
         let timeout = if work_left {
             Duration::ZERO
         } else {
@@ -148,6 +153,7 @@ impl MediaThread {
             match self.setup.ports.get_mut(event.token().0) {
                 Some(port) => port.readable = true,
                 None if event.token() == WAKER => {}
+                None if event.token() >= plain::FIRST_TOKEN => self.plains.ready(event.token()),
                 None => self.tcp.ready(event, &mut self.counters),
             }
         }
@@ -157,6 +163,7 @@ impl MediaThread {
         self.counters.turns += 1;
         self.inbox().bell.silence();
         self.receive();
+        self.receive_plain();
         self.take_connections();
         self.receive_tcp();
         self.take_letters();
@@ -197,10 +204,12 @@ impl MediaThread {
         }
     }
 
-    fn execute(&mut self, request: RequestId, command: Command) {
+    fn execute(&mut self, request: RequestId, mut command: Command) {
         self.counters.commands += 1;
         self.ledger.command(request, &command);
-        if let Err(error) = self.recordings.prepare(&command) {
+        let registry = self.setup.poll.registry();
+        let prepared = self.recordings.prepare(&command);
+        if let Err(error) = prepared.and_then(|()| self.plains.prepare(&mut command, registry)) {
             self.exit().1.emit(Event::Reply {
                 request,
                 result: Err(error),
@@ -246,6 +255,7 @@ impl MediaThread {
         self.batch.clear();
         self.buffers = ReceiveBuffers::new(); // one of them may have been in use
         self.recordings.clear();
+        self.plains.clear();
         self.relaying.reset(self.setup.index, &self.setup.inboxes);
         self.post_relayed();
         self.tcp.clear();

@@ -67,6 +67,7 @@ enum MergeKey {
     Levels(ObjectId),
     Quality(ObjectId),
     Slot(ObjectId),
+    Peer(ObjectId),
 }
 
 fn merge_key(event: &Event) -> Option<MergeKey> {
@@ -74,6 +75,7 @@ fn merge_key(event: &Event) -> Option<MergeKey> {
         Event::ConnectionState { transport, .. } => {
             Some(MergeKey::ConnectionState(ObjectId::Transport(*transport)))
         }
+        Event::PeerFound { transport, .. } => Some(MergeKey::Peer(ObjectId::Transport(*transport))),
         Event::NegotiationNeeded { transport } => {
             Some(MergeKey::NegotiationNeeded(ObjectId::Transport(*transport)))
         }

@@ -61,6 +61,14 @@ impl UdpPort {
         Self::new(socket)
     }
 
+    /// A socket of its own in both directions, on a port the kernel picks.
+    pub(crate) fn bind_own(address: IpAddr) -> io::Result<Self> {
+        let socket = new_socket(address.is_ipv6())?;
+        socket.bind(&SocketAddr::new(address, 0).into())?;
+        enlarge_buffers(&socket);
+        Self::new(socket)
+    }
+
     fn new(socket: Socket) -> io::Result<Self> {
         let state = UdpSocketState::new((&socket).into())?;
         let local = socket

@@ -14,10 +14,12 @@ __all__ = [
     "AnswerReply",
     "AttachedReply",
     "AudioLevels",
+    "BoundReply",
     "Closed",
     "Codec",
     "ConnectionQuality",
     "ConnectionStateChanged",
+    "ConsumedReply",
     "DataChannelOpened",
     "DataMessage",
     "Decision",
@@ -28,6 +30,7 @@ __all__ = [
     "NegotiationNeeded",
     "OfferReply",
     "Paused",
+    "PeerFound",
     "PublishedReply",
     "PublisherActive",
     "ReplayReport",
@@ -111,6 +114,17 @@ class AttachedReply:
     mid: Final[str]
 
 @final
+class BoundReply:
+    __match_args__: ClassVar[tuple[Literal["local"], Literal["rtcp_local"]]]
+    local: Final[tuple[str, int]]
+    rtcp_local: Final[tuple[str, int] | None]
+
+@final
+class ConsumedReply:
+    __match_args__: ClassVar[tuple[Literal["ssrc"]]]
+    ssrc: Final[int]
+
+@final
 class StatsReply:
     __match_args__: ClassVar[tuple[Literal["values"]]]
     values: Final[dict[str, int | float | str]]
@@ -160,7 +174,17 @@ class ReplayReport:
 class Replied:
     __match_args__: ClassVar[tuple[Literal["request"], Literal["value"]]]
     request: Final[int]
-    value: Final[AnswerReply | OfferReply | PublishedReply | AttachedReply | StatsReply | JournalReply | None]
+    value: Final[
+        AnswerReply
+        | OfferReply
+        | PublishedReply
+        | AttachedReply
+        | BoundReply
+        | ConsumedReply
+        | StatsReply
+        | JournalReply
+        | None
+    ]
 
 @final
 class Failed:
@@ -214,9 +238,16 @@ class PublisherActive:
     codec: Final[Codec]
 
 @final
+class PeerFound:
+    __match_args__: ClassVar[tuple[Literal["transport"], Literal["remote"], Literal["rtcp_remote"]]]
+    transport: Final[int]
+    remote: Final[tuple[str, int]]
+    rtcp_remote: Final[tuple[str, int] | None]
+
+@final
 class Paused:
     __match_args__: ClassVar[tuple[Literal["kind"], Literal["handle"], Literal["paused"]]]
-    kind: Final[Literal["publisher", "subscriber"]]
+    kind: Final[Literal["publisher", "subscriber", "recording_track"]]
     handle: Final[int]
     paused: Final[bool]
 
@@ -298,6 +329,7 @@ _Event: TypeAlias = (
     | ConnectionStateChanged
     | Closed
     | NegotiationNeeded
+    | PeerFound
     | PublisherActive
     | Paused
     | LayerChanged
@@ -392,6 +424,24 @@ class Worker:
         failed_timeout: float = 45.0,
     ) -> int: ...
     def create_recording_transport(self, router: int, transport: int, address: str, port: int) -> int: ...
+    def create_plain_transport(
+        self,
+        router: int,
+        transport: int,
+        address: str,
+        *,
+        rtcp_mux: bool,
+        comedia: bool,
+        srtp: tuple[str, bytes] | None,
+    ) -> int: ...
+    def connect_plain_transport(
+        self,
+        transport: int,
+        *,
+        remote: tuple[str, int] | None,
+        rtcp_remote: tuple[str, int] | None,
+        srtp: tuple[str, bytes] | None,
+    ) -> int: ...
     def close_transport(self, transport: int) -> int: ...
     def accept_offer(self, transport: int, sdp: str) -> int: ...
     def create_offer(self, transport: int, *, ice_restart: bool) -> int: ...
@@ -434,6 +484,22 @@ class Worker:
     def close_data_subscriber(self, data_subscriber: int) -> int: ...
     def start_recording(self, transport: int, track: int, publisher: int, address: str, port: int) -> int: ...
     def stop_recording(self, track: int) -> int: ...
+    def produce(
+        self,
+        transport: int,
+        publisher: int,
+        kind: str,
+        codec: tuple[str, int, int, int | None, str],
+        *,
+        ssrcs: Sequence[int],
+        nack: bool,
+        pli: bool,
+        fir: bool,
+        audio_level: int | None,
+    ) -> int: ...
+    def consume(self, transport: int, track: int, publisher: int, *, paused: bool) -> int: ...
+    def set_track_paused(self, track: int, paused: bool) -> int: ...
+    def set_track_preferences(self, track: int, *, spatial: int | None, temporal: int | None) -> int: ...
     def get_journal(self, subscriber: int) -> int: ...
     def get_stats(self, kind: str, handle: int) -> int: ...
     def inject_panic(self, transport: int) -> int: ...

@@ -34,9 +34,10 @@ __all__ = [
     "ActiveSpeaker", "AudioLevels", "CloseReason", "ConnectionQuality", "ConnectionState",
     "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "DataPublisherAdded",
     "DataPublisherClosed", "DataSubscriberClosed", "Event", "EventStream", "EventsLost", "LayerChanged",
-    "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PublisherActive",
-    "PublisherAdded", "PublisherClosed", "QualityLevel", "RecordingTrackClosed", "RouterClosed",
-    "SlotChanged", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed", "quality_level",
+    "LayersWanted", "NegotiationNeeded", "ObjectClosed", "PauseChanged", "PeerFound", "PlainTrackClosed",
+    "PublisherActive", "PublisherAdded", "PublisherClosed", "QualityLevel", "RecordingTrackClosed",
+    "RouterClosed", "SlotChanged", "SubscriberClosed", "TrackAdded", "TrackRemoved", "TransportClosed",
+    "quality_level",
 ]  # fmt: skip
 
 ConnectionState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
@@ -122,6 +123,17 @@ class PauseChanged(Event):
 
     id: str
     paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFound(Event):
+    """A plain transport with ``comedia`` has learned where its peer is."""
+
+    transport_id: TransportId
+    remote: tuple[str, int]
+    """IP address and port that its RTP comes from."""
+    rtcp_remote: tuple[str, int] | None
+    """The same for RTCP, once it has come to a port of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +281,11 @@ class DataSubscriberClosed(ObjectClosed):
 @dataclass(frozen=True, slots=True)
 class RecordingTrackClosed(ObjectClosed):
     """A recording track stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTrackClosed(ObjectClosed):
+    """A track out of a plain transport stopped."""
 
 
 E = TypeVar("E", bound=Event)

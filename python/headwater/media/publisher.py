@@ -23,6 +23,8 @@ from headwater.media.track import LocalTrack
 if TYPE_CHECKING:
     from headwater._core import _native
     from headwater.media.object import Statistics
+    from headwater.media.plain_track import PlainTrack
+    from headwater.media.plain_transport import PlainTransport
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.recording_track import RecordingTrack
     from headwater.media.subscriber import Subscriber
@@ -31,14 +33,16 @@ __all__ = ["Publisher"]
 
 
 class Publisher(MediaObject):
-    """One track in; made by `PublishTransport.publish`."""
+    """One track in; made by `PublishTransport.publish` or `PlainTransport.produce`."""
 
     _kind = "publisher"
     _prefix = "pub"
     _closed_event = PublisherClosed
 
-    def __init__(self, seam: Seam, handle: int, transport: PublishTransport, track: LocalTrack) -> None:
-        """Use `PublishTransport.publish`."""
+    def __init__(
+        self, seam: Seam, handle: int, transport: PublishTransport | PlainTransport, track: LocalTrack
+    ) -> None:
+        """Use `PublishTransport.publish` or `PlainTransport.produce`."""
         super().__init__(seam, handle, transport)
         self._transport = transport
         self._track = track
@@ -53,7 +57,7 @@ class Publisher(MediaObject):
         return PublisherId(self._id)
 
     @property
-    def transport(self) -> PublishTransport:
+    def transport(self) -> PublishTransport | PlainTransport:
         """The transport on which the track arrives."""
         return self._transport
 
@@ -64,7 +68,7 @@ class Publisher(MediaObject):
 
     @property
     def track_id(self) -> str:
-        """The browser's track id."""
+        """The browser's track id; of a plain transport, the one given to ``produce``."""
         return self._track.track_id
 
     @property
@@ -96,9 +100,12 @@ class Publisher(MediaObject):
     @property
     def recording_tracks(self) -> tuple[RecordingTrack, ...]:
         """Where it is recorded, oldest first."""
-        return tuple(
-            cast("RecordingTrack", item) for item in self._taken_by if item._kind == "recording_track"
-        )
+        return tuple(cast("RecordingTrack", item) for item in self._taken_by if item._prefix == "rec")
+
+    @property
+    def plain_tracks(self) -> tuple[PlainTrack, ...]:
+        """Where plain transports send it, oldest first."""
+        return tuple(cast("PlainTrack", item) for item in self._taken_by if item._prefix == "ptk")
 
     async def wait_active(self) -> Codec:
         """Wait for the first packet and return the codec in use.

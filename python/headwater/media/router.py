@@ -21,10 +21,12 @@ from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import ActiveSpeaker, AudioLevels, Event, RouterClosed
 from headwater.media.object import MediaObject
 from headwater.media.placement import ThreadLoad, choose_thread
+from headwater.media.plain_transport import PlainTransport
 from headwater.media.publish_transport import PublishTransport
 from headwater.media.publisher import Publisher
 from headwater.media.recording_transport import RecordingTransport
 from headwater.media.seam import Seam
+from headwater.media.srtp import SrtpParameters, SrtpSuite
 from headwater.media.subscribe_transport import SubscribeTransport
 
 if TYPE_CHECKING:
@@ -96,12 +98,14 @@ class Router(MediaObject):
         return self._levels
 
     @property
-    def transports(self) -> tuple[PublishTransport | SubscribeTransport | RecordingTransport, ...]:
+    def transports(
+        self,
+    ) -> tuple[PublishTransport | SubscribeTransport | RecordingTransport | PlainTransport, ...]:
         """The open transports, oldest first."""
         return tuple(
             item
             for item in self._children
-            if isinstance(item, PublishTransport | SubscribeTransport | RecordingTransport)
+            if isinstance(item, PublishTransport | SubscribeTransport | RecordingTransport | PlainTransport)
         )
 
     def publisher(self, id_: str) -> Publisher:
@@ -207,6 +211,45 @@ class Router(MediaObject):
         return await self._create(
             transport,
             lambda: native.create_recording_transport(self._handle, transport._handle, address, port),
+        )
+
+    async def create_plain_transport(
+        self,
+        *,
+        listen_ip: str = "127.0.0.1",
+        rtcp_mux: bool = True,
+        comedia: bool = False,
+        srtp: SrtpSuite | None = None,
+    ) -> PlainTransport:
+        """Make a transport for plain RTP or SRTP, in both directions, on UDP ports of its own.
+
+        Args:
+            listen_ip: The local address to listen on and to send from.
+            rtcp_mux: Whether RTCP comes to the port of RTP (RFC 5761); else it has a port of its own.
+            comedia: Take the peer's address from its first valid packet, instead of from ``connect``.
+            srtp: Suite by which everything is encrypted and authenticated; nothing is without one.
+
+        Raises:
+            ConfigurationError: The address is no IP address, or there is no such suite.
+            ResourceError: The address is not one of this machine, or no port is free.
+        """
+        self._check()
+        try:
+            ipaddress.ip_address(listen_ip)
+        except ValueError as error:
+            raise ConfigurationError(f"listen_ip is an IP address, not {listen_ip!r}") from error
+        parameters = None if srtp is None else SrtpParameters.generate(srtp)
+        keys = None if parameters is None else (parameters.crypto_suite, parameters.key)
+        native = self._seam.native
+        transport = PlainTransport(
+            self._seam, native.allocate(self._handle), self, parameters, comedia=comedia
+        )
+        return await self._create(
+            transport,
+            lambda: native.create_plain_transport(
+                self._handle, transport._handle, listen_ip, rtcp_mux=rtcp_mux, comedia=comedia, srtp=keys
+            ),
+            transport._opened,
         )
 
     async def set_audio_levels(self, interval: float | None) -> None:

@@ -35,6 +35,7 @@ from headwater.media.events import (
     LayersWanted,
     NegotiationNeeded,
     PauseChanged,
+    PeerFound,
     PublisherActive,
     SlotChanged,
 )
@@ -293,6 +294,10 @@ def _connection_quality(id_: str, event: Any) -> Event:
     return ConnectionQuality(TransportId(id_), event.score)
 
 
+def _peer_found(id_: str, event: Any) -> Event:
+    return PeerFound(TransportId(id_), event.remote, event.rtcp_remote)
+
+
 def _data_channel_opened(id_: str, event: Any) -> Event:
     return DataChannelOpened(
         TransportId(id_), event.label, event.ordered, event.max_retransmits, event.max_packet_lifetime
@@ -308,6 +313,7 @@ _EVENTS: dict[str, tuple[Kind | None, str, Callable[[str, Any], Event]]] = {
     "NegotiationNeeded": ("transport", "transport", _negotiation_needed),
     "PublisherActive": ("publisher", "publisher", _publisher_active),
     "Paused": (None, "handle", _paused),
+    "PeerFound": ("transport", "transport", _peer_found),
     "LayersWanted": ("publisher", "publisher", _layers_wanted),
     "ConnectionQuality": ("transport", "transport", _connection_quality),
     "LayerChanged": ("subscriber", "subscriber", _layer_changed),

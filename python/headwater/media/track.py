@@ -18,7 +18,7 @@ class LocalTrack:
     """A track that a client offers, as its last offer described it.
 
     Attributes:
-        mid: The m-line that carries it; unique on its transport.
+        mid: The m-line that carries it; unique on its transport, empty on a plain transport.
         kind: Audio or video.
         track_id: The browser's track id (second token of ``a=msid``), the mid where there is none.
         stream_id: The browser's stream id (first token of ``a=msid``), empty where there is none.

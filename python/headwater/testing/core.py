@@ -336,6 +336,59 @@ class FakeCore:
     def _do_create_recording_transport(self, router: int, transport: int, address: str, port: int) -> None:
         self._add("transport", transport, self._thing("router", router), role="recording")
 
+    def _do_create_plain_transport(
+        self,
+        router: int,
+        transport: int,
+        address: str,
+        *,
+        rtcp_mux: bool,
+        comedia: bool,
+        srtp: tuple[str, bytes] | None,
+    ) -> values.BoundReply:
+        self._add("transport", transport, self._thing("router", router), role="plain")
+        return values.BoundReply((address, 40000), None if rtcp_mux else (address, 40001))
+
+    def _do_connect_plain_transport(
+        self,
+        transport: int,
+        *,
+        remote: tuple[str, int] | None,
+        rtcp_remote: tuple[str, int] | None,
+        srtp: tuple[str, bytes] | None,
+    ) -> None:
+        self._thing("transport", transport)
+
+    def _do_produce(
+        self,
+        transport: int,
+        publisher: int,
+        kind: str,
+        codec: tuple[str, int, int, int | None, str],
+        *,
+        ssrcs: Sequence[int],
+        nack: bool,
+        pli: bool,
+        fir: bool,
+        audio_level: int | None,
+    ) -> values.PublishedReply:
+        self._add("publisher", publisher, self._thing("transport", transport), media_kind=kind)
+        return values.PublishedReply(kind, values.Codec(*codec))
+
+    def _do_consume(
+        self, transport: int, track: int, publisher: int, *, paused: bool
+    ) -> values.ConsumedReply:
+        source = self._thing("publisher", publisher)
+        self._add("recording_track", track, self._thing("transport", transport), source=source)
+        return values.ConsumedReply(1_000_000 + (track & 0xFFFF))
+
+    def _do_set_track_paused(self, track: int, paused: bool) -> None:
+        self._thing("recording_track", track)
+        self._emit(values.Paused("recording_track", track, paused))
+
+    def _do_set_track_preferences(self, track: int, *, spatial: int | None, temporal: int | None) -> None:
+        self._thing("recording_track", track)
+
     def _do_close_transport(self, transport: int) -> None:
         self._close(self._thing("transport", transport), "requested")
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = [
-    "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "Closed", "Codec", "ConnectionQuality",
-    "ConnectionStateChanged", "DataChannelOpened", "DataMessage", "Decision", "Failed", "JournalReply",
-    "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply", "Paused", "PublishedReply",
-    "PublisherActive", "Replied", "SlotChanged", "StatsReply", "Track",
+    "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "BoundReply", "Closed", "Codec",
+    "ConnectionQuality", "ConnectionStateChanged", "ConsumedReply", "DataChannelOpened", "DataMessage",
+    "Decision", "Failed", "JournalReply", "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply",
+    "Paused", "PeerFound", "PublishedReply", "PublisherActive", "Replied", "SlotChanged", "StatsReply",
+    "Track",
 ]  # fmt: skip
 
 
@@ -65,6 +66,30 @@ class AttachedReply:
     """A subscriber feeds a slot."""
 
     mid: str
+
+
+@dataclass
+class BoundReply:
+    """A plain transport listens."""
+
+    local: tuple[str, int]
+    rtcp_local: tuple[str, int] | None
+
+
+@dataclass
+class ConsumedReply:
+    """A plain transport sends a publisher's packets on."""
+
+    ssrc: int
+
+
+@dataclass
+class PeerFound:
+    """A plain transport has learned where its peer is."""
+
+    transport: int
+    remote: tuple[str, int]
+    rtcp_remote: tuple[str, int] | None
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from headwater import ActiveSpeaker, Router, SlotChanged
+from headwater import ActiveSpeaker, PublishTransport, Router, SlotChanged
 from tests.support.peer import Microphone, Peer
 
 
@@ -21,6 +21,7 @@ async def test_slots_carry_who_makes_sound(router: Router, peer: Callable[[], Pe
         await peer().publish(transport, microphone)
         publishers.append(await transport.publish(microphone.id))
     own = publishers[0].transport
+    assert isinstance(own, PublishTransport)
     watching, bob = await router.create_subscribe_transport(), peer()
     slots, offer = await watching.open_slots("audio", 2, own=own)
     await bob.answer(watching, offer)

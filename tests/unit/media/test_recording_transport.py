@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from headwater import ConfigurationError, InvalidState, LimitReached, Publisher, PublisherNotFound, Router
+from headwater import (
+    ConfigurationError,
+    InvalidState,
+    LimitReached,
+    Publisher,
+    PublisherNotFound,
+    PublishTransport,
+    Router,
+)
 from headwater.protocols.sdp import parse_sdp
 from headwater.testing import FakeWorker, client_offer
 
@@ -65,8 +73,10 @@ async def test_ports_of_closed_publishers_are_used_again(router: Router, publish
     recording = await router.create_recording_transport("127.0.0.1", 5004)
     recording.generate_sdp(*(item.id for item in publishers))
     await publishers[1].close()
-    await publishers[1].transport.get_answer(client_offer(audio="mic", video=["new", "screen"]))
-    again = await publishers[0].transport.publish("new")
+    transport = publishers[1].transport
+    assert isinstance(transport, PublishTransport)
+    await transport.get_answer(client_offer(audio="mic", video=["new", "screen"]))
+    again = await transport.publish("new")
     assert (await recording.start_recording(again.id)).port == 5006
     media = parse_sdp(
         recording.generate_sdp(*(item.id for item in (publishers[0], again, publishers[2])))

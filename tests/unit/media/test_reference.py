@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "python.md").read_tex
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 CLASSES = [
     "Worker", "Router", "PublishTransport", "SubscribeTransport", "RecordingTransport", "Publisher",
-    "Subscriber", "Slot", "DataPublisher", "DataSubscriber", "RecordingTrack",
+    "Subscriber", "Slot", "DataPublisher", "DataSubscriber", "RecordingTrack", "PlainTransport", "PlainTrack",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from headwater import (
     ConfigurationError,
     Publisher,
     PublisherNotFound,
+    PublishTransport,
     Router,
     SlotChanged,
 )
@@ -90,6 +91,7 @@ async def test_a_slot_carries_one_after_the_other(
     """One offer, then only events; a closed publisher leaves the slot empty."""
     ada, bob = voices
     transport = await router.create_subscribe_transport()
+    assert isinstance(ada.transport, PublishTransport)
     slots, offer = await transport.open_slots("audio", 2, own=ada.transport)
     assert "m=audio" in offer
     await transport.set_answer(offer)

@@ -17,6 +17,7 @@ from headwater import (
     PauseChanged,
     Publisher,
     PublisherNotFound,
+    PublishTransport,
     Router,
     SubscribeTransport,
     UnsupportedCodec,
@@ -121,7 +122,9 @@ async def test_everything_that_offers_waits(
     watching: SubscribeTransport, publishers: list[Publisher]
 ) -> None:
     """create_offer, restart_ice, subscribe_many and subscribe_data wait like subscribe."""
-    data = await publishers[0].transport.publish_data("chat")
+    transport = publishers[0].transport
+    assert isinstance(transport, PublishTransport)
+    data = await transport.publish_data("chat")
     await watching.create_offer()
     calls = [
         asyncio.ensure_future(call)
@@ -292,7 +295,9 @@ async def test_subscriber_pause(watching: SubscribeTransport) -> None:
 
 async def test_data_subscriber(watching: SubscribeTransport, publishers: list[Publisher]) -> None:
     """The first data subscriber may need an offer, the next ones do not."""
-    source = await publishers[0].transport.publish_data("chat")
+    transport = publishers[0].transport
+    assert isinstance(transport, PublishTransport)
+    source = await transport.publish_data("chat")
     first, offer = await watching.subscribe_data(source.id)
     assert offer is not None
     assert (first.label, first.publisher_id) == ("chat", source.id)

@@ -280,6 +280,10 @@ impl Sfu {
             }
             Kind::Feedback | Kind::Flush | Kind::Keys | Kind::State | Kind::Moved => {
                 let transport = TransportId::take(body)?;
+                if let Some(place) = self.plain_place(transport) {
+                    let feedback = body.block()?;
+                    self.take_plain_feedback(place, now, feedback);
+                }
                 // Gone already where replay and record have parted.
                 if let Ok(key) = self.session_key(transport) {
                     self.play_session(now, kind, key, body)?;

@@ -8,7 +8,10 @@ use str0m::media::Rid;
 
 use super::wire::{Reader, Wire, wire_enum, wire_ids, wire_struct};
 use crate::codec::Format;
-use crate::command::{CodecKind, Command, DtlsVersion, Feed, RouterOptions, TransportOptions};
+use crate::command::{
+    CodecKind, Command, DtlsVersion, Feed, Keying, PlainOptions, PlainParameters, RouterOptions,
+    TransportOptions,
+};
 use crate::event::{CloseReason, CodecInfo, ConnectionState, TrackKind};
 use crate::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RecordingTrackId, RequestId,
@@ -74,6 +77,20 @@ wire_struct!(TransportOptions {
     failed_timeout,
     max_bitrate,
 });
+wire_struct!(PlainOptions {
+    local,
+    rtcp_local,
+    comedia,
+    keys,
+});
+wire_struct!(PlainParameters {
+    codec,
+    ssrcs,
+    nack,
+    pli,
+    fir,
+    audio_level,
+});
 wire_struct!(Layer { spatial, temporal });
 wire_struct!(Preferences {
     spatial,
@@ -134,6 +151,12 @@ wire_enum!(Command {
     35 => OpenSlots { transport, kind, slots, own },
     36 => SetOwnTransport { transport, own },
     37 => SetSlot { transport, subscriber, feed },
+    50 => CreatePlainTransport { router, transport, options },
+    51 => ConnectPlainTransport { transport, remote, rtcp_remote, keys },
+    52 => Produce { transport, publisher, kind, parameters },
+    53 => Consume { transport, track, publisher, paused },
+    54 => SetTrackPaused { track, paused },
+    55 => SetTrackPreferences { track, preferences },
 });
 use crate::command::StatsTarget;
 wire_enum!(Feed { 0 => Loudest {}, 1 => Publisher { 0: id }, 2 => Nobody {} });
@@ -154,6 +177,19 @@ impl Wire for Rid {
 
     fn take(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self::from(String::take(from)?.as_str()))
+    }
+}
+
+/// Without the keys: a replay seals under zeroes.
+impl Wire for Keying {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.profile.put(out);
+    }
+
+    fn take(from: &mut Reader<'_>) -> Option<Self> {
+        let profile = Profile::take(from)?;
+        let material = vec![0; profile.keying_material() / 2];
+        Some(Self { profile, material })
     }
 }
 

@@ -311,6 +311,7 @@ impl Sfu {
         match self.transports.get(&transport)? {
             Transport::WebRtc(key) => Some(self.sessions[*key].belongs.router),
             Transport::Recording(recording) => Some(recording.belongs.router),
+            Transport::Plain(place) => Some(self.plains[*place].belongs.router),
         }
     }
 }
@@ -333,6 +334,11 @@ fn needs(command: &Command) -> Option<(TransportId, Vec<ObjectId>)> {
             ..
         }
         | Command::StartRecording {
+            transport,
+            publisher,
+            ..
+        }
+        | Command::Consume {
             transport,
             publisher,
             ..

@@ -122,6 +122,13 @@ impl Keys {
         })
     }
 
+    /// From a master key and the salt behind it (RFC 4568 section 6.1); None when they have not the
+    /// profile's length together.
+    pub fn from_material(profile: Profile, material: &[u8]) -> Option<Self> {
+        let (key, salt) = material.split_at_checked(profile.key_len())?;
+        Self::new(profile, key, salt)
+    }
+
     /// What we seal with and what the peer seals with, from what DTLS exported (RFC 5764 section
     /// 4.2); None when that is too short.
     pub fn from_dtls(profile: Profile, material: &[u8], side: Side) -> Option<(Self, Self)> {
@@ -157,7 +164,7 @@ impl std::fmt::Debug for Keys {
 
 /// Where the header of an RTP packet ends: fixed part, contributing sources, extension (RFC 3550
 /// section 5). None when the packet ends before.
-fn rtp_header_len(packet: &[u8]) -> Option<usize> {
+pub(crate) fn rtp_header_len(packet: &[u8]) -> Option<usize> {
     let first = *packet.first()?;
     let fixed = RTP_HEADER + usize::from(first & 0x0f) * 4;
     let len = if first & 0x10 == 0 {

@@ -3,6 +3,8 @@
 use crate::ids::{RouterId, TransportId};
 
 pub(crate) mod path;
+pub(crate) mod plain;
+pub(crate) mod reception;
 pub(crate) mod recording;
 pub(crate) mod webrtc;
 
@@ -14,6 +16,8 @@ pub(crate) enum Transport {
     WebRtc(usize),
     /// Plain RTP to an address.
     Recording(RecordingTransport),
+    /// Plain RTP or SRTP in both directions. The number is its place among the plain transports.
+    Plain(usize),
 }
 
 /// What every transport has.

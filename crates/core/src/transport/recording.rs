@@ -5,12 +5,15 @@
 //! descriptor made plain. Every second a sender report with the wall clock goes to the next
 //! port, and a BYE at the end. The payload type is the publisher's own (that of the codec, not
 //! of RED), as told by the `Published` reply and the `PublisherActive` event.
+//!
+//! A track out of a plain transport is the same copy on another way: see [`Way`].
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use str0m::format::Codec;
 
+use crate::event::StatValue;
 use crate::ids::{RecordingTrackId, TransportId};
 use crate::layers::{Admission, Encodings, Head, Selector};
 use crate::ntp::ntp;
@@ -30,8 +33,11 @@ pub(crate) struct RecordingTrack {
     pub(crate) id: RecordingTrackId,
     pub(crate) transport: TransportId,
     pub(crate) publisher: usize,
-    remote: SocketAddr,
-    ssrc: u32,
+    pub(crate) way: Way,
+    pub(crate) paused: bool,
+    pub(crate) ssrc: u32,
+    /// What the receiver last said: the part that was lost, and the round trip.
+    pub(crate) heard: Option<(f32, Option<Duration>)>,
     rewriter: Rewriter,
     vp9: PlainVp9,
     pub(crate) selector: Selector,
@@ -40,12 +46,33 @@ pub(crate) struct RecordingTrack {
     pub(crate) bytes: u64,
 }
 
+/// Where a track's copies go.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    /// To an address, in the clear; RTCP to the next port.
+    Recorder {
+        transport: TransportId,
+        remote: SocketAddr,
+    },
+    /// To the peer of the plain transport at this place.
+    Plain(usize),
+}
+
+/// A packet made for a track, in the clear.
+pub(crate) struct Copy {
+    pub(crate) contents: Vec<u8>,
+    /// Extended by the rollover counter.
+    pub(crate) sequence: u64,
+    /// Bytes of its header.
+    pub(crate) header: usize,
+}
+
 /// Who a new recording track is.
 pub(crate) struct Tap {
     pub(crate) id: RecordingTrackId,
     pub(crate) transport: TransportId,
     pub(crate) publisher: usize,
-    pub(crate) remote: SocketAddr,
+    pub(crate) way: Way,
     pub(crate) ssrc: u32,
 }
 
@@ -55,15 +82,17 @@ impl RecordingTrack {
             id,
             transport,
             publisher,
-            remote,
+            way,
             ssrc,
         } = tap;
         Self {
             id,
             transport,
             publisher,
-            remote,
+            way,
+            paused: false,
             ssrc,
+            heard: None,
             rewriter,
             vp9: PlainVp9::default(),
             selector: Selector::default(),
@@ -79,11 +108,7 @@ impl RecordingTrack {
     }
 
     /// The copy of a packet, if it passes.
-    pub(crate) fn forward(
-        &mut self,
-        packet: &Packet<'_>,
-        encodings: &Encodings,
-    ) -> Option<Transmit> {
+    pub(crate) fn forward(&mut self, packet: &Packet<'_>, encodings: &Encodings) -> Option<Copy> {
         // Recorders start afresh at the key frame of a switch: ids may jump.
         let original = Original {
             head: Head::Plain,
@@ -107,7 +132,7 @@ impl RecordingTrack {
             Codec::Vp9 => self.vp9.map(payload),
             _ => None,
         };
-        let mut contents = Vec::with_capacity(HEADER + payload.len());
+        let mut contents = Vec::with_capacity(HEADER + payload.len() + SEAL);
         contents.push(VERSION);
         contents.push(packet.format.primary | u8::from(marker) << 7);
         contents.extend_from_slice(&(numbers.sequence as u16).to_be_bytes());
@@ -122,11 +147,15 @@ impl RecordingTrack {
         }
         self.packets += 1;
         self.bytes += (contents.len() - HEADER) as u64;
-        Some(self.transmit(self.remote, contents))
+        Some(Copy {
+            contents,
+            sequence: numbers.sequence,
+            header: HEADER,
+        })
     }
 
     /// A sender report (RFC 3550 section 6.4.1) for `now`, once a packet has gone out.
-    pub(crate) fn sender_report(&self, now: Instant, wall: SystemTime) -> Option<Transmit> {
+    pub(crate) fn sender_report(&self, now: Instant, wall: SystemTime) -> Option<Vec<u8>> {
         let (timestamp, arrival) = self.rewriter.last()?;
         let ticks =
             now.saturating_duration_since(arrival).as_micros() * u128::from(self.clock_rate);
@@ -138,19 +167,28 @@ impl RecordingTrack {
         contents.extend_from_slice(&(self.packets as u32).to_be_bytes());
         contents.extend_from_slice(&(self.bytes as u32).to_be_bytes());
         self.push_cname(&mut contents);
-        Some(self.transmit(self.rtcp_remote(), contents))
+        Some(contents)
     }
 
     /// A last report and BYE (RFC 3550 section 6.6).
-    pub(crate) fn bye(&self, now: Instant, wall: SystemTime) -> Option<Transmit> {
-        let mut transmit = self.sender_report(now, wall)?;
-        transmit
-            .contents
-            .extend_from_slice(&[VERSION | 1, PT_BYE, 0, 1]);
-        transmit
-            .contents
-            .extend_from_slice(&self.ssrc.to_be_bytes());
-        Some(transmit)
+    pub(crate) fn bye(&self, now: Instant, wall: SystemTime) -> Option<Vec<u8>> {
+        let mut contents = self.sender_report(now, wall)?;
+        contents.extend_from_slice(&[VERSION | 1, PT_BYE, 0, 1]);
+        contents.extend_from_slice(&self.ssrc.to_be_bytes());
+        Some(contents)
+    }
+
+    pub(crate) fn values(&self) -> Vec<(&'static str, StatValue)> {
+        let mut values = vec![
+            ("packets_sent", StatValue::Int(self.packets)),
+            ("bytes_sent", StatValue::Int(self.bytes)),
+        ];
+        if let Some((loss, round_trip)) = self.heard {
+            values.push(("fraction_lost", StatValue::Float(loss.into())));
+            let millis = round_trip.map(|time| time.as_secs_f64() * 1000.0);
+            values.extend(millis.map(|ms| ("round_trip_time_ms", StatValue::Float(ms))));
+        }
+        values
     }
 
     /// SDES with a CNAME that is the same for all tracks of the transport: one clock.
@@ -165,24 +203,37 @@ impl RecordingTrack {
         contents.extend_from_slice(name.as_bytes());
         contents.resize(contents.len() + chunk - 4 - 2 - name.len(), 0);
     }
+}
 
-    fn rtcp_remote(&self) -> SocketAddr {
-        SocketAddr::new(self.remote.ip(), self.remote.port().wrapping_add(1))
-    }
+/// A packet on its way to a recorder.
+pub(crate) fn to_recorder(transport: TransportId, remote: SocketAddr, copy: Copy) -> Transmit {
+    transmit(transport, remote, copy.contents)
+}
 
-    const fn transmit(&self, destination: SocketAddr, contents: Vec<u8>) -> Transmit {
-        Transmit {
-            socket: Socket::Recording(self.transport),
-            source: None,
-            destination,
-            contents,
-        }
+/// A report on its way to a recorder: to the port behind that of RTP.
+pub(crate) fn report_to_recorder(
+    transport: TransportId,
+    remote: SocketAddr,
+    contents: Vec<u8>,
+) -> Transmit {
+    let remote = SocketAddr::new(remote.ip(), remote.port().wrapping_add(1));
+    transmit(transport, remote, contents)
+}
+
+const fn transmit(transport: TransportId, destination: SocketAddr, contents: Vec<u8>) -> Transmit {
+    Transmit {
+        socket: Socket::Recording(transport),
+        source: None,
+        destination,
+        contents,
     }
 }
 
 /// How often a sender report goes out.
 pub(crate) const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const HEADER: usize = 12;
+/// Room for what sealing adds.
+const SEAL: usize = 16;
 const VERSION: u8 = 2 << 6;
 const PT_SENDER_REPORT: u8 = 200;
 const PT_SDES: u8 = 202;

@@ -24,7 +24,10 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(seed: u64) -> Self {
-        let mut world = World::new(seed);
+        Self::in_world(World::new(seed))
+    }
+
+    pub(crate) fn in_world(mut world: World) -> Self {
         let router = world.create_router();
         let tracks = [
             (MediaKind::Video, "camera"),
