@@ -94,11 +94,8 @@ if TYPE_CHECKING:
     from headwater.media.recording_transport import RecordingTransport
     from headwater.media.router import Router
     from headwater.media.slot import Slot
-<<<<<<< HEAD
     from headwater.media.stats_feed import StatsFeed, StatsSample
-=======
     from headwater.media.srtp import SrtpParameters
->>>>>>> 610d07c (core: send and take RTP and SRTP without WebRTC)
     from headwater.media.subscribe_transport import SubscribeTransport
     from headwater.media.subscriber import Subscriber
     from headwater.media.track import LocalTrack
@@ -154,11 +151,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
     "headwater.media.recording_transport": ("RecordingTransport",),
     "headwater.media.router": ("Router",),
     "headwater.media.slot": ("Slot",),
-<<<<<<< HEAD
     "headwater.media.stats_feed": ("StatsFeed", "StatsSample"),
-=======
     "headwater.media.srtp": ("SrtpParameters",),
->>>>>>> 610d07c (core: send and take RTP and SRTP without WebRTC)
     "headwater.media.subscribe_transport": ("SubscribeTransport",),
     "headwater.media.subscriber": ("Subscriber",),
     "headwater.media.track": ("LocalTrack",),
