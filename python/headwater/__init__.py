@@ -84,6 +84,8 @@ if TYPE_CHECKING:
         TransportClosed,
     )
     from headwater.media.layer import Layer
+    from headwater.media.observers import ActiveSpeakerObserver, AudioLevelObserver
+    from headwater.media.ortc import OrtcPublishTransport, OrtcSubscribeTransport
     from headwater.media.overload import OverloadLimits
     from headwater.media.plain_track import PlainTrack
     from headwater.media.plain_transport import PlainTransport, TransportTuple
@@ -94,8 +96,8 @@ if TYPE_CHECKING:
     from headwater.media.recording_transport import RecordingTransport
     from headwater.media.router import Router
     from headwater.media.slot import Slot
-    from headwater.media.stats_feed import StatsFeed, StatsSample
     from headwater.media.srtp import SrtpParameters
+    from headwater.media.stats_feed import StatsFeed, StatsSample
     from headwater.media.subscribe_transport import SubscribeTransport
     from headwater.media.subscriber import Subscriber
     from headwater.media.track import LocalTrack
@@ -103,14 +105,16 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "ActiveSpeaker", "AmbiguousTrack", "AudioLevels", "BufferFull", "ChannelBusy", "ChannelEnded",
+    "ActiveSpeaker", "ActiveSpeakerObserver", "AmbiguousTrack", "AudioLevelObserver", "AudioLevels",
+    "BufferFull", "ChannelBusy", "ChannelEnded",
     "ChannelNotFound", "ChannelNotLive", "Closed", "Codec", "ConfigurationError", "ConnectionQuality",
     "ConnectionStateChanged", "DataChannelNotFound", "DataChannelOpened", "DataMessage", "DataPublisher",
     "DataPublisherAdded", "DataPublisherClosed", "DataSubscriber", "DataSubscriberClosed", "Decision",
     "Event", "EventStream", "EventsLost", "Forbidden", "HeadwaterError", "InvalidCandidate",
     "InvalidMessage", "InvalidSdp", "InvalidState", "Layer", "LayerChanged", "LayersWanted", "LimitReached",
     "LocalError", "LocalTrack", "NameTaken", "NegotiationNeeded", "NegotiationTimeout", "NoOffer",
-    "NotFound", "ObjectClosed", "OverloadLimits", "Overloaded", "PauseChanged", "PeerFound", "PlainTrack",
+    "NotFound", "ObjectClosed", "OrtcPublishTransport", "OrtcSubscribeTransport",
+    "OverloadLimits", "Overloaded", "PauseChanged", "PeerFound", "PlainTrack",
     "PlainTrackClosed", "PlainTransport", "PortInUse", "PortPair", "PublishTransport", "Publisher",
     "PublisherActive", "PublisherAdded", "PublisherClosed", "PublisherNotFound", "RecordingTrack",
     "RecordingTrackClosed", "RecordingTransport", "RemoteError", "ResourceError", "Router", "RouterClosed",
@@ -141,6 +145,8 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "TrackAdded", "TrackRemoved", "TransportClosed",
     ),
     "headwater.media.layer": ("Layer",),
+    "headwater.media.observers": ("ActiveSpeakerObserver", "AudioLevelObserver"),
+    "headwater.media.ortc": ("OrtcPublishTransport", "OrtcSubscribeTransport"),
     "headwater.media.overload": ("OverloadLimits",),
     "headwater.media.plain_track": ("PlainTrack",),
     "headwater.media.plain_transport": ("PlainTransport", "TransportTuple"),

@@ -243,6 +243,9 @@ impl Sfu {
                 publishing.data_publishers.retain(|other| *other != id);
             }
         }
+        if publisher.config.is_some_and(|it| it.negotiated.is_some()) {
+            self.close_streams(session);
+        }
         self.emit_closed(track, reason);
     }
 

@@ -59,6 +59,8 @@ pub struct TransportOptions {
     pub failed_timeout: Duration,
     /// The most that is sent to a subscriber, bit/s.
     pub max_bitrate: Option<u64>,
+    /// Its client speaks parameters, not SDP: nobody tells its ICE credentials, they are learned.
+    pub by_parameters: bool,
 }
 
 impl Default for TransportOptions {
@@ -68,6 +70,7 @@ impl Default for TransportOptions {
             disconnected_timeout: Duration::from_secs(8),
             failed_timeout: Duration::from_secs(45),
             max_bitrate: None,
+            by_parameters: false,
         }
     }
 }
@@ -126,6 +129,21 @@ pub struct PlainParameters {
     pub fir: bool,
     /// Id of the header extension for audio levels (RFC 6464), in the short form.
     pub audio_level: Option<u8>,
+}
+
+/// A data channel that both sides have agreed on elsewhere (RFC 8831 section 6.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataStream {
+    /// SCTP stream id.
+    pub id: u16,
+    /// Messages arrive in order.
+    pub ordered: bool,
+    /// How often a message is sent again; for ever without this and the next.
+    pub max_retransmits: Option<u16>,
+    /// For how long a message is sent again, ms.
+    pub max_packet_lifetime: Option<u16>,
+    /// Sub-protocol, empty when there is none.
+    pub protocol: String,
 }
 
 /// Who fills a slot.
@@ -218,6 +236,17 @@ pub enum Command {
     },
     /// Close a transport and all it carries. -> `Done`
     CloseTransport { transport: TransportId },
+    /// What a client by parameters has to know of its transport. -> `Parameters`
+    DescribeTransport { transport: TransportId },
+    /// The certificate of a client by parameters, hash function and digest (RFC 8122 section 5),
+    /// where its first offer could not name it yet. -> `Done`
+    SetFingerprint {
+        transport: TransportId,
+        fingerprint: String,
+    },
+    /// New ICE credentials for a client by parameters; those in force go with the first check that
+    /// uses the new. -> `Parameters`
+    RenewIce { transport: TransportId },
 
     /// Accept a client's offer: on a publish transport its tracks become publishable; on a
     /// subscribe transport (WHEP) its recvonly m-lines become slots for `Attach`. New ICE
@@ -260,11 +289,13 @@ pub enum Command {
         transport: TransportId,
         items: Vec<(SubscriberId, PublisherId)>,
     },
-    /// Feed a publisher into a free slot that the client offered (WHEP). -> `Attached`
+    /// Feed a publisher into a free slot that the client offered (WHEP), any or the one of this
+    /// m-line. -> `Attached`
     Attach {
         transport: TransportId,
         subscriber: SubscriberId,
         publisher: PublisherId,
+        mid: Option<String>,
     },
     /// Add slots: subscribers that carry the loudest of the router, or for video those who spoke
     /// last, without another offer. `own` is the publish transport of the same client. -> `Offer`
@@ -307,17 +338,21 @@ pub enum Command {
     /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
     CloseSubscriber { subscriber: SubscriberId },
 
-    /// Make a client's data channel available under its label, now or when it opens. -> `Done`
+    /// Make a client's data channel available: the one of this label, now or when it opens, or the
+    /// one that is agreed to be this stream. -> `Done`
     PublishData {
         transport: TransportId,
         data_publisher: DataPublisherId,
         label: String,
+        stream: Option<DataStream>,
     },
-    /// Send a data publisher's messages on. -> `Offer` when an m-line is missing, else `Done`
+    /// Send a data publisher's messages on, by a channel of our own or as the stream of this id,
+    /// as agreed. -> `Offer` when an m-line is missing, else `Done`
     SubscribeData {
         transport: TransportId,
         data_subscriber: DataSubscriberId,
         data_publisher: DataPublisherId,
+        stream: Option<u16>,
     },
     /// Also deliver this data publisher's messages as events. -> `Done`
     SetDataTap {

@@ -147,6 +147,12 @@ impl Sfu {
                 self.close_transport(transport, CloseReason::Requested, now);
                 Ok(Reply::Done)
             }
+            Command::DescribeTransport { transport } => self.describe(transport),
+            Command::SetFingerprint {
+                transport,
+                fingerprint,
+            } => self.set_fingerprint(transport, &fingerprint),
+            Command::RenewIce { transport } => self.renew_ice(transport),
             Command::AcceptOffer { transport, sdp } => self.accept_offer(transport, &sdp, now),
             Command::CreateOffer {
                 transport,
@@ -181,7 +187,8 @@ impl Sfu {
                 transport,
                 subscriber,
                 publisher,
-            } => self.attach(transport, subscriber, publisher, now),
+                mid,
+            } => self.attach((transport, mid), subscriber, publisher, now),
             Command::OpenSlots {
                 transport,
                 kind,
@@ -235,12 +242,20 @@ impl Sfu {
                 transport,
                 data_publisher,
                 label,
+                stream: None,
             } => self.publish_data(transport, data_publisher, label),
+            Command::PublishData {
+                transport,
+                data_publisher,
+                label,
+                stream: Some(stream),
+            } => self.publish_stream(transport, data_publisher, label, stream),
             Command::SubscribeData {
                 transport,
                 data_subscriber,
                 data_publisher,
-            } => self.subscribe_data(transport, data_subscriber, data_publisher),
+                stream,
+            } => self.subscribe_data((transport, stream), data_subscriber, data_publisher),
             Command::SetDataTap {
                 data_publisher,
                 tapped,
@@ -544,7 +559,10 @@ impl Sfu {
 /// The transport whose fault a panic in this command would be.
 const fn transport_of(command: &Command) -> Option<TransportId> {
     match command {
-        Command::AcceptOffer { transport, .. }
+        Command::DescribeTransport { transport }
+        | Command::SetFingerprint { transport, .. }
+        | Command::RenewIce { transport }
+        | Command::AcceptOffer { transport, .. }
         | Command::CreateOffer { transport, .. }
         | Command::AcceptAnswer { transport, .. }
         | Command::RollbackOffer { transport }

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use str0m::channel::{ChannelConfig, ChannelData, ChannelId, Reliability};
 
+use crate::command::DataStream;
 use crate::error::Error;
 use crate::event::{CloseReason, Event, Reply};
 use crate::heartbeat;
@@ -61,6 +62,8 @@ pub(crate) struct DataSubscriber {
     pub(crate) session: usize,
     pub(crate) data_publisher: DataPublisherId,
     pub(crate) channel: Option<ChannelId>,
+    /// The stream that it is agreed to be.
+    pub(crate) stream: Option<u16>,
     /// What came while the channel was opening: binary or text, and the message.
     pub(crate) waiting: Vec<(bool, Vec<u8>)>,
     pub(crate) messages: u64,
@@ -122,6 +125,7 @@ impl Sfu {
             if let Channel::Incoming {
                 label: known,
                 data_publisher,
+                ..
             } = what
                 && *known == label
             {
@@ -138,9 +142,89 @@ impl Sfu {
         Ok(Reply::Done)
     }
 
-    pub(crate) fn subscribe_data(
+    /// A data channel that its client has opened, or will, as a stream that both know.
+    pub(crate) fn publish_stream(
         &mut self,
         transport: TransportId,
+        id: DataPublisherId,
+        label: String,
+        stream: DataStream,
+    ) -> Result<Reply, Error> {
+        let key = self.session_key(transport)?;
+        let session = &mut self.sessions[key];
+        let (router, count) = (session.belongs.router, session.channels.len());
+        if count >= MAX_CHANNELS {
+            return Err(Error::Limit {
+                what: "data channels of a transport",
+                limit: MAX_CHANNELS,
+            });
+        }
+        session.publishing()?;
+        let number = Some(stream.id);
+        let mut known = session.channels.values();
+        let taken =
+            known.any(|what| matches!(what, Channel::Incoming { stream, .. } if *stream == number));
+        let rtc = &mut session.rtc;
+        let config = agreed(label.clone(), stream);
+        let created = contained(|| {
+            let mut direct = rtc.direct_api();
+            let id = config.negotiated.filter(|_| !taken)?;
+            let free = direct.channel_id_by_sctp_stream_id(id).is_none();
+            free.then(|| direct.create_data_channel(config.clone()))
+        });
+        let Ok(channel) = created else {
+            return Err(self.doom(key));
+        };
+        let Some(channel) = channel else {
+            return Err(Error::DataChannelNotFound(label)); // the stream is another's
+        };
+        let what = Channel::Incoming {
+            label: label.clone(),
+            data_publisher: Some(id),
+            stream: number,
+        };
+        let session = &mut self.sessions[key];
+        session.channels.insert(channel, what);
+        session.publishing()?.data_publishers.push(id);
+        let publisher = DataPublisher::new(Some(key), router, label, Some(config));
+        self.data_publishers.insert(id, publisher);
+        self.mark_dirty(key);
+        Ok(Reply::Done)
+    }
+
+    /// Closes the agreed streams of a session that nobody publishes any more: what is not said again
+    /// by anybody would keep its stream id for ever.
+    pub(crate) fn close_streams(&mut self, key: usize) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let rtc = &mut session.rtc;
+        let ended = contained(|| {
+            session.channels.retain(|channel, what| {
+                let ends = matches!(
+                    what,
+                    Channel::Incoming {
+                        data_publisher: None,
+                        stream: Some(_),
+                        ..
+                    }
+                );
+                if ends {
+                    rtc.direct_api().close_data_channel(*channel);
+                }
+                !ends
+            });
+        });
+        if ended.is_err() {
+            self.doom(key);
+        } else {
+            self.mark_dirty(key);
+        }
+    }
+
+    pub(crate) fn subscribe_data(
+        &mut self,
+        (transport, stream): (TransportId, Option<u16>),
         id: DataSubscriberId,
         data_publisher: DataPublisherId,
     ) -> Result<Reply, Error> {
@@ -175,6 +259,7 @@ impl Sfu {
             session: session_key,
             data_publisher,
             channel: None,
+            stream,
             waiting: Vec::new(),
             messages: 0,
             bytes: 0,
@@ -209,7 +294,7 @@ impl Sfu {
                 continue;
             };
             let config = ChannelConfig {
-                negotiated: None,
+                negotiated: subscriber.stream,
                 ..config.clone()
             };
             match contained(|| session.rtc.direct_api().create_data_channel(config)) {
@@ -249,7 +334,17 @@ impl Sfu {
             self.send_waiting(id);
             return;
         }
-        if session.channels.get(&channel) == Some(&Channel::Internal) {
+        let agreed = |what: &Channel| {
+            matches!(
+                what,
+                Channel::Incoming {
+                    data_publisher: Some(_),
+                    ..
+                }
+            )
+        };
+        let known = session.channels.get(&channel);
+        if known.is_some_and(|what| *what == Channel::Internal || agreed(what)) {
             return;
         }
         if session.channels.len() >= MAX_CHANNELS {
@@ -275,6 +370,7 @@ impl Sfu {
         let what = Channel::Incoming {
             label: label.clone(),
             data_publisher: id,
+            stream: None,
         };
         session.channels.insert(channel, what);
         let transport = session.belongs.transport;
@@ -440,6 +536,22 @@ impl Sfu {
         }
         self.fan_out_message(id, binary, payload);
         Ok(Reply::Done)
+    }
+}
+
+/// The configuration of a stream that both sides know.
+fn agreed(label: String, stream: DataStream) -> ChannelConfig {
+    let reliability = match (stream.max_retransmits, stream.max_packet_lifetime) {
+        (Some(retransmits), _) => Reliability::MaxRetransmits { retransmits },
+        (None, Some(lifetime)) => Reliability::MaxPacketLifetime { lifetime },
+        (None, None) => Reliability::Reliable,
+    };
+    ChannelConfig {
+        label,
+        ordered: stream.ordered,
+        reliability,
+        negotiated: Some(stream.id),
+        protocol: stream.protocol,
     }
 }
 

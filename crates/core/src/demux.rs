@@ -122,6 +122,11 @@ pub(crate) fn transaction(contents: &[u8]) -> Option<[u8; 12]> {
 
 /// The part before the colon of a STUN USERNAME attribute: the receiver's ufrag.
 fn local_ufrag(contents: &[u8]) -> Option<&str> {
+    ufrags(contents).map(|(local, _)| local)
+}
+
+/// A STUN USERNAME attribute: the receiver's ufrag and the sender's.
+pub(crate) fn ufrags(contents: &[u8]) -> Option<(&str, &str)> {
     let mut rest = contents.get(STUN_HEADER..)?;
     // A check has a handful of attributes; the bound keeps hostile ones cheap.
     for _ in 0..MAX_ATTRIBUTES {
@@ -131,7 +136,7 @@ fn local_ufrag(contents: &[u8]) -> Option<&str> {
         let value = rest.get(4..4 + len)?;
         if kind == ATTRIBUTE_USERNAME {
             let text = std::str::from_utf8(value).ok()?;
-            return text.split_once(':').map(|(local, _)| local);
+            return text.split_once(':');
         }
         rest = rest.get(4 + len.next_multiple_of(4)..)?;
     }

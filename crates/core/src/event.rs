@@ -85,6 +85,17 @@ pub enum Reply {
         /// Its codec; the one the client prefers until packets say otherwise.
         codec: CodecInfo,
     },
+    /// How a client by parameters reaches a transport.
+    Parameters {
+        /// ICE username fragment.
+        ufrag: String,
+        /// ICE password.
+        password: String,
+        /// Where it listens, and whether that is for TCP.
+        candidates: Vec<(SocketAddr, bool)>,
+        /// Hash function and digest of its DTLS certificate (RFC 8122 section 5).
+        fingerprint: String,
+    },
     /// A subscriber feeds a slot.
     Attached {
         /// The slot's m-line.

@@ -59,6 +59,7 @@ mod liveness;
 mod negotiation;
 mod ntp;
 mod packet;
+mod parameters;
 mod plain;
 mod publisher;
 mod quality;

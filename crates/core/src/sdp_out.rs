@@ -35,6 +35,20 @@ pub(crate) fn replace_credentials(sdp: &str, theirs: &IceCreds, ours: &IceCreds)
         .replace(&theirs.pass, &ours.pass)
 }
 
+/// Puts these ICE credentials in the place of all that a description names.
+pub(crate) fn with_credentials(sdp: &str, credentials: &IceCreds) -> String {
+    let mut out = String::with_capacity(sdp.len() + 64);
+    for line in sdp.lines() {
+        match line.split_once(':') {
+            Some(("a=ice-ufrag", _)) => out.push_str(&format!("a=ice-ufrag:{}", credentials.ufrag)),
+            Some(("a=ice-pwd", _)) => out.push_str(&format!("a=ice-pwd:{}", credentials.pass)),
+            _ => out.push_str(line),
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
 /// Rewrites the `msid` lines of the named m-lines. str0m fixes a line's msid when the line is
 /// made, but a line outlives its first subscriber.
 pub(crate) fn replace_msids(sdp: &str, msids: &[Msid]) -> String {

@@ -169,6 +169,7 @@ impl Sfu {
             if check.is_none() {
                 return false;
             }
+            self.learn_peer(key, contents);
         }
         let local = Session::candidate_for(destination, &self.config.candidates);
         if let (Some(_), Socket::Tcp(connection)) = (check, way.socket) {

@@ -62,6 +62,7 @@ impl Data {
             transport,
             data_publisher: id,
             label,
+            stream: None,
         };
         self.world.command(command).unwrap();
         id
@@ -79,6 +80,7 @@ impl Data {
             transport,
             data_subscriber,
             data_publisher,
+            stream: None,
         };
         let Ok(Reply::Offer { sdp, .. }) = self.world.command(command) else {
             panic!("the first subscription needs an offer")
@@ -104,6 +106,7 @@ fn messages_fan_out() {
         transport,
         data_subscriber,
         data_publisher: cursor,
+        stream: None,
     };
     assert!(
         matches!(data.world.command(command), Ok(Reply::Done)),
@@ -153,6 +156,7 @@ fn published_before_it_opens() {
             transport,
             data_publisher,
             label: label.clone(),
+            stream: None,
         })
         .unwrap();
     let again = DataPublisherId(world.handle());
@@ -160,6 +164,7 @@ fn published_before_it_opens() {
         transport,
         data_publisher: again,
         label,
+        stream: None,
     });
     assert!(matches!(twice, Err(Error::DataChannelNotFound(_))));
     let mut data = Data {
@@ -295,6 +300,7 @@ fn closing() {
         transport,
         data_subscriber: again,
         data_publisher: id,
+        stream: None,
     };
     data.world.command(command).unwrap();
     data.world.run(second());
@@ -325,6 +331,7 @@ fn messages_wait_while_the_channel_opens() {
         transport,
         data_subscriber: subscriber,
         data_publisher: publisher,
+        stream: None,
     };
     let Ok(Reply::Offer { sdp, .. }) = data.world.command(command) else {
         panic!("the first subscription needs an offer")
@@ -356,6 +363,7 @@ fn waiting_messages_are_bounded() {
         transport,
         data_subscriber: subscriber,
         data_publisher: publisher,
+        stream: None,
     };
     data.world.command(command).unwrap();
     for _ in 0..6 {

@@ -216,6 +216,7 @@ fn datagrams_fit_the_smallest_network() {
             transport: publishing,
             data_publisher,
             label,
+            stream: None,
         })
         .unwrap();
     let (bob, transport, _): (_, _, Vec<SubscriberId>) = world.subscribe(router, &[published[0].1]);
@@ -225,6 +226,7 @@ fn datagrams_fit_the_smallest_network() {
             transport,
             data_subscriber,
             data_publisher,
+            stream: None,
         })
         .unwrap();
     world.run(Duration::from_secs(1));

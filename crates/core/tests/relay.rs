@@ -359,6 +359,7 @@ fn data_crosses() {
                 transport,
                 data_publisher,
                 label,
+                stream: None,
             },
         )
         .unwrap();
@@ -372,6 +373,7 @@ fn data_crosses() {
                 transport: watching,
                 data_subscriber,
                 data_publisher,
+                stream: None,
             },
         )
         .unwrap();

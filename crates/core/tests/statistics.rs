@@ -68,11 +68,13 @@ fn the_page_is_complete() {
             transport: room.publishing,
             data_publisher,
             label,
+            stream: None,
         },
         Command::SubscribeData {
             transport: watching,
             data_subscriber,
             data_publisher,
+            stream: None,
         },
     ] {
         room.world.command(command).unwrap();

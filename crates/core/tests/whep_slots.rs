@@ -41,6 +41,7 @@ fn attach(
         transport,
         subscriber,
         publisher,
+        mid: None,
     })? {
         Reply::Attached { mid } => Ok((subscriber, mid)),
         other => panic!("{other:?}"),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use headwater_core::command::{
-    CodecKind, DtlsVersion, Keying, RouterOptions, StatsTarget, TransportOptions,
+    CodecKind, DataStream, DtlsVersion, Keying, RouterOptions, StatsTarget, TransportOptions,
 };
 use headwater_core::event::{CloseReason, CodecInfo, ConnectionState, TrackInfo, TrackKind};
 use headwater_core::ids::{
@@ -165,7 +165,22 @@ pub(crate) fn transport_options(
         disconnected_timeout: timeout("disconnected_timeout", disconnected_timeout)?,
         failed_timeout: timeout("failed_timeout", failed_timeout)?,
         max_bitrate: None,
+        by_parameters: false,
     })
+}
+
+/// Stream id, ordered, retransmits, lifetime in ms, sub-protocol.
+pub(crate) type StreamTuple = (u16, bool, Option<u16>, Option<u16>, String);
+
+pub(crate) fn data_stream(stream: StreamTuple) -> DataStream {
+    let (id, ordered, max_retransmits, max_packet_lifetime, protocol) = stream;
+    DataStream {
+        id,
+        ordered,
+        max_retransmits,
+        max_packet_lifetime,
+        protocol,
+    }
 }
 
 fn timeout(name: &str, seconds: f64) -> PyResult<Duration> {

@@ -45,7 +45,7 @@ mod _native {
     #[pymodule_export]
     use crate::replies::{
         AnswerReply, AttachedReply, BoundReply, ConsumedReply, Decision, JournalReply, OfferReply,
-        PublishedReply, StatsReply,
+        ParametersReply, PublishedReply, StatsReply,
     };
     #[pymodule_export]
     use crate::values::{Codec, Track};

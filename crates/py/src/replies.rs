@@ -30,6 +30,15 @@ value_class! {
 }
 
 value_class! {
+    ParametersReply {
+        ufrag: String,
+        password: String,
+        candidates: Vec<(String, u16, &'static str)>,
+        fingerprint: String,
+    }
+}
+
+value_class! {
     AttachedReply {
         mid: String,
     }
@@ -110,6 +119,24 @@ pub(crate) fn reply(py: Python<'_>, reply: Reply) -> PyResult<Py<PyAny>> {
             PublishedReply {
                 kind: convert::track_kind(kind),
                 codec,
+            }
+            .into_py_any(py)
+        }
+        Reply::Parameters {
+            ufrag,
+            password,
+            candidates,
+            fingerprint,
+        } => {
+            let candidates = candidates.into_iter().map(|(at, is_tcp)| {
+                let protocol = if is_tcp { "tcp" } else { "udp" };
+                (at.ip().to_string(), at.port(), protocol)
+            });
+            ParametersReply {
+                ufrag,
+                password,
+                candidates: candidates.collect(),
+                fingerprint,
             }
             .into_py_any(py)
         }

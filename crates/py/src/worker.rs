@@ -4,7 +4,9 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_core::command::{Command, Feed, Keying, PlainOptions, PlainParameters};
+use headwater_core::command::{
+    Command, Feed, Keying, PlainOptions, PlainParameters, TransportOptions,
+};
 use headwater_core::event::CodecInfo;
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, PublisherId, RecordingTrackId, RouterId, SubscriberId,
@@ -17,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::{PyDict, PyList, PyString};
 
+use crate::convert::StreamTuple;
 use crate::{convert, errors, events};
 
 #[pyclass(frozen, module = "headwater._core._native")]
@@ -188,7 +191,11 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0))]
+    #[pyo3(signature = (
+        router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0,
+        by_parameters = false
+    ))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments
     fn create_publish_transport(
         &self,
         router: u64,
@@ -196,8 +203,12 @@ impl Worker {
         dtls: &str,
         disconnected_timeout: f64,
         failed_timeout: f64,
+        by_parameters: bool,
     ) -> PyResult<u64> {
-        let options = convert::transport_options(dtls, disconnected_timeout, failed_timeout)?;
+        let options = TransportOptions {
+            by_parameters,
+            ..convert::transport_options(dtls, disconnected_timeout, failed_timeout)?
+        };
         let (router, transport) = (RouterId(router), TransportId(transport));
         self.send(
             transport.0,
@@ -209,7 +220,11 @@ impl Worker {
         )
     }
 
-    #[pyo3(signature = (router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0))]
+    #[pyo3(signature = (
+        router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0,
+        by_parameters = false
+    ))]
+    #[allow(clippy::too_many_arguments)] // keyword arguments
     fn create_subscribe_transport(
         &self,
         router: u64,
@@ -217,8 +232,12 @@ impl Worker {
         dtls: &str,
         disconnected_timeout: f64,
         failed_timeout: f64,
+        by_parameters: bool,
     ) -> PyResult<u64> {
-        let options = convert::transport_options(dtls, disconnected_timeout, failed_timeout)?;
+        let options = TransportOptions {
+            by_parameters,
+            ..convert::transport_options(dtls, disconnected_timeout, failed_timeout)?
+        };
         let (router, transport) = (RouterId(router), TransportId(transport));
         self.send(
             transport.0,
@@ -394,6 +413,34 @@ impl Worker {
         )
     }
 
+    fn describe_transport(&self, transport: u64) -> PyResult<u64> {
+        self.send(
+            transport,
+            Command::DescribeTransport {
+                transport: TransportId(transport),
+            },
+        )
+    }
+
+    fn set_fingerprint(&self, transport: u64, fingerprint: String) -> PyResult<u64> {
+        self.send(
+            transport,
+            Command::SetFingerprint {
+                transport: TransportId(transport),
+                fingerprint,
+            },
+        )
+    }
+
+    fn renew_ice(&self, transport: u64) -> PyResult<u64> {
+        self.send(
+            transport,
+            Command::RenewIce {
+                transport: TransportId(transport),
+            },
+        )
+    }
+
     fn accept_offer(&self, transport: u64, sdp: String) -> PyResult<u64> {
         self.send(
             transport,
@@ -496,7 +543,14 @@ impl Worker {
         )
     }
 
-    fn attach(&self, transport: u64, subscriber: u64, publisher: u64) -> PyResult<u64> {
+    #[pyo3(signature = (transport, subscriber, publisher, mid = None))]
+    fn attach(
+        &self,
+        transport: u64,
+        subscriber: u64,
+        publisher: u64,
+        mid: Option<String>,
+    ) -> PyResult<u64> {
         let (subscriber, publisher) = (SubscriberId(subscriber), PublisherId(publisher));
         let transport = TransportId(transport);
         self.send(
@@ -505,6 +559,7 @@ impl Worker {
                 transport,
                 subscriber,
                 publisher,
+                mid,
             },
         )
     }
@@ -632,7 +687,15 @@ impl Worker {
         )
     }
 
-    fn publish_data(&self, transport: u64, data_publisher: u64, label: String) -> PyResult<u64> {
+    #[pyo3(signature = (transport, data_publisher, label, stream = None))]
+    fn publish_data(
+        &self,
+        transport: u64,
+        data_publisher: u64,
+        label: String,
+        stream: Option<StreamTuple>,
+    ) -> PyResult<u64> {
+        let stream = stream.map(convert::data_stream);
         let (transport, data_publisher) = (TransportId(transport), DataPublisherId(data_publisher));
         self.send(
             transport.0,
@@ -640,15 +703,18 @@ impl Worker {
                 transport,
                 data_publisher,
                 label,
+                stream,
             },
         )
     }
 
+    #[pyo3(signature = (transport, data_subscriber, data_publisher, stream = None))]
     fn subscribe_data(
         &self,
         transport: u64,
         data_subscriber: u64,
         data_publisher: u64,
+        stream: Option<u16>,
     ) -> PyResult<u64> {
         let data_subscriber = DataSubscriberId(data_subscriber);
         let (transport, data_publisher) = (TransportId(transport), DataPublisherId(data_publisher));
@@ -658,6 +724,7 @@ impl Worker {
                 transport,
                 data_subscriber,
                 data_publisher,
+                stream,
             },
         )
     }

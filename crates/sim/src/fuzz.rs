@@ -259,6 +259,7 @@ fn subscribe_chat(world: &mut World, publishing: TransportId, watching: Transpor
         transport: publishing,
         data_publisher,
         label: CHAT.to_owned(),
+        stream: None,
     });
     let _ = world.command(Command::SetDataTap {
         data_publisher,
@@ -268,6 +269,7 @@ fn subscribe_chat(world: &mut World, publishing: TransportId, watching: Transpor
         transport: watching,
         data_subscriber,
         data_publisher,
+        stream: None,
     });
 }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headwater.media.data_subscriber import DataSubscriber
     from headwater.media.object import Statistics
     from headwater.media.publish_transport import PublishTransport
+    from headwater.protocols.mediasoup import SctpStreamParameters
 
 __all__ = ["DataPublisher"]
 
@@ -46,6 +47,8 @@ class DataPublisher(MediaObject):
         self._taken_by: dict[DataSubscriber, None] = {}
         self._listeners: weakref.WeakSet[EventStream[DataMessage | EventsLost]] = weakref.WeakSet()
         self._tapped = False
+        self._stream: SctpStreamParameters | None = None
+        self._protocol = ""
 
     @property
     def id(self) -> DataPublisherId:
@@ -61,6 +64,11 @@ class DataPublisher(MediaObject):
     def label(self) -> str:
         """The channel's label."""
         return self._label
+
+    @property
+    def protocol(self) -> str:
+        """The channel's sub-protocol, as a client by parameters told it; else empty."""
+        return self._protocol
 
     @property
     def subscribers(self) -> tuple[DataSubscriber, ...]:

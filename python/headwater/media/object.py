@@ -48,6 +48,7 @@ class MediaObject:
         self._streams: weakref.WeakSet[EventStream[Event]] = weakref.WeakSet()
         self._closed: ObjectClosed | None = None
         self._closed_waiters: list[asyncio.Future[None]] = []
+        self._on_close: list[Callable[[], None]] = []
         seam.register(self._kind, handle, self)
 
     def __repr__(self) -> str:
@@ -235,6 +236,8 @@ class MediaObject:
             item._mark_closed(why)
         self._seam.unregister(self._kind, self._handle)
         self._on_closed()
+        for then in self._on_close:
+            then()
         self._tell(self._closed, keep=True)
         for stream in list(self._streams):
             stream.end()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.recording_track import RecordingTrack
     from headwater.media.subscriber import Subscriber
+    from headwater.protocols.mediasoup import RtpParameters
 
 __all__ = ["Publisher"]
 
@@ -50,6 +51,7 @@ class Publisher(MediaObject):
         self._active = False
         self._paused = False
         self._taken_by: dict[MediaObject, None] = {}
+        self._rtp_parameters: RtpParameters | None = None
 
     @property
     def id(self) -> PublisherId:
@@ -81,6 +83,26 @@ class Publisher(MediaObject):
         """What it sends: the client's preference until packets say otherwise (`active`)."""
         assert self._codec is not None, "set by the reply that made the publisher"
         return self._codec
+
+    @property
+    def rtp_parameters(self) -> RtpParameters | None:
+        """As its client told them; ``None`` of a client that speaks SDP."""
+        return self._rtp_parameters
+
+    @property
+    def scalability_mode(self) -> str | None:
+        """Its spatial and temporal layers, as in ``L3T3``; ``None`` when there is one of each.
+
+        Of simulcast the encodings are the spatial layers. Temporal layers are told by clients that
+        speak parameters; of others three are taken for granted, as browsers send them.
+        """
+        encodings = self._rtp_parameters.encodings if self._rtp_parameters else ()
+        told = next((item.scalability_mode for item in encodings if item.scalability_mode), None)
+        count = max(len(self._track.rids), len(encodings))
+        if count <= 1:
+            return told
+        temporal = told.partition("T")[2][:1] if told else "1" if encodings else "3"
+        return f"L{count}T{temporal}"
 
     @property
     def active(self) -> bool:

@@ -20,6 +20,8 @@ from headwater.media.codec import CodecName
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import ActiveSpeaker, AudioLevels, Event, RouterClosed
 from headwater.media.object import MediaObject
+from headwater.media.observers import ActiveSpeakerObserver, AudioLevelObserver
+from headwater.media.ortc import OrtcPublishTransport, OrtcSubscribeTransport, codec_parameters
 from headwater.media.placement import ThreadLoad, choose_thread
 from headwater.media.plain_transport import PlainTransport
 from headwater.media.publish_transport import PublishTransport
@@ -28,6 +30,8 @@ from headwater.media.recording_transport import RecordingTransport
 from headwater.media.seam import Seam
 from headwater.media.srtp import SrtpParameters, SrtpSuite
 from headwater.media.subscribe_transport import SubscribeTransport
+from headwater.media.transport import WebRtcTransport
+from headwater.protocols.mediasoup import RtpCapabilities, can_consume, consumer_terms, router_capabilities
 
 if TYPE_CHECKING:
     from headwater.media.object import Statistics
@@ -38,7 +42,8 @@ DtlsVersion = Literal["1.2", "1.3"]
 """The DTLS version that a transport negotiates (RFC 6347, RFC 9147)."""
 
 
-T = TypeVar("T", PublishTransport, SubscribeTransport)
+T = TypeVar("T", bound=WebRtcTransport)
+O = TypeVar("O", OrtcPublishTransport, OrtcSubscribeTransport)  # noqa: E741
 
 
 class Router(MediaObject):
@@ -71,6 +76,7 @@ class Router(MediaObject):
         self._data_publishers: dict[str, DataPublisher] = {}
         self._speaker: PublisherId | None = None
         self._levels: tuple[tuple[PublisherId, int], ...] = ()
+        self._level_observers: dict[AudioLevelObserver, None] = {}
 
     @property
     def id(self) -> RouterId:
@@ -86,6 +92,25 @@ class Router(MediaObject):
     def data_publisher_ids(self) -> tuple[DataPublisherId, ...]:
         """What a late joiner can subscribe to with ``subscribe_data``, oldest first."""
         return tuple(publisher.id for publisher in self._data_publishers.values())
+
+    @property
+    def rtp_capabilities(self) -> RtpCapabilities:
+        """What it carries, in the words of ORTC: what mediasoup-client's ``Device.load`` takes."""
+        return router_capabilities(self._codecs)
+
+    def can_consume(self, publisher_id: str, rtp_capabilities: RtpCapabilities) -> bool:
+        """Whether a client with these capabilities can receive what a publisher sends.
+
+        Raises:
+            PublisherNotFound: The router has no such publisher or track.
+            AmbiguousTrack: Several publishers carry that track id.
+        """
+        publisher = self.publisher(publisher_id)
+        sent = codec_parameters(publisher)
+        return (
+            can_consume(sent, rtp_capabilities)
+            and consumer_terms(self.rtp_capabilities, rtp_capabilities, publisher.kind, sent) is not None
+        )
 
     @property
     def active_speaker(self) -> PublisherId | None:
@@ -188,6 +213,66 @@ class Router(MediaObject):
             lambda router, new: native.create_subscribe_transport(router, new, dtls=dtls, **timeouts),
         )
 
+    async def create_ortc_publish_transport(
+        self, *, dtls: DtlsVersion = "1.2", disconnected_timeout: float = 8.0, failed_timeout: float = 45.0
+    ) -> OrtcPublishTransport:
+        """Make a transport on which a client sends that speaks parameters instead of SDP.
+
+        Args:
+            dtls: As for `create_publish_transport`.
+            disconnected_timeout: As for `create_publish_transport`.
+            failed_timeout: As for `create_publish_transport`; counts from `connect`.
+
+        Raises:
+            ConfigurationError: A timeout is not above 0, or more than a day.
+        """
+        self._check()
+        timeouts = _timeouts(disconnected_timeout, failed_timeout)
+        native = self._seam.native
+
+        def make(handle: int) -> OrtcPublishTransport:
+            transport = OrtcPublishTransport(self._seam, handle, self)
+            transport._prepare()
+            return transport
+
+        transport = await self._place(
+            make,
+            lambda router, new: native.create_publish_transport(
+                router, new, dtls=dtls, by_parameters=True, **timeouts
+            ),
+        )
+        return await _described(transport)
+
+    async def create_ortc_subscribe_transport(
+        self, *, dtls: DtlsVersion = "1.2", disconnected_timeout: float = 8.0, failed_timeout: float = 45.0
+    ) -> OrtcSubscribeTransport:
+        """Make a transport on which a client receives that speaks parameters instead of SDP.
+
+        Args:
+            dtls: As for `create_publish_transport`.
+            disconnected_timeout: As for `create_publish_transport`.
+            failed_timeout: As for `create_publish_transport`; counts from the first ``consume``.
+
+        Raises:
+            ConfigurationError: A timeout is not above 0, or more than a day.
+        """
+        self._check()
+        timeouts = _timeouts(disconnected_timeout, failed_timeout)
+        native = self._seam.native
+
+        def make(handle: int) -> OrtcSubscribeTransport:
+            transport = OrtcSubscribeTransport(self._seam, handle, self, failed_timeout)
+            transport._prepare()
+            return transport
+
+        transport = await self._place(
+            make,
+            lambda router, new: native.create_subscribe_transport(
+                router, new, dtls=dtls, by_parameters=True, **timeouts
+            ),
+        )
+        return await _described(transport)
+
     async def create_recording_transport(self, address: str, port: int) -> RecordingTransport:
         """Make a transport that sends plain RTP and RTCP to a recorder.
 
@@ -268,6 +353,28 @@ class Router(MediaObject):
         if interval is None:
             self._levels = ()
 
+    def create_active_speaker_observer(self) -> ActiveSpeakerObserver:
+        """Listen to who speaks."""
+        self._check()
+        return ActiveSpeakerObserver(self)
+
+    async def create_audio_level_observer(
+        self, *, max_entries: int = 1, threshold: int = -80, interval: float = 1.0
+    ) -> AudioLevelObserver:
+        """Listen to who is loudest. `set_audio_levels` has the last word on how often that is told.
+
+        Args:
+            max_entries: How many are told of at once.
+            threshold: Who is less loud makes no sound, dBov from -127 to 0.
+            interval: Seconds between two looks, 0.2 at least.
+
+        Raises:
+            ConfigurationError: A value is out of its range.
+        """
+        self._check()
+        observer = AudioLevelObserver(self, max_entries=max_entries, threshold=threshold, interval=interval)
+        return await observer._start()
+
     async def get_stats(self) -> Statistics:
         """Count what the router holds."""
         self._check()
@@ -293,6 +400,19 @@ class Router(MediaObject):
         """Send the create command."""
         self._codecs = codecs
         return await self._create(self, lambda: self._seam.native.create_router(self._handle, codecs))
+
+    async def _add_level_observer(self, observer: AudioLevelObserver) -> None:
+        """Tell levels as often as the most curious observer wants."""
+        interval = min(item.interval for item in (*self._level_observers, observer))
+        await self.set_audio_levels(interval)
+        self._level_observers[observer] = None
+
+    async def _drop_level_observer(self, observer: AudioLevelObserver) -> None:
+        """Tell levels less often, or no more."""
+        self._level_observers.pop(observer, None)
+        if not self.closed:
+            intervals = [item.interval for item in self._level_observers]
+            await self.set_audio_levels(min(intervals, default=None))
 
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, ActiveSpeaker):
@@ -358,6 +478,16 @@ class Router(MediaObject):
 
     def _send_close(self) -> int:
         return self._seam.native.close_router(self._handle)
+
+
+async def _described(transport: O) -> O:
+    """Have a new transport know itself; a caller that is cancelled leaves nothing behind."""
+    try:
+        await transport._describe()
+    except BaseException:
+        transport._abandon()
+        raise
+    return transport
 
 
 class _Timeouts(TypedDict):

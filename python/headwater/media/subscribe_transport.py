@@ -272,11 +272,12 @@ class SubscribeTransport(WebRtcTransport):
                     continue
         return answer
 
-    async def attach(self, id_: str) -> Subscriber:
+    async def attach(self, id_: str, *, mid: str | None = None) -> Subscriber:
         """Feed a publisher into a free slot that the client offered (WHEP).
 
         Args:
             id_: As for `subscribe`.
+            mid: The slot; any that fits if ``None``.
 
         Raises:
             PublisherNotFound, AmbiguousTrack: As for `subscribe`.
@@ -289,7 +290,7 @@ class SubscribeTransport(WebRtcTransport):
             item._placed(reply.mid)
 
         return await self._create(
-            item, lambda: self._seam.native.attach(self._handle, item._handle, publisher._handle), done
+            item, lambda: self._seam.native.attach(self._handle, item._handle, publisher._handle, mid), done
         )
 
     # -- inside -------------------------------------------------------------------------------------

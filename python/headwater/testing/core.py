@@ -48,6 +48,7 @@ class _Thing:
     slots: dict[str, str] = field(default_factory=dict)
     data_line: bool = False
     offer_open: bool = False
+    renewed: int = 0
     tapped: bool = False
     sent: list[str | bytes] = field(default_factory=list)
     wishes: dict[str, int | str | None] = field(default_factory=dict)
@@ -324,12 +325,26 @@ class FakeCore:
         self._thing("router", router).tapped = interval is not None
 
     def _do_create_publish_transport(
-        self, router: int, transport: int, *, dtls: str, disconnected_timeout: float, failed_timeout: float
+        self,
+        router: int,
+        transport: int,
+        *,
+        dtls: str,
+        disconnected_timeout: float,
+        failed_timeout: float,
+        by_parameters: bool = False,
     ) -> None:
         self._add("transport", transport, self._thing("router", router), role="publish")
 
     def _do_create_subscribe_transport(
-        self, router: int, transport: int, *, dtls: str, disconnected_timeout: float, failed_timeout: float
+        self,
+        router: int,
+        transport: int,
+        *,
+        dtls: str,
+        disconnected_timeout: float,
+        failed_timeout: float,
+        by_parameters: bool = False,
     ) -> None:
         self._add("transport", transport, self._thing("router", router), role="subscribe")
 
@@ -392,6 +407,19 @@ class FakeCore:
     def _do_close_transport(self, transport: int) -> None:
         self._close(self._thing("transport", transport), "requested")
 
+    def _do_describe_transport(self, transport: int) -> values.ParametersReply:
+        thing = self._thing("transport", transport)
+        candidates = [(address, self.port, "udp") for address in self._addresses]
+        ufrag = f"0000{thing.handle:x}n{thing.renewed}"
+        return values.ParametersReply(ufrag, "p" * 32, candidates, "sha-256 " + ":".join(["AB"] * 32))
+
+    def _do_set_fingerprint(self, transport: int, fingerprint: str) -> None:
+        self._thing("transport", transport)
+
+    def _do_renew_ice(self, transport: int) -> values.ParametersReply:
+        self._thing("transport", transport).renewed += 1
+        return self._do_describe_transport(transport)
+
     def _do_accept_offer(self, transport: int, sdp: str) -> values.AnswerReply:
         thing = self._thing("transport", transport)
         offer = parse_sdp(sdp)
@@ -412,7 +440,8 @@ class FakeCore:
             if not any(track.mid == publisher.mid and track.active for track in tracks):
                 self._close(publisher, "remote_ended")
         thing.tracks = {track.mid: track for track in tracks}
-        return values.AnswerReply(self._describe("answer", [media.kind for media in offer.media]), tracks)
+        lines = [(media.mid or str(number), media.kind) for number, media in enumerate(offer.media)]
+        return values.AnswerReply(self._describe("answer", lines), tracks)
 
     def _do_create_offer(self, transport: int, *, ice_restart: bool) -> values.OfferReply:
         thing = self._thing("transport", transport)
@@ -422,7 +451,10 @@ class FakeCore:
             raise InvalidState("an offer is still open; answer it first")
         thing.offer_open = True
         thing.data_line = True
-        sdp = self._describe("offer", ["application", *(kind for kind, _ in thing.lines)])
+        sdp = self._describe(
+            "offer",
+            [(str(mid), kind) for mid, kind in enumerate(("application", *(k for k, _ in thing.lines)))],
+        )
         mids = [(str(mid + 1), held.handle) for mid, (_, held) in enumerate(thing.lines) if held is not None]
         return values.OfferReply(sdp, mids)
 
@@ -499,11 +531,13 @@ class FakeCore:
         if not loudest:
             self._emit(values.SlotChanged(subscriber, publisher))
 
-    def _do_attach(self, transport: int, subscriber: int, publisher: int) -> values.AttachedReply:
+    def _do_attach(
+        self, transport: int, subscriber: int, publisher: int, wanted: str | None = None
+    ) -> values.AttachedReply:
         thing, source = self._thing("transport", transport), self._thing("publisher", publisher)
         used = {item.mid for item in thing.children}
         for mid, kind in thing.slots.items():
-            if kind == source.media_kind and mid not in used:
+            if kind == source.media_kind and mid not in used and wanted in (None, mid):
                 self._add("subscriber", subscriber, thing, source=source, mid=mid, media_kind=kind)
                 return values.AttachedReply(mid)
         raise UnsupportedCodec(f"no free slot for {source.media_kind}")
@@ -521,11 +555,13 @@ class FakeCore:
     def _do_close_subscriber(self, subscriber: int) -> None:
         self._close(self._thing("subscriber", subscriber), "requested")
 
-    def _do_publish_data(self, transport: int, data_publisher: int, label: str) -> None:
+    def _do_publish_data(
+        self, transport: int, data_publisher: int, label: str, stream: tuple[Any, ...] | None = None
+    ) -> None:
         self._add("data_publisher", data_publisher, self._thing("transport", transport))
 
     def _do_subscribe_data(
-        self, transport: int, data_subscriber: int, data_publisher: int
+        self, transport: int, data_subscriber: int, data_publisher: int, stream: int | None = None
     ) -> values.OfferReply | None:
         thing, source = self._thing("transport", transport), self._thing("data_publisher", data_publisher)
         self._add("data_subscriber", data_subscriber, thing, source=source)
@@ -563,13 +599,15 @@ class FakeCore:
     def _do_inject_panic(self, transport: int) -> None:
         self._close(self._thing("transport", transport), "panic")
 
-    def _describe(self, what: str, kinds: Sequence[str]) -> str:
+    def _describe(self, what: str, mids: Sequence[tuple[str, str]]) -> str:
         """Write an SDP that names the m-lines; no client could connect with it."""
         session = SessionDescription()
         for letter, value in (("v", "0"), ("o", "- 0 0 IN IP4 127.0.0.1"), ("s", what), ("t", "0 0")):
             session.add(letter, value)
-        for mid, kind in enumerate(kinds):
+        for number, (mid, kind) in enumerate(mids):
             section = MediaSection(kind=kind, port=9, protocol="UDP/TLS/RTP/SAVPF", formats=["96"])
             section.add("a", f"mid:{mid}")
+            section.add("a", f"ssrc:{1000 + 2 * number} cname:fake")
+            section.add("a", f"ssrc-group:FID {1000 + 2 * number} {1001 + 2 * number}")
             session.media.append(section)
         return str(session)

@@ -9,8 +9,8 @@ __all__ = [
     "ActiveSpeaker", "AnswerReply", "AttachedReply", "AudioLevels", "BoundReply", "Closed", "Codec",
     "ConnectionQuality", "ConnectionStateChanged", "ConsumedReply", "DataChannelOpened", "DataMessage",
     "Decision", "Failed", "JournalReply", "LayerChanged", "LayersWanted", "NegotiationNeeded", "OfferReply",
-    "Paused", "PeerFound", "PublishedReply", "PublisherActive", "Replied", "SlotChanged", "StatsReply",
-    "Track",
+    "ParametersReply", "Paused", "PeerFound", "PublishedReply", "PublisherActive", "Replied", "SlotChanged",
+    "StatsReply", "Track",
 ]  # fmt: skip
 
 
@@ -59,6 +59,16 @@ class PublishedReply:
 
     kind: str
     codec: Codec
+
+
+@dataclass
+class ParametersReply:
+    """How a client by parameters reaches a transport."""
+
+    ufrag: str
+    password: str
+    candidates: list[tuple[str, int, str]]
+    fingerprint: str
 
 
 @dataclass

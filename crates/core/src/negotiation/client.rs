@@ -32,7 +32,10 @@ impl Sfu {
                 ));
             }
         }
-        let intake = sdp_in::read(sdp, sdp_in::OFFER)?;
+        let mut intake = sdp_in::read(sdp, sdp_in::OFFER)?;
+        if let Some(credentials) = &self.sessions[key].learned {
+            intake.text = sdp_out::with_credentials(&intake.text, credentials);
+        }
         let offer = SdpOffer::from_sdp_string(&intake.text).map_err(invalid)?;
         let answer = sdp_out::in_offered_order(&self.answer(key, offer)?, &intake.sections);
         let mut answer = sdp_out::with_audio_nack(&answer);
@@ -108,6 +111,9 @@ impl Sfu {
                 None => {}
             }
         }
+        // A place that another m-line has taken says nothing about its former one any more.
+        let named = |track: &TrackInfo| intake.sections.iter().any(|s| s.mid == track.mid);
+        publishing.tracks.retain(named);
         publishing.by_fir = intake
             .sections
             .iter()

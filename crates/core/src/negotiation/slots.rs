@@ -56,14 +56,31 @@ impl Sfu {
         for subscriber in lost {
             self.close_subscriber(subscriber, CloseReason::RemoteEnded);
         }
+        self.drop_lines(key, intake);
         self.remove_send_streams(key);
         self.open_channels(key);
         self.refresh_gates(key, now);
     }
 
+    /// Forgets m-lines whose place another one has taken (RFC 8829 section 5.2.2).
+    fn drop_lines(&mut self, key: usize, intake: &Intake) {
+        let Side::Subscribe(subscribing) = &mut self.sessions[key].side else {
+            return;
+        };
+        let egress = &mut subscribing.egress;
+        subscribing.lines.retain(|line| {
+            let named = intake.sections.iter().any(|s| *s.mid == *line.mid);
+            if let Some(stream) = line.stream.filter(|_| !named) {
+                egress.remove(stream);
+            }
+            named
+        });
+    }
+
+    /// Feeds a publisher into a free slot of a transport: any, or the one of this m-line.
     pub(crate) fn attach(
         &mut self,
-        id: TransportId,
+        (id, wanted): (TransportId, Option<String>),
         subscriber: SubscriberId,
         publisher: PublisherId,
         now: Instant,
@@ -76,7 +93,7 @@ impl Sfu {
             return Err(Error::NotFound { what: "publisher" });
         }
         let kind = publisher.kind;
-        let (mid, rewriter) = self.take_slot(key, publisher_key)?;
+        let (mid, rewriter) = self.take_slot(key, publisher_key, wanted.as_deref())?;
         let rewriter = match rewriter {
             Some(rewriter) => rewriter,
             None => Rewriter::new(self.random.first_sequence()),
@@ -106,6 +123,7 @@ impl Sfu {
         &mut self,
         key: usize,
         publisher: usize,
+        wanted: Option<&str>,
     ) -> Result<(Mid, Option<Rewriter>), Error> {
         let format = self.format_in_use(publisher);
         let publisher = &self.publishers[publisher];
@@ -122,7 +140,10 @@ impl Sfu {
         };
         let rtc = &session.rtc;
         let free = |line: &&mut Line| {
-            line.kind == publisher.kind && !line.dead && line.subscriber.is_none()
+            line.kind == publisher.kind
+                && !line.dead
+                && line.subscriber.is_none()
+                && wanted.is_none_or(|mid| *line.mid == *mid)
         };
         let fits = |line: &&mut Line| {
             format.is_some_and(|format| subscriber::fit(rtc, line.mid, &format).is_some())

@@ -107,7 +107,10 @@ impl Sfu {
     pub(crate) fn record_command(&mut self, now: Instant, request: RequestId, command: &Command) {
         let is_question = matches!(
             command,
-            Command::GetStats { .. } | Command::GetJournal { .. } | Command::InjectPanic { .. }
+            Command::GetStats { .. }
+                | Command::GetJournal { .. }
+                | Command::DescribeTransport { .. }
+                | Command::InjectPanic { .. }
         );
         if !is_question {
             self.put_frame(now, Kind::Command, |body| {
@@ -244,4 +247,4 @@ pub fn chunk(thread: u16, frames: &[u8]) -> [u8; 6] {
 
 const MAGIC: &[u8; 8] = b"HWrecord";
 /// The format of a record; replays read this one only.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;

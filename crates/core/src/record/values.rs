@@ -9,8 +9,8 @@ use str0m::media::Rid;
 use super::wire::{Reader, Wire, wire_enum, wire_ids, wire_struct};
 use crate::codec::Format;
 use crate::command::{
-    CodecKind, Command, DtlsVersion, Feed, Keying, PlainOptions, PlainParameters, RouterOptions,
-    TransportOptions,
+    CodecKind, Command, DataStream, DtlsVersion, Feed, Keying, PlainOptions, PlainParameters,
+    RouterOptions, TransportOptions,
 };
 use crate::event::{CloseReason, CodecInfo, ConnectionState, TrackKind};
 use crate::ids::{
@@ -76,6 +76,14 @@ wire_struct!(TransportOptions {
     disconnected_timeout,
     failed_timeout,
     max_bitrate,
+    by_parameters,
+});
+wire_struct!(DataStream {
+    id,
+    ordered,
+    max_retransmits,
+    max_packet_lifetime,
+    protocol,
 });
 wire_struct!(PlainOptions {
     local,
@@ -130,13 +138,13 @@ wire_enum!(Command {
     14 => RequestKeyFrame { publisher },
     15 => ClosePublisher { publisher },
     16 => Subscribe { transport, items },
-    17 => Attach { transport, subscriber, publisher },
+    17 => Attach { transport, subscriber, publisher, mid },
     18 => SetSubscriberPaused { subscriber, paused },
     19 => SetPreferences { subscriber, preferences },
     20 => SetPublisherContent { publisher, content },
     21 => CloseSubscriber { subscriber },
-    22 => PublishData { transport, data_publisher, label },
-    23 => SubscribeData { transport, data_subscriber, data_publisher },
+    22 => PublishData { transport, data_publisher, label, stream },
+    23 => SubscribeData { transport, data_subscriber, data_publisher, stream },
     24 => SetDataTap { data_publisher, tapped },
     25 => SendData { data_publisher, binary, payload },
     26 => CloseDataPublisher { data_publisher },
@@ -151,6 +159,9 @@ wire_enum!(Command {
     35 => OpenSlots { transport, kind, slots, own },
     36 => SetOwnTransport { transport, own },
     37 => SetSlot { transport, subscriber, feed },
+    40 => DescribeTransport { transport },
+    41 => RenewIce { transport },
+    42 => SetFingerprint { transport, fingerprint },
     50 => CreatePlainTransport { router, transport, options },
     51 => ConnectPlainTransport { transport, remote, rtcp_remote, keys },
     52 => Produce { transport, publisher, kind, parameters },

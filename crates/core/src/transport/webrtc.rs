@@ -33,6 +33,7 @@ use crate::extension;
 use crate::heartbeat::Heartbeat;
 use crate::ids::{DataPublisherId, DataSubscriberId};
 use crate::journal::Journal;
+use crate::parameters;
 use crate::quality::Meter;
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
@@ -69,6 +70,8 @@ pub(crate) struct Session {
     /// Local credentials by which this session can be found: in force, and of an open ICE
     /// restart.
     pub(crate) credentials: Vec<IceCreds>,
+    /// Of a client by parameters: what str0m holds to be its credentials (see `parameters`).
+    pub(crate) learned: Option<IceCreds>,
     /// Verified source addresses, oldest first.
     pub(crate) addresses: VecDeque<SocketAddr>,
     /// The newest checks: transaction id and where it came from first.
@@ -177,6 +180,8 @@ pub(crate) enum Channel {
     Incoming {
         label: String,
         data_publisher: Option<DataPublisherId>,
+        /// The stream that both sides know it by; None for one that was opened in band.
+        stream: Option<u16>,
     },
     /// Opened by us.
     Outgoing {
@@ -269,6 +274,7 @@ impl Session {
             approached: None,
             exchanged: None,
             credentials: vec![credentials],
+            learned: recipe.options.by_parameters.then(parameters::unknown),
             addresses: VecDeque::new(),
             checks: VecDeque::new(),
             heartbeat: Heartbeat::default(),
