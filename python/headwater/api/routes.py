@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
+from headwater.api.channels import ChannelSockets
 from headwater.api.docs import install_docs
 from headwater.api.middleware import BodyLimit, SecurityHeaders
 from headwater.api.pages import install_pages
@@ -58,6 +59,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         app.include_router(listener)
     app.include_router(_operation(parts))
     _install_signaling(app, parts)
+    _install_channels(app, parts)
     install_docs(app)
     install_pages(app)
     return app
@@ -95,3 +97,15 @@ def _install_signaling(app: FastAPI, parts: ApiParts) -> None:
     @app.websocket("/signaling/offer")
     async def offer(socket: WebSocket) -> None:
         await signaling.serve(socket, bare_offers=True)
+
+
+def _install_channels(app: FastAPI, parts: ApiParts) -> None:
+    sockets = ChannelSockets(parts.channels, parts.gate, parts.settings, parts.metrics)
+
+    @app.websocket("/channels")
+    async def channels(socket: WebSocket) -> None:
+        await sockets.serve(socket, socket.query_params.get("channelId"))
+
+    @app.websocket("/channels/{channel_id}")
+    async def channel(socket: WebSocket, channel_id: str) -> None:
+        await sockets.serve(socket, channel_id)
