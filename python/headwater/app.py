@@ -314,7 +314,7 @@ def build_parts(
     metrics = Metrics(
         media=worker.counters, rooms=lambda: {**rooms.counts(), **channels.counts()}, load=worker.load
     )
-    whip = WhipListener(service=rooms, gate=gate, settings=settings, metrics=metrics)
+    whip = WhipListener(service=rooms, channels=channels, gate=gate, settings=settings, metrics=metrics)
     api = build_api(
         ApiParts(
             settings=settings,

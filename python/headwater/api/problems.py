@@ -84,7 +84,8 @@ def install_problem_handlers(app: FastAPI, count: Callable[[str], None]) -> None
         problem = problem_of(error)
         if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("request failed", exc_info=error)
-        return respond(problem, _headers(problem.status))
+        later = isinstance(error, errors.ChannelNotLive)  # a show may begin; WHEP wants to hear when to ask
+        return respond(problem, _headers(503 if later else problem.status))
 
     async def http(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from headwater.channels.events import (
     ChannelEvent,
@@ -144,6 +144,17 @@ class Channel:
         """How many watch."""
         return len(self._viewers)
 
+    def check_live(self) -> None:
+        """Refuse whoever comes to watch nothing.
+
+        Raises:
+            ChannelEnded: The channel is over for good.
+            ChannelNotLive: Nobody broadcasts.
+        """
+        self._check_open()
+        if self.state != "live":
+            raise ChannelNotLive("nobody broadcasts on this channel now")
+
     def events(self, capacity: int = 64) -> EventStream[ChannelEvent]:
         """Start a stream of what happens to the channel; it ends when the channel ends for good.
 
@@ -205,10 +216,7 @@ class Channel:
 
     async def end(self, reason: LeaveReason = "ended") -> None:
         """End the channel for good, with whoever is in it; idempotent."""
-        async with self._turn:
-            if not self.over:
-                self.record.over = True
-                await self._go_dark(reason)
+        await self._to_its_end(self._end(reason))
 
     async def close(self, reason: LeaveReason = "server_shutdown") -> None:
         """Let go of everything; the record stays as it is, so that a later process goes on with it."""
@@ -221,6 +229,9 @@ class Channel:
     # --- for places --------------------------------------------------------------------------------
 
     async def _leave(self, broadcast: Broadcast, reason: LeaveReason) -> None:
+        await self._to_its_end(self._left(broadcast, reason))
+
+    async def _left(self, broadcast: Broadcast, reason: LeaveReason) -> None:
         async with self._turn:
             if self._broadcast is not broadcast:
                 return
@@ -240,6 +251,17 @@ class Channel:
         await viewer._vacate(reason)
 
     # --- inside ------------------------------------------------------------------------------------
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work that goes on when whoever waits is cancelled: half an end leaves things behind."""
+        if (task := self._tasks.spawn(work, name="channel")) is not None:
+            await asyncio.shield(task)
+
+    async def _end(self, reason: LeaveReason) -> None:
+        async with self._turn:
+            if not self.over:
+                self.record.over = True
+                await self._go_dark(reason)
 
     def _check_open(self) -> None:
         if self.over:

@@ -1,19 +1,20 @@
-"""WHIP and WHEP: software we did not write sends into a room and watches one.
+"""WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep-04): software we did not write sends, and watches.
 
-``POST /whip/{room}`` makes a participant that sends, ``POST /whep/{room}`` one that receives; the
-answer holds all candidates. The session URL carries the connection id (128 random bits, and the node
-that holds it) and works with the same bearer token alone. Checks come in this order: token, media
-types, room, body. Sessions::
+``POST /whip/{room}`` takes a seat that sends, ``POST /whep/{room}`` one that watches, in a meeting or a
+channel (``seats.py``); the answer holds all candidates. The session URL carries the connection id (128
+random bits, and the node that holds it) and works with the same bearer token alone. Checks come in this
+order: token, media types, room, body. Sessions::
 
     offered -> connected -> gone       DELETE, ICE failure, no connection in time, room closed
-       `- PATCH: candidates (If-Match: etag) or ICE restart (If-Match: *)
+       |`- PATCH: candidates (If-Match: etag) or ICE restart (If-Match: *)
+       `- 406 with our offer (WHEP, when the client's is of no use) -> PATCH with its answer
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -23,25 +24,22 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwater.auth import Claims, Gate, digest, parse_bearer, same_digest
+from headwater.channels import Channels
 from headwater.config import Settings
-from headwater.errors import BufferFull, Forbidden, HeadwaterError, InvalidSdp, NotFound, Unauthorized
-from headwater.loopback import is_loopback_origin
-from headwater.meetings.rooms import JoinRequest, RoomsService, TrackHint
-from headwater.meetings.rooms.events import Ended, TransportLost
-from headwater.meetings.rooms.service import Joining
+from headwater.errors import HeadwaterError, InvalidSdp, NotFound, Unauthorized, UnsupportedCodec
+from headwater.meetings.rooms import RoomsService
+from headwater.meetings.rooms.models import check_sdp
 from headwater.protocols import whip
 from headwater.protocols.sdp import parse_sdp
+from headwater.servers.seats import Kind, RoomDirectory, Seat
 from headwater.tasks import Tasks
 from headwater.telemetry import Metrics, get_logger
 
 __all__ = ["WhipCors", "WhipListener"]
 
 _log = get_logger(__name__)
-Kind = Literal["whip", "whep"]
 CONNECT_SECONDS = 30.0
 """A client that has not connected by then is let go."""
-_BROADCAST = TrackHint(voice=False)
-"""A programme is heard by everybody, however large the room."""
 _METHODS = "POST, PATCH, DELETE, OPTIONS"
 
 
@@ -50,7 +48,7 @@ class _Session:
     """One client. ``token`` is a digest: a later request must bring the same one."""
 
     kind: Kind
-    joining: Joining
+    seat: Seat
     token: bytes
     offer: str
     etag: str = ""
@@ -60,21 +58,30 @@ class _Session:
     @property
     def id(self) -> str:
         """The connection id, which is the last part of the session URL."""
-        return self.joining.participant.endpoint.conn_id
+        return self.seat.conn_id
 
 
 class WhipListener:
     """The HTTP side of WHIP and WHEP.
 
     Args:
-        service: Where clients become participants.
+        service: Meetings.
+        channels: Channels.
         gate: Checks tokens.
         settings: ICE servers and bounds.
         metrics: Counts joins.
     """
 
-    def __init__(self, *, service: RoomsService, gate: Gate, settings: Settings, metrics: Metrics) -> None:
-        self._service = service
+    def __init__(
+        self,
+        *,
+        service: RoomsService,
+        channels: Channels,
+        gate: Gate,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        self._rooms = RoomDirectory(rooms=service, channels=channels, gate=gate)
         self._gate = gate
         self._settings = settings
         self._metrics = metrics
@@ -116,7 +123,12 @@ class WhipListener:
             )  # fmt: skip
             for path in (endpoint, resource):
                 router.add_api_route(path, _options, methods=["OPTIONS"], include_in_schema=False)
-            # RFC 9725 section 4.2 wants 405; without this the static files would say 404.
+            # RFC 9725 section 4.1: there is nothing to read, and that is no error. WHEP section 4.1: a HEAD
+            # tells players what the address is.
+            reading = ["GET", "HEAD"]
+            router.add_api_route(endpoint, _nothing_here, methods=reading, include_in_schema=False)
+            router.add_api_route(resource, _nothing, methods=reading, include_in_schema=False)
+            # Without this the static files would say 404.
             router.add_api_route(endpoint, _not_allowed, methods=_OTHERS_POST, include_in_schema=False)
             router.add_api_route(resource, _not_allowed, methods=_OTHERS_SESSION, include_in_schema=False)
 
@@ -134,34 +146,37 @@ class WhipListener:
 
     async def _post(self, request: Request, kind: Kind, room: str) -> Response:
         header = request.headers.get("authorization")
-        claims = self._claims(request, header, room)
-        if claims is not None:
-            claims.require("publish" if kind == "whip" else "subscribe")
+        claims = self._rooms.authorise(kind, room, header)
+        self._rooms.refuse_strangers(claims, request.headers.get("origin"))
         if not whip.is_media_type(request.headers.get("content-type"), whip.SDP):
             raise HTTPException(415, f"send the offer as {whip.SDP}", headers={"Accept-Post": whip.SDP})
         if not whip.accepts(request.headers.get("accept"), whip.SDP):
             raise HTTPException(406, f"the answer is {whip.SDP}")
-        self._service.get_meeting(room)
+        self._rooms.check(room)
         offer = await self._text(request)
+        check_sdp(offer, self._settings.limits)
         parse_sdp(offer)  # refuse what is no SDP before anything is made for it
-        joining = await self._service.join(
-            JoinRequest(room=room, claims=claims, protocol=kind, name=None if claims else kind.upper())
-        )
-        session = _Session(kind, joining, digest(parse_bearer(header)), offer)
+        if (before := self._before(kind, claims)) is not None:
+            before.seat.make_way()
+        seat = await self._rooms.enter(kind, room, claims)
+        session = _Session(kind, seat, digest(parse_bearer(header)), offer)
         try:
-            answer = await self._negotiate(session, offer)
+            answer, status = await self._answer_or_offer(session, offer)
         except BaseException:
-            await self._service.leave(joining.room, joining.participant, reason="failed")
+            await seat.leave("failed")
             raise
         self._sessions[session.id] = session  # first, so that a third one finds it while this one waits
         await self._replace(session, claims)
         self._metrics.joins.labels(kind).inc()
         session.tasks.spawn(self._follow(session), name=f"{kind} session")
         session.tasks.spawn(self._expect_connection(session), name=f"{kind} connection")
-        return self._created(session, room, answer)
+        return self._created(session, room, answer, status)
 
     async def _patch(self, request: Request, kind: Kind, room: str, session_id: str) -> Response:
         session = self._find(request, kind, room, session_id)
+        if kind == "whep" and whip.is_media_type(request.headers.get("content-type"), whip.SDP):
+            await session.seat.accept_answer(await self._text(request))
+            return Response(status_code=204)
         if not whip.is_media_type(request.headers.get("content-type"), whip.TRICKLE_FRAGMENT):
             raise HTTPException(
                 415, f"send {whip.TRICKLE_FRAGMENT}", headers={"Accept-Patch": whip.TRICKLE_FRAGMENT}
@@ -193,14 +208,6 @@ class WhipListener:
 
     # --- how -----------------------------------------------------------------------------------
 
-    def _claims(self, request: Request, header: str | None, room: str) -> Claims | None:
-        claims = self._gate.room_claims(header, room)
-        # A guest is let in because the listener is on loopback; a foreign page in a browser there is not.
-        origin = request.headers.get("origin")
-        if claims is None and origin is not None and not is_loopback_origin(origin):
-            raise Forbidden("pages of other hosts need a token")
-        return claims
-
     def _find(self, request: Request, kind: Kind, room: str, session_id: str) -> _Session:
         """Find a session: first the token, so that session URLs cannot be probed.
 
@@ -212,7 +219,7 @@ class WhipListener:
         mine = session is not None and same_digest(session.token, parse_bearer(header))
         if not mine:
             self._gate.room_claims(header, room)
-        if session is None or session.kind != kind or session.joining.room.meeting.id != room:
+        if session is None or session.kind != kind or session.seat.room_id != room:
             raise NotFound("no such session")
         if not mine:
             raise Unauthorized("the session was made with another token")
@@ -233,28 +240,36 @@ class WhipListener:
             raise InvalidSdp("the body is not UTF-8") from None
 
     async def _negotiate(self, session: _Session, offer: str) -> str:
-        participant = session.joining.participant
-        if session.kind == "whip":
-            answer, pairs = await participant.publications.accept_offer(offer, {}, unsaid=_BROADCAST)
-            if not pairs:
-                raise InvalidSdp("the offer has no m-line that sends audio or video")
-        else:
-            answer = await participant.slots.accept_offer(offer)
-        credentials = parse_sdp(answer).ice_credentials() or ("", "")
-        session.offer, session.etag = offer, whip.entity_tag(*credentials)
+        answer = await session.seat.answer(offer)
+        session.offer, session.etag = offer, _etag(answer)
         return answer
+
+    async def _answer_or_offer(self, session: _Session, offer: str) -> tuple[str, int]:
+        """Answer the first offer with 201; where it is of no use, offer what there is with 406."""
+        try:
+            return await self._negotiate(session, offer), 201
+        except UnsupportedCodec:
+            if (counter := await session.seat.counter_offer()) is None:
+                raise
+            session.etag = _etag(counter)
+            return counter, 406
+
+    def _before(self, kind: Kind, claims: Claims | None) -> _Session | None:
+        """The session that the same token has already."""
+        if claims is None or kind != "whip":
+            return None
+        return self._sessions.get(self._by_token.get((kind, claims.token_id), ""))
 
     async def _replace(self, session: _Session, claims: Claims | None) -> None:
         """One token sends once: a client that lost its session and comes again takes its own place."""
         if claims is None or session.kind != "whip":
             return
-        key = (session.kind, claims.token_id)
-        before = self._sessions.get(self._by_token.get(key, ""))
-        self._by_token[key] = session.id
+        before = self._before(session.kind, claims)
+        self._by_token[(session.kind, claims.token_id)] = session.id
         if before is not None:
             await self._end(before, "replaced")
 
-    def _created(self, session: _Session, room: str, answer: str) -> Response:
+    def _created(self, session: _Session, room: str, answer: str, status: int) -> Response:
         headers = MutableHeaders(
             {
                 "Location": f"/{session.kind}/{quote(room, safe='')}/{session.id}",
@@ -265,15 +280,13 @@ class WhipListener:
         for server in self._settings.ice_servers:
             for link in whip.link_header(server.urls, username=server.username, credential=server.credential):
                 headers.append("Link", link)
-        response = Response(answer, 201, media_type=whip.SDP)
+        response = Response(answer, status, media_type=whip.SDP)
         response.raw_headers.extend(headers.raw)
         return response
 
     async def _add_candidates(self, session: _Session, candidates: tuple[str, ...]) -> None:
-        participant = session.joining.participant
-        side = participant.publications if session.kind == "whip" else participant.slots
         for candidate in candidates:
-            await side.add_candidate(candidate)
+            await session.seat.add_candidate(candidate)
 
     async def _restart(self, session: _Session, fragment: whip.Fragment) -> Response:
         assert fragment.ufrag is not None
@@ -289,21 +302,13 @@ class WhipListener:
         )
 
     async def _follow(self, session: _Session) -> None:
-        """Wait for the end of the session's transport or room; nothing else is told to the client."""
-        try:
-            while True:
-                event = await session.joining.events.get()
-                if isinstance(event, TransportLost | Ended):
-                    break
-        except BufferFull:
-            _log.warning("session lost track of its room", session=session.id)
-        self._tasks.spawn(self._end(session, "connection_lost"), name="end of session")
+        """Wait for the end of the seat; nothing else is told to the client."""
+        reason = await session.seat.wait_over()
+        self._tasks.spawn(self._end(session, reason), name="end of session")
 
     async def _expect_connection(self, session: _Session) -> None:
         await asyncio.sleep(CONNECT_SECONDS)
-        participant = session.joining.participant
-        side = participant.publications if session.kind == "whip" else participant.slots
-        if side.transport is None or side.transport.connection_state in ("new", "connecting"):
+        if not session.seat.connected:
             self._tasks.spawn(self._end(session, "not_connected"), name="end of session")
 
     async def _end(self, session: _Session, reason: str) -> None:
@@ -313,7 +318,7 @@ class WhipListener:
             del self._by_token[key]
         await session.tasks.close()
         try:
-            await self._service.leave(session.joining.room, session.joining.participant, reason=reason)
+            await session.seat.leave(reason)
         except HeadwaterError as error:
             _log.info("session was ended by its room", reason=str(error))
 
@@ -350,20 +355,31 @@ def _text_of(media_type: str) -> dict[str, Any]:
 
 _CREATED: dict[int | str, dict[str, Any]] = {
     201: {"description": "the answer with all candidates; Location is the session, ETag its ICE session"}
-    | _text_of(whip.SDP)
+    | _text_of(whip.SDP),
+    406: {"description": "WHEP: our offer, when yours is of no use; answer it by PATCH within 30 s"}
+    | _text_of(whip.SDP),
+    409: {"description": "somebody broadcasts on the channel, or (WHEP) nobody does: see Retry-After"},
 }
 _PATCHED: dict[int | str, dict[str, Any]] = {
     200: {"description": "ICE restarts: the server's new credentials and candidates, and a new ETag"}
     | _text_of(whip.TRICKLE_FRAGMENT),
-    204: {"description": "candidates were taken"},
+    204: {"description": "candidates were taken, or the answer to our offer"},
 }
-_OTHERS_POST = ["GET", "HEAD", "PUT", "PATCH", "DELETE"]
-_OTHERS_SESSION = ["GET", "HEAD", "PUT", "POST"]
+_OTHERS_POST = ["PUT", "PATCH", "DELETE"]
+_OTHERS_SESSION = ["PUT", "POST"]
+
+
+async def _nothing_here() -> Response:
+    return Response(status_code=200, headers={"Content-Type": whip.SDP})
+
+
+async def _nothing() -> Response:
+    return Response(status_code=204)
 
 
 async def _options() -> Response:
     return Response(
-        status_code=204,
+        status_code=200,
         headers={
             "Allow": _METHODS,
             "Accept-Post": whip.SDP,
@@ -381,3 +397,7 @@ async def _not_allowed() -> Response:
 
 def _credentials(offer: str) -> tuple[str, str] | None:
     return parse_sdp(offer).ice_credentials()
+
+
+def _etag(description: str) -> str:
+    return whip.entity_tag(*(_credentials(description) or ("", "")))

@@ -238,14 +238,25 @@ async def test_a_token_that_sends_again_takes_its_own_place(
     assert (await https.delete(second.headers["location"], headers=headers)).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("kind", ["whip", "whep"])
+async def test_there_is_nothing_to_read_and_that_is_no_error(http: httpx.AsyncClient, kind: str) -> None:
+    """RFC 9725 section 4.1; the media type tells players what the address is (WHEP section 4.1)."""
+    for method in ("GET", "HEAD"):
+        response = await http.request(method, f"/{kind}/demo")
+        assert (response.status_code, response.content) == (200, b"")
+        assert response.headers["content-type"] == "application/sdp"
+        response = await http.request(method, f"/{kind}/demo/node.id")
+        assert (response.status_code, response.content) == (204, b"")
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 async def test_the_endpoint_takes_posts_alone(http: httpx.AsyncClient, method: str) -> None:
     response = await http.request(method, "/whip/demo")
     assert response.status_code == 405
     assert "POST" in response.headers["allow"]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST"])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
 async def test_a_session_takes_patch_and_delete_alone(http: httpx.AsyncClient, method: str) -> None:
     assert (await http.request(method, "/whep/demo/node.id")).status_code == 405
 
@@ -255,7 +266,7 @@ async def test_options_say_what_is_possible_without_a_token(https: httpx.AsyncCl
     response = await https.options(
         path, headers={"Origin": "https://a", "Access-Control-Request-Method": "POST"}
     )
-    assert response.status_code == 204
+    assert response.status_code == 200
     assert response.headers["accept-post"] == "application/sdp"
     assert response.headers["access-control-allow-origin"] == "*"
     assert "Authorization" in response.headers["access-control-allow-headers"]

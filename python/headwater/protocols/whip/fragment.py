@@ -75,6 +75,7 @@ def fragment_of_answer(answer: str) -> str:
     first = description.media[0]
     lines = [
         "a=ice-lite",
+        *(f"a=ice-options:{value}" for value in _ice_options(description)),
         f"a=ice-ufrag:{credentials[0]}",
         f"a=ice-pwd:{credentials[1]}",
         f"m={first.kind} 9 UDP/TLS/RTP/SAVPF 0",
@@ -83,3 +84,11 @@ def fragment_of_answer(answer: str) -> str:
         "a=end-of-candidates",
     ]
     return "".join(f"{line}\r\n" for line in lines)
+
+
+def _ice_options(description: SessionDescription) -> list[str]:
+    """The ICE options of the answer: those of a restart are the same (RFC 9725 section 4.3.3)."""
+    for section in (description, *description.media):
+        if (value := section.attribute("ice-options")) is not None:
+            return [value]
+    return []
