@@ -32,6 +32,7 @@ from headwater.media.overload import OverloadLimits
 from headwater.media.worker import Worker
 from headwater.meetings.rooms import RoomOptions, RoomsService
 from headwater.servers.acceptor import Acceptor
+from headwater.servers.hls import HlsListener
 from headwater.servers.http import HEAD_BYTES, PatientProtocol
 from headwater.servers.tls import Certificate, load_certificate
 from headwater.servers.whip import WhipCors, WhipListener
@@ -96,6 +97,8 @@ class Node:
             self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
             self.channels = parts.channels
             await self.channels.load()
+            self.hls = parts.hls
+            self.hls.open(self.channels, self.settings.data / "hls" / str(self.worker.port))
             if self.settings.dev:
                 self.rooms.create_meeting(meeting_id=DEMO_ROOM)
             if not self.settings.dev:
@@ -160,6 +163,7 @@ class Node:
                 await self.rooms.close()
                 await self.whip.close()
                 await self.channels.close()
+                await self.hls.close()
         except TimeoutError:
             _log.warning("rooms did not close in time")
         finally:  # whatever the rooms do, the ports are given back
@@ -269,6 +273,7 @@ class Parts:
     channels: Channels
     metrics: Metrics
     whip: WhipListener
+    hls: HlsListener
     api: FastAPI
 
 
@@ -304,15 +309,19 @@ def build_parts(
         ad_hoc=settings.dev,
         taken=lambda name: name in channels,
     )
+    hls = HlsListener(settings.hls, gate=gate)
     channels = Channels(
         worker=worker,
         endpoints=endpoints,
         options=ChannelOptions(settings.limits, settings.dtls, worker.check_capacity),
+        attendants=(hls.attend,),
         store=store,
         taken=rooms.has_meeting,
     )
     metrics = Metrics(
-        media=worker.counters, rooms=lambda: {**rooms.counts(), **channels.counts()}, load=worker.load
+        media=worker.counters,
+        rooms=lambda: {**rooms.counts(), **channels.counts(), **hls.counts()},
+        load=worker.load,
     )
     whip = WhipListener(service=rooms, channels=channels, gate=gate, settings=settings, metrics=metrics)
     api = build_api(
@@ -323,12 +332,12 @@ def build_parts(
             gate=gate,
             metrics=metrics,
             ready=ready,
-            listeners=(whip.routes(),),
+            listeners=(whip.routes(), hls.routes()),
             version=package_version(),
         )
     )
     api.add_middleware(WhipCors)
-    return Parts(endpoints, rooms, channels, metrics, whip, api)
+    return Parts(endpoints, rooms, channels, metrics, whip, hls, api)
 
 
 class _Server(uvicorn.Server):

@@ -119,6 +119,29 @@ class OverloadSettings(BaseModel):
         return self
 
 
+class HlsSettings(BaseModel):
+    """How live channels are packaged for HLS. Times in seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(default=True, description="package every live channel")
+    container: Literal["ts", "cmaf"] = Field(
+        default="ts", description="segments as MPEG-TS or fragmented MP4"
+    )
+    segment_seconds: float = Field(default=2.0, ge=0.5, le=10, description="length of a segment")
+    window: int = Field(default=6, ge=3, le=1000, description="segments in a playlist")
+    dvr_seconds: float = Field(default=0, ge=0, le=24 * 3600, description="how far viewers may rewind")
+    grace_seconds: float = Field(
+        default=30.0, ge=0, le=24 * 3600, description="segments stay this long after a broadcast"
+    )
+    height: int = Field(default=720, ge=144, le=2160, description="lines of pictures that are transcoded")
+    least_free: int = Field(
+        default=64 * 1024 * 1024, ge=0, description="bytes of the disk that packaging leaves free"
+    )
+    cors: str = Field(default="*", description="web origin that may play; empty: none but ours")
+    ffmpeg: Path | None = Field(default=None, description="the FFmpeg to use; none: the one that is found")
+
+
 class IceServer(BaseModel):
     """A STUN or TURN server handed to clients."""
 
@@ -204,6 +227,7 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = Field(default="console", description="how it is logged")
     limits: Limits = Field(default_factory=Limits)
     overload: OverloadSettings = Field(default_factory=OverloadSettings)
+    hls: HlsSettings = Field(default_factory=HlsSettings)
 
     @field_validator("announce")
     @classmethod

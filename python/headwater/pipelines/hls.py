@@ -1,0 +1,376 @@
+"""HLS of one router: sealed RTP to a supervised FFmpeg, its segments into playlists of ours.
+
+Life of a packager, which is one `run`::
+
+    waiting -> packaging -> restarting -> packaging -> ... until cancelled
+                  `- disk_full: nothing is written until there is room again
+
+FFmpeg is watched, not trusted. It is started anew, with a discontinuity, when it ends, when it is silent
+while packets go to it, when it reports but no segment comes, and when what it packages has changed. Its
+playlists are read, never served: ours list whole segments only. RTP goes to it over loopback, sealed with
+a key that stands in its SDP file, so nobody else's packets become part of the recording.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import shutil
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from headwater.errors import Closed, HeadwaterError, ResourceError
+from headwater.media.plain_track import PlainTrack
+from headwater.media.plain_transport import PlainTransport
+from headwater.media.port_pair import PortPair
+from headwater.media.publisher import Publisher
+from headwater.media.router import Router
+from headwater.pipelines.ffmpeg import Ffmpeg
+from headwater.pipelines.hls_command import Container, Packaging, Picture, arguments
+from headwater.pipelines.hls_segments import SegmentShelf
+from headwater.telemetry import get_logger
+
+__all__ = ["HlsOptions", "HlsPackager", "Shape"]
+
+_log = get_logger(__name__)
+State = Literal["waiting", "packaging", "restarting", "disk_full"]
+
+
+@dataclass(frozen=True, slots=True)
+class HlsOptions:
+    """How a router is packaged.
+
+    Attributes:
+        program: FFmpeg.
+        container: What segments are: MPEG-TS or fragmented MP4.
+        segment_seconds: Length of a segment; key frames are asked for on this grid.
+        window_seconds: How far back a playlist reaches: what viewers may rewind.
+        height: Lines of transcoded pictures.
+        least_free: Bytes that stay free on the disk.
+        alone_seconds: How long sound waits for pictures, and pictures for sound.
+    """
+
+    program: Path
+    container: Container = "ts"
+    segment_seconds: float = 2.0
+    window_seconds: float = 12.0
+    height: int = 720
+    least_free: int = 64 * 1024 * 1024
+    alone_seconds: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a rendition looks like: pixels (0: not known) and codecs as in RFC 6381."""
+
+    width: int = 0
+    height: int = 0
+    codecs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is packaged: at most one picture, in as many sizes as it has layers, and one sound."""
+
+    video: Publisher | None
+    audio: Publisher | None
+    layers: int = 1
+    """Sizes that are packaged, smallest first."""
+
+    def changed(self, now: _Source) -> bool:
+        """Whether FFmpeg must be told anew; something that only falls silent is no change."""
+        return (now.video or self.video) is not self.video or (now.audio or self.audio) is not self.audio
+
+    @property
+    def closed(self) -> bool:
+        return any(one is not None and one.closed for one in (self.video, self.audio))
+
+
+@dataclass(slots=True)
+class _Run:
+    """One FFmpeg and what feeds it."""
+
+    packaging: Packaging
+    child: Ffmpeg
+    tracks: list[PlainTrack]
+    begun: float = field(default_factory=time.monotonic)
+    sent: int = 0
+    fed: float = field(default_factory=time.monotonic)
+    """When packets were last seen to go to it."""
+
+
+class HlsPackager:
+    """The HLS of one router.
+
+    Args:
+        router: What is packaged: its first video and its first audio publisher.
+        options: How.
+        folder: For its files alone; made by `run`.
+    """
+
+    def __init__(self, router: Router, options: HlsOptions, folder: Path) -> None:
+        self._router = router
+        self._options = options
+        self._folder = folder
+        self._runs = 0
+        self.state: State = "waiting"
+        self.problem = ""
+        """Why it is not packaging, for people."""
+        self.shelf = SegmentShelf(
+            folder,
+            target=math.ceil(options.segment_seconds),
+            window=max(3, math.ceil(options.window_seconds / options.segment_seconds)),
+        )
+        self.shapes: dict[str, Shape] = {}
+        """Of each rendition that is or was packaged."""
+        self._child: Ffmpeg | None = None
+
+    @property
+    def restarts(self) -> int:
+        """How often FFmpeg was started again."""
+        return max(0, self._runs - 1)
+
+    @property
+    def pid(self) -> int | None:
+        """FFmpeg's process id while one runs."""
+        return self._child.pid if self._child else None
+
+    @property
+    def thumbnail(self) -> Path:
+        """Where a small picture of the broadcast is, once there is one."""
+        return self._folder / "thumbnail.jpg"
+
+    async def run(self) -> None:
+        """Package until cancelled; the files stay for whoever is still playing."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pause = _RESTART_AFTER
+        try:
+            while True:
+                taken = self.shelf.taken
+                try:
+                    await self._package(await self._wait_for_source())
+                except Closed:
+                    if self._router.closed:
+                        return
+                except (HeadwaterError, OSError) as error:
+                    self.problem = str(error)
+                self.state = "restarting"
+                _log.info("packaging starts again", folder=self._folder.name, reason=self.problem)
+                # What never gets as far as a segment is not tried without a rest.
+                pause = _RESTART_AFTER if self.shelf.taken > taken else min(2 * pause, _LONGEST_PAUSE)
+                await asyncio.sleep(pause)
+        finally:
+            self.shelf.end()
+
+    # --- what to package -------------------------------------------------------------------------
+
+    def _source(self) -> _Source:
+        publishers = [self._router.publisher(id_) for id_ in self._router.publisher_ids]
+        sending = [one for one in publishers if one.active and not one.closed]
+        video = next((one for one in sending if one.kind == "video"), None)
+        return _Source(video, next((one for one in sending if one.kind == "audio"), None))
+
+    async def _wait_for_source(self) -> _Source:
+        """Both, or after a while the one that is there; and room on the disk."""
+        seen_since: float | None = None
+        while True:
+            source = self._source()
+            if not self._has_room():
+                self.state, self.problem = "disk_full", "the disk is full"
+            elif source.video or source.audio:
+                seen_since = seen_since or time.monotonic()
+                waited = time.monotonic() - seen_since
+                layers = await self._layers(source.video)
+                whole = source.video and source.audio and layers == _offered(source.video)
+                if whole or waited >= self._options.alone_seconds:
+                    return replace(source, layers=max(1, layers))
+            if self._router.closed:
+                raise Closed("the router has closed")
+            self.shelf.tidy()
+            await asyncio.sleep(_LOOK)
+
+    async def _layers(self, video: Publisher | None) -> int:
+        """How many sizes of a picture can be packaged as they are: those that come now."""
+        if video is None or _offered(video) == 1:
+            return 1
+        stats = await video.get_stats()
+        return sum(f"layer_{layer}_0_bitrate" in stats for layer in range(_offered(video)))
+
+    def _has_room(self) -> bool:
+        return shutil.disk_usage(self._folder).free >= self._options.least_free
+
+    # --- one run of FFmpeg -----------------------------------------------------------------------
+
+    async def _package(self, source: _Source) -> None:
+        self._runs += 1
+        try:
+            async with self._started(source) as run:
+                self.state, self.problem = "packaging", ""
+                self._child = run.child
+                self.problem = await self._watch(run, source)
+        finally:
+            self._child = None
+            self.shelf.finish_run()
+
+    @contextlib.asynccontextmanager
+    async def _started(self, source: _Source) -> AsyncIterator[_Run]:
+        """Feed a new FFmpeg; all of it is given back."""
+        async with contextlib.AsyncExitStack() as stack:
+            feeds = [await self._feed(stack, source.audio)] if source.audio else []
+            for layer in range(source.layers) if source.video else ():
+                assert source.video is not None
+                feeds.append(await self._feed(stack, source.video))
+                if source.layers > 1:
+                    await feeds[-1].track.set_preferred_layer(layer)
+            packaging = self._describe(source, feeds)
+            await self._measure(source, packaging)
+            stack.callback(packaging.sdp.unlink, missing_ok=True)
+            self.shelf.begin_run(packaging)
+            for feed in feeds:
+                feed.ports.release()
+            running = Ffmpeg.run(self._options.program, arguments(packaging), folder=self._folder)
+            child = await stack.enter_async_context(running)
+            for feed in feeds:
+                if not await feed.ports.wait_bound(_BIND_SECONDS):
+                    raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
+            run = _Run(packaging, child, [feed.track for feed in feeds])
+            for track in run.tracks:
+                await track.resume()
+            yield run
+
+    async def _feed(self, stack: contextlib.AsyncExitStack, publisher: Publisher) -> _Feed:
+        ports = stack.enter_context(PortPair.reserve())
+        transport = await self._router.create_plain_transport(
+            listen_ip="127.0.0.1", rtcp_mux=False, srtp="AES_CM_128_HMAC_SHA1_80"
+        )
+        stack.push_async_callback(transport.close)
+        await transport.connect("127.0.0.1", ports.port, ports.rtcp_port)
+        return _Feed(ports, transport, await transport.consume(publisher.id, paused=True))
+
+    def _describe(self, source: _Source, feeds: list[_Feed]) -> Packaging:
+        prefix = f"r{self._runs}"
+        sdp = self._folder / f"{prefix}.sdp"
+        first, *others = [feed.transport for feed in feeds]
+        sdp.touch(mode=0o600)
+        sdp.write_text(first.generate_sdp(*others), encoding="ascii")
+        video, audio = source.video, source.audio
+        return Packaging(
+            sdp=sdp,
+            prefix=prefix,
+            pictures=_pictures(video, source.layers) if video else [],
+            sound=audio.codec.encoding if audio else None,
+            container=self._options.container,
+            segment_seconds=self._options.segment_seconds,
+            height=self._options.height,
+            thumbnail=self.thumbnail if video else None,
+        )
+
+    async def _measure(self, source: _Source, packaging: Packaging) -> None:
+        """Note what the renditions look like, for players that choose among them."""
+        stats = await source.video.get_stats() if source.video else {}
+        for layer, name in enumerate(packaging.renditions):
+            codecs = _codecs(source, packaging, name)
+            if packaging.is_copied(name):
+                width = int(stats.get(f"layer_{layer}_0_frame_width", 0))
+                height = int(stats.get(f"layer_{layer}_0_frame_height", 0))
+                self.shapes[name] = Shape(width, height, codecs)
+            else:
+                self.shapes[name] = Shape(codecs=codecs)
+
+    async def _watch(self, run: _Run, source: _Source) -> str:
+        """Take over segments until something is wrong; what that is."""
+        ended = asyncio.create_task(run.child.wait())
+        asked = time.monotonic()
+        try:
+            while True:
+                await asyncio.wait([ended], timeout=_LOOK)
+                if self.shelf.collect():
+                    run.begun = time.monotonic()
+                if ended.done():
+                    return f"FFmpeg ended: {run.child.log[-300:] or 'without a word'}"
+                if source.closed or source.changed(self._source()):
+                    return "what is sent has changed"
+                if not self._has_room():
+                    return "the disk is full"
+                if trouble := await self._trouble(run):
+                    return trouble
+                if time.monotonic() - asked >= self._options.segment_seconds:
+                    asked = time.monotonic()
+                    await _ask_key_frames(run)
+        finally:
+            ended.cancel()
+
+    async def _trouble(self, run: _Run) -> str:
+        """Whether FFmpeg has stopped working while it had work."""
+        sent = 0
+        for track in run.tracks:
+            sent += int((await track.get_stats()).get("packets_sent", 0))
+        now = time.monotonic()
+        if sent > run.sent:
+            run.sent, run.fed = sent, now
+        if now - run.fed > _LOOK * 4:
+            run.begun = now  # nothing comes in: nothing can be late
+            return ""
+        if run.child.silent_for > _SILENT_SECONDS:
+            return "FFmpeg does not answer"
+        if now - run.begun > _PATIENCE + 4 * self._options.segment_seconds:
+            return "FFmpeg writes no segments"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """One publisher on its way to FFmpeg."""
+
+    ports: PortPair
+    transport: PlainTransport
+    track: PlainTrack
+
+
+def _offered(video: Publisher | None) -> int:
+    """Sizes that may be packaged as they are: the encodings of H264 simulcast."""
+    return max(1, len(video.track.rids)) if video and video.codec.encoding.upper() == "H264" else 1
+
+
+def _pictures(video: Publisher, layers: int) -> list[Picture]:
+    codec = video.codec.encoding
+    if layers == 1:
+        return [Picture("video", codec)]
+    return [Picture(f"video{layer}", codec) for layer in range(layers)]
+
+
+def _codecs(source: _Source, packaging: Packaging, rendition: str) -> str:
+    found = []
+    if source.video and not packaging.is_copied(rendition):
+        found.append(_TRANSCODED)
+    elif source.video and source.video.codec.encoding.upper() == "H264":
+        profile = source.video.codec.fmtp.partition("profile-level-id=")[2][:6]
+        found.append(f"avc1.{profile or _CONSTRAINED_BASELINE}")
+    if source.audio:
+        found.append("opus" if packaging.sound_is_copied else "mp4a.40.2")
+    return ",".join(found)
+
+
+async def _ask_key_frames(run: _Run) -> None:
+    for track in run.tracks:
+        if track.publisher.kind == "video":
+            with contextlib.suppress(Closed):
+                await track.request_key_frame()
+
+
+_TRANSCODED = "avc1.4d401f"
+"""H264, main profile, level 3.1: what the encoder is told."""
+_CONSTRAINED_BASELINE = "42e01f"
+_LOOK = 0.2
+"""Seconds between looks at what FFmpeg wrote."""
+_RESTART_AFTER = 0.3
+_LONGEST_PAUSE = 5.0
+_BIND_SECONDS = 5.0
+_SILENT_SECONDS = 3.0
+"""FFmpeg reports twice a second."""
+_PATIENCE = 6.0
+"""Seconds beyond four segments in which the first, and every next, must have come."""

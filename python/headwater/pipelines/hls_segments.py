@@ -1,0 +1,160 @@
+"""The segments of one packager: taken over from FFmpeg's playlists into ours, and removed in time.
+
+A segment is listed once it is whole: FFmpeg has listed it, it is not empty and it begins and ends as its
+container does. Files live a while longer than their place in the window, for players that hold an older
+playlist.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headwater.pipelines.hls_command import Packaging
+from headwater.protocols.hls import InvalidPlaylist, MediaPlaylist, Segment, parse_media_playlist
+from headwater.telemetry import get_logger
+
+__all__ = ["SegmentShelf"]
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Rendition:
+    """One playlist of ours and what is known of FFmpeg's."""
+
+    playlist: MediaPlaylist
+    taken: int = 0
+    """Segments of this run that were looked at."""
+    broken: bool = False
+    """The next segment does not go on from the last one listed."""
+    peak: int = 0
+    """The most bit/s that a segment had."""
+
+
+class SegmentShelf:
+    """What can be fetched of one router's HLS.
+
+    Args:
+        folder: Where FFmpeg writes.
+        target: Seconds, see `MediaPlaylist`.
+        window: Segments listed.
+    """
+
+    def __init__(self, folder: Path, *, target: int, window: int) -> None:
+        self._folder = folder
+        self._target = target
+        self._window = window
+        self._renditions: dict[str, _Rendition] = {}
+        self._packaging: Packaging | None = None
+        self._served: set[str] = set()
+        self._leaving: deque[tuple[float, str]] = deque()
+        self.taken = 0
+        """Whole segments so far."""
+        self.broken_segments = 0
+        """Segments that FFmpeg listed and that were not whole."""
+
+    @property
+    def renditions(self) -> dict[str, MediaPlaylist]:
+        """Playlists that list something, by name."""
+        return {name: one.playlist for name, one in self._renditions.items() if one.playlist.segments}
+
+    def peak(self, rendition: str) -> int:
+        """The most bit/s that one of its segments had."""
+        return self._renditions[rendition].peak
+
+    def file(self, name: str) -> Path | None:
+        """A segment or initialisation section that was ever listed and is still there."""
+        return self._folder / name if name in self._served else None
+
+    def begin_run(self, packaging: Packaging) -> None:
+        """FFmpeg starts to write under these names."""
+        self._packaging = packaging
+        for name in packaging.renditions:
+            one = self._renditions.setdefault(name, self._new())
+            one.taken, one.broken = 0, bool(one.playlist.segments)
+
+    def collect(self) -> int:
+        """Take over what FFmpeg has finished; how many segments that were."""
+        packaging = self._packaging
+        count = 0
+        for name in packaging.renditions if packaging else ():
+            assert packaging is not None
+            count += self._take(self._renditions[name], self._folder / packaging.playlist(name))
+        self.taken += count
+        self.tidy()
+        return count
+
+    def finish_run(self) -> None:
+        """FFmpeg has ended: take what it finished last, and remove what only it reads."""
+        self.collect()
+        if self._packaging:
+            for name in self._packaging.renditions:
+                (self._folder / self._packaging.playlist(name)).unlink(missing_ok=True)
+            for path in self._folder.glob(f"{self._packaging.prefix}_*"):
+                if path.name not in self._served:
+                    path.unlink(missing_ok=True)
+        self._packaging = None
+
+    def tidy(self) -> None:
+        """Remove files that no player asks for any more."""
+        now = time.monotonic()
+        while self._leaving and self._leaving[0][0] <= now:
+            _, name = self._leaving.popleft()
+            self._served.discard(name)
+            (self._folder / name).unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """No more will come."""
+        for one in self._renditions.values():
+            one.playlist.ended = True
+
+    def _new(self) -> _Rendition:
+        return _Rendition(MediaPlaylist(target=self._target, window=self._window))
+
+    def _take(self, one: _Rendition, source: Path) -> int:
+        try:
+            theirs = parse_media_playlist(source.read_text(encoding="utf-8"))
+        except (OSError, UnicodeError, InvalidPlaylist):
+            return 0  # not there yet, or cut off: the next look may find more
+        new = theirs.segments[max(0, one.taken - theirs.sequence) :]
+        skipped = theirs.sequence - one.taken
+        one.broken |= skipped > 0
+        one.taken = theirs.sequence + len(theirs.segments)
+        return sum(self._list(one, segment) for segment in new)
+
+    def _list(self, one: _Rendition, segment: Segment) -> bool:
+        size = _whole(self._folder / segment.uri)
+        if not size or segment.duration <= 0:
+            self.broken_segments += 1
+            one.broken = True
+            return False
+        playlist = one.playlist
+        segment = replace(segment, discontinuity=one.broken)
+        one.broken = False
+        one.peak = max(one.peak, round(size * 8 / segment.duration))
+        playlist.target = max(playlist.target, round(segment.duration))
+        self._served.update(name for name in (segment.uri, segment.init) if name)
+        for gone in playlist.append(segment):
+            self._leaving.append((time.monotonic() + _LINGER * playlist.target, gone.uri))
+        return True
+
+
+def _whole(path: Path) -> int:
+    """The size of a segment, or 0 when a part of it is missing."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return 0
+    if path.suffix == ".ts":
+        return size if size % _TS_PACKET == 0 and head[:1] == b"\x47" else 0
+    return size if head[4:] in (b"styp", b"moof", b"sidx") else 0
+
+
+_TS_PACKET = 188
+_LINGER = 3
+"""Target durations that a file outlives its place in the window (RFC 8216 section 6.2.2 asks for one)."""

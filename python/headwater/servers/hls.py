@@ -1,0 +1,234 @@
+"""HLS of live channels over HTTP: ``/hls/{channelId}/index.m3u8`` and what it names.
+
+While a channel is live a packager attends it. Its playlists are written here from memory, so nobody ever
+gets half of one; segments are files. A request for the first playlist of a channel that has just gone live
+waits for the first segment instead of failing. After the broadcast playlists say that they have ended, and
+all of it goes away after a grace period.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, Response
+
+from headwater.auth import Gate
+from headwater.channels import Channel, Channels
+from headwater.config import HlsSettings
+from headwater.errors import ChannelNotFound, ConfigurationError, NotFound
+from headwater.pipelines.ffmpeg import find_ffmpeg
+from headwater.pipelines.hls import HlsOptions, HlsPackager
+from headwater.protocols.hls import MasterPlaylist, MediaPlaylist, Variant
+from headwater.tasks import Tasks
+from headwater.telemetry import get_logger
+
+__all__ = ["HlsListener"]
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Broadcast:
+    """One channel's HLS, until its grace period is over."""
+
+    packager: HlsPackager
+    folder: Path
+    over: bool = False
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class HlsListener:
+    """Packages live channels and serves what comes of it.
+
+    Args:
+        settings: How, and for how long.
+        gate: Checks who may watch.
+    """
+
+    def __init__(self, settings: HlsSettings, *, gate: Gate) -> None:
+        self._settings = settings
+        self._gate = gate
+        self._folder = Path()
+        self._broadcasts: dict[str, _Broadcast] = {}
+        self._tasks = Tasks()
+        self._channels: Channels | None = None
+
+    def counts(self) -> dict[str, int]:
+        """Gauges for the metrics."""
+        packagers = [one.packager for one in self._broadcasts.values()]
+        return {
+            "hls_packagers": sum(packager.pid is not None for packager in packagers),
+            "hls_restarts": sum(packager.restarts for packager in packagers),
+        }
+
+    def open(self, channels: Channels, folder: Path) -> None:
+        """Begin; before the first channel goes live.
+
+        Args:
+            channels: Whose broadcasts are served.
+            folder: For the files of all of them; what a process before left there is removed.
+        """
+        self._channels, self._folder = channels, folder
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+
+    async def close(self) -> None:
+        """Remove all files."""
+        await self._tasks.close()
+        self._broadcasts.clear()
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+    async def attend(self, channel: Channel) -> None:
+        """Package a channel while it is live: an attendant of `Channels`."""
+        if not self._settings.enabled:
+            return
+        try:
+            program = find_ffmpeg(self._settings.ffmpeg)
+        except ConfigurationError as error:
+            _log.warning("a channel is live without HLS", channel=channel.id, reason=str(error))
+            return
+        if (before := self._broadcasts.get(channel.id)) is not None:
+            self._drop(channel.id, before)
+        folder = self._folder / channel.id
+        packager = HlsPackager(channel.router, self._options(program), folder)
+        broadcast = self._broadcasts[channel.id] = _Broadcast(packager, folder)
+        looking = self._tasks.spawn(self._look_after(channel, broadcast), name=f"hls {channel.id}")
+        try:
+            await packager.run()
+        finally:
+            broadcast.over = True
+            broadcast.ready.set()
+            if looking:
+                looking.cancel()
+            self._tasks.spawn(self._forget(channel.id, broadcast), name=f"hls grace {channel.id}")
+
+    def routes(self) -> APIRouter:
+        """What is served."""
+        router = APIRouter(tags=["hls"])
+        path = "/hls/{channel_id}/{name}"
+        router.add_api_route(path, self._get, methods=["GET"], response_class=Response)
+        router.add_api_route(path, self._get, methods=["HEAD"], include_in_schema=False)
+        router.add_api_route(path, self._options_of, methods=["OPTIONS"], include_in_schema=False)
+        return router
+
+    # --- packaging -------------------------------------------------------------------------------
+
+    def _options(self, program: Path) -> HlsOptions:
+        settings = self._settings
+        return HlsOptions(
+            program=program,
+            container=settings.container,
+            segment_seconds=settings.segment_seconds,
+            window_seconds=max(settings.dvr_seconds, settings.window * settings.segment_seconds),
+            height=settings.height,
+            least_free=settings.least_free,
+        )
+
+    async def _look_after(self, channel: Channel, broadcast: _Broadcast) -> None:
+        """Wake those who wait for the first playlist, and keep the channel's thumbnail."""
+        packager, changed = broadcast.packager, 0.0
+        while True:
+            if packager.shelf.renditions:
+                broadcast.ready.set()
+            if packager.thumbnail.is_file() and (at := packager.thumbnail.stat().st_mtime) != changed:
+                changed, channel.thumbnail = at, packager.thumbnail.read_bytes()
+            await asyncio.sleep(_LOOK)
+
+    async def _forget(self, channel_id: str, broadcast: _Broadcast) -> None:
+        await asyncio.sleep(self._settings.grace_seconds)
+        if self._broadcasts.get(channel_id) is broadcast:
+            self._drop(channel_id, broadcast)
+
+    def _drop(self, channel_id: str, broadcast: _Broadcast) -> None:
+        del self._broadcasts[channel_id]
+        shutil.rmtree(broadcast.folder, ignore_errors=True)
+
+    # --- serving ---------------------------------------------------------------------------------
+
+    async def _get(self, request: Request, channel_id: str, name: str) -> Response:
+        """A playlist, a segment or an initialisation section of a channel."""
+        assert self._channels is not None, "opened before it serves"
+        channel = self._channels.get(channel_id)
+        private = channel.record.visibility == "private"
+        self._gate.may_view(request.headers.get("authorization"), channel_id, public=not private)
+        broadcast = self._broadcasts.get(channel_id)
+        if broadcast is None:
+            raise ChannelNotFound("this channel has no HLS now")
+        if name.endswith(".m3u8"):
+            await self._until_ready(broadcast)
+            return self._text(request, _playlist(broadcast.packager, name), private=private)
+        path = broadcast.packager.shelf.file(name)
+        if path is None or not path.is_file():
+            raise NotFound("this segment is not kept any more, or never was")
+        sharing = "private" if private else "public"
+        headers = {"Cache-Control": f"{sharing}, max-age=3600, immutable", **self._cors()}
+        return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+
+    async def _options_of(self, channel_id: str, name: str) -> Response:
+        """What another origin may do (CORS preflight)."""
+        del channel_id, name
+        allowed = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*"}
+        return Response(status_code=204, headers={**allowed, **self._cors()})
+
+    async def _until_ready(self, broadcast: _Broadcast) -> None:
+        try:
+            async with asyncio.timeout(_FIRST_SECONDS):
+                await broadcast.ready.wait()
+        except TimeoutError:
+            reason = broadcast.packager.problem or "no segment is ready yet"
+            raise NotFound(f"there is no playlist yet: {reason}") from None
+
+    def _text(self, request: Request, text: str, *, private: bool) -> Response:
+        body = text.encode()
+        sharing = "private" if private else "public"
+        headers = {"Cache-Control": f"{sharing}, max-age=0, must-revalidate", "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("accept-encoding", "") and len(body) > _WORTH_PACKING:
+            body = gzip.compress(body, 5, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, media_type=_TYPES[".m3u8"], headers={**headers, **self._cors()})
+
+    def _cors(self) -> dict[str, str]:
+        origin = self._settings.cors
+        if not origin:
+            return {}
+        exposed = {"Access-Control-Expose-Headers": "Content-Length, Content-Range"}
+        return {"Access-Control-Allow-Origin": origin, **exposed}
+
+
+def _playlist(packager: HlsPackager, name: str, query: str = "") -> str:
+    """``index.m3u8`` is the only rendition's playlist, or names all of them."""
+    renditions = packager.shelf.renditions
+    if name == "index.m3u8":
+        if len(renditions) == 1:
+            (only,) = renditions.values()
+            return only.render(query)
+        if renditions:
+            return _master(packager, renditions).render(query)
+    elif (playlist := renditions.get(name.removesuffix(".m3u8"))) is not None:
+        return playlist.render(query)
+    raise NotFound("there is no such playlist")
+
+
+def _master(packager: HlsPackager, renditions: dict[str, MediaPlaylist]) -> MasterPlaylist:
+    variants = []
+    for name in renditions:
+        shape = packager.shapes[name]
+        peak = packager.shelf.peak(name)
+        variants.append(Variant(f"{name}.m3u8", peak, shape.codecs, shape.width, shape.height))
+    return MasterPlaylist(sorted(variants, key=lambda variant: -variant.bandwidth))
+
+
+_TYPES = {
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".ts": "video/mp2t",
+    ".m4s": "video/iso.segment",
+    ".mp4": "video/mp4",
+}
+_LOOK = 0.2
+_FIRST_SECONDS = 10.0
+_WORTH_PACKING = 512

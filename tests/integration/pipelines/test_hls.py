@@ -1,0 +1,154 @@
+"""HLS of a router: real media in, segments that ffprobe reads, and an FFmpeg that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headwater import Router
+from headwater.pipelines.ffmpeg import find_ffmpeg
+from headwater.pipelines.hls import HlsOptions, HlsPackager
+from tests.support.peer import Camera, Microphone, Peer
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@contextlib.asynccontextmanager
+async def packaged(router: Router, folder: Path, **changes: Any) -> AsyncIterator[HlsPackager]:
+    """A packager at work."""
+    given = {"program": find_ffmpeg(), "segment_seconds": 1.0, "alone_seconds": 1.0, "height": 144, **changes}
+    packager = HlsPackager(router, HlsOptions(**given), folder)
+    running = asyncio.create_task(packager.run())
+    try:
+        yield packager
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def published(router: Router, peer: Peer, codec: str) -> None:
+    publishing = await router.create_publish_transport()
+    tracks = (Microphone(), Camera())
+    await peer.publish(publishing, *tracks, codec=codec)
+    for track in tracks:
+        await (await publishing.publish(track.id)).wait_active()
+
+
+async def segments(packager: HlsPackager, count: int) -> list[Path]:
+    """Wait for so many segments in the window; their files, oldest first."""
+
+    def listed() -> list[str]:
+        playlist = packager.shelf.renditions.get("video")
+        return [segment.uri for segment in playlist.segments] if playlist else []
+
+    await until(lambda: len(listed()) >= count)
+    found = [packager.shelf.file(name) for name in listed()]
+    assert all(found)
+    return [path for path in found if path]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Look again and again, at what FFmpeg does, whether it holds."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  # files and other processes tell nobody
+            await asyncio.sleep(0.05)
+
+
+async def probe(source: Path) -> dict[str, Any]:
+    """Ffprobe's streams by kind, with every frame counted."""
+    process = await asyncio.create_subprocess_exec(
+        *("ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", str(source)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert not err, err.decode()
+    return {stream["codec_type"]: stream for stream in json.loads(out)["streams"]}
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+async def test_pictures_and_sound_become_segments(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, codec: str
+) -> None:
+    """Each segment holds both, decodes without an error, and is as long as it says."""
+    await published(router, peer(), codec)
+    async with packaged(router, tmp_path / "hls", window_seconds=20) as packager:
+        files = await segments(packager, 4)
+        playlist = tmp_path / "hls" / "index.m3u8"
+        playlist.write_text(packager.shelf.renditions["video"].render() + "#EXT-X-ENDLIST\n")
+        streams = await probe(files[2])
+        assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
+        whole = await probe(playlist)
+        assert int(whole["video"]["nb_read_frames"]) > 20
+        assert packager.restarts == 0
+        assert all(0.4 < one.duration < 3 for one in packager.shelf.renditions["video"].segments)
+    assert packager.shelf.renditions["video"].render().endswith("#EXT-X-ENDLIST\n")
+    assert not list((tmp_path / "hls").glob("*.sdp")), "its key is in there"
+
+
+@pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
+async def test_an_ffmpeg_that_dies_or_hangs_is_replaced(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, harm: signal.Signals
+) -> None:
+    """The playlist goes on with a discontinuity, and the old process is gone."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", window_seconds=60) as packager:
+        before = len(await segments(packager, 2))
+        pid = packager.pid
+        assert pid is not None
+        os.kill(pid, harm)
+        await until(lambda: packager.restarts == 1)
+        await segments(packager, before + 2)
+        playlist = packager.shelf.renditions["video"]
+        assert [one.discontinuity for one in playlist.segments].count(True) == 1
+        assert packager.pid not in (None, pid)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_a_full_disk_stops_the_writing_and_nothing_else(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written stays whole; with room again it goes on."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", window_seconds=60) as packager:
+        await segments(packager, 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(HlsPackager, "_has_room", lambda self: False)
+            await until(lambda: packager.state == "disk_full")
+            assert packager.pid is None
+            count = len(packager.shelf.renditions["video"].segments)
+        await segments(packager, count + 1)
+        assert packager.problem == ""
+
+
+async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:
+    """After a while without pictures it is a radio."""
+    publishing = await router.create_publish_transport()
+    track = Microphone()
+    await peer().publish(publishing, track)
+    await (await publishing.publish(track.id)).wait_active()
+    async with packaged(router, tmp_path / "hls") as packager:
+        await until(lambda: "sound" in packager.shelf.renditions)
+
+
+async def test_nothing_is_left_over(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:
+    """Ports, transports, key and process go with the packager."""
+    await published(router, peer(), "H264")
+    transports = len(router.transports)
+    async with packaged(router, tmp_path / "hls") as packager:
+        await segments(packager, 1)
+        pid = packager.pid
+        assert len(router.transports) == transports + 2
+    assert pid is not None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert len(router.transports) == transports

@@ -1,0 +1,109 @@
+"""The shelf takes over whole segments only, and removes files in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headwater.pipelines.hls_command import Packaging, Picture, arguments
+from headwater.pipelines.hls_segments import SegmentShelf
+
+WHOLE = b"\x47" + bytes(187)
+
+
+def packaging(folder: Path, prefix: str, codec: str = "H264") -> Packaging:
+    return Packaging(folder / "x.sdp", prefix, [Picture("video", codec)], "opus")
+
+
+def write(folder: Path, run: str, numbers: range, *, broken: int | None = None) -> None:
+    """What FFmpeg would have written: segments, and a playlist that lists them."""
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", f"#EXT-X-MEDIA-SEQUENCE:{numbers.start}"]
+    for number in numbers:
+        name = f"{run}_video_{number:05d}.ts"
+        (folder / name).write_bytes(b"" if number == broken else WHOLE * 5)
+        lines += ["#EXTINF:2.000000,", name]
+    (folder / f"{run}_video.m3u8").write_text("\n".join(lines) + "\n")
+
+
+def names(shelf: SegmentShelf) -> list[str]:
+    return [segment.uri.split("_")[0] + segment.uri[-5:-3] for segment in shelf.renditions["video"].segments]
+
+
+def test_a_new_run_goes_on_with_a_discontinuity(tmp_path: Path) -> None:
+    """FFmpeg began again: its first segment does not continue the last one."""
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(3))
+    assert shelf.collect() == 3
+    assert shelf.collect() == 0
+    shelf.finish_run()
+    shelf.begin_run(packaging(tmp_path, "r2"))
+    write(tmp_path, "r2", range(2))
+    shelf.collect()
+    assert [segment.discontinuity for segment in shelf.renditions["video"].segments] == [
+        False, False, False, True, False,
+    ]  # fmt: skip
+    assert not (tmp_path / "r1_video.m3u8").exists()
+
+
+def test_an_empty_segment_is_left_out(tmp_path: Path) -> None:
+    """A full disk leaves empty files that FFmpeg lists all the same."""
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(4), broken=2)
+    assert shelf.collect() == 3
+    segments = shelf.renditions["video"].segments
+    assert names(shelf) == ["r100", "r101", "r103"]
+    assert [segment.discontinuity for segment in segments] == [False, False, True]
+    assert shelf.broken_segments == 1
+    assert shelf.file("r1_video_00002.ts") is None
+
+
+@pytest.mark.parametrize("text", ["", "#EXTM3U\n#EXT-X-TARGETD"])
+def test_a_cut_off_playlist_changes_nothing(tmp_path: Path, text: str) -> None:
+    """Zero bytes, or the beginning of one."""
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(2))
+    shelf.collect()
+    before = shelf.renditions["video"].render()
+    (tmp_path / "r1_video.m3u8").write_text(text)
+    assert shelf.collect() == 0
+    assert shelf.renditions["video"].render() == before
+
+
+def test_files_outlive_their_place_in_the_window(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A player with an older playlist still gets them for a while; later they are gone."""
+    now = 100.0
+    monkeypatch.setattr("headwater.pipelines.hls_segments.time.monotonic", lambda: now)
+    shelf = SegmentShelf(tmp_path, target=2, window=3)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(5))
+    shelf.collect()
+    assert names(shelf) == ["r102", "r103", "r104"]
+    first = shelf.file("r1_video_00000.ts")
+    assert first is not None
+    assert first.exists()
+    now += 7
+    shelf.tidy()
+    assert shelf.file("r1_video_00000.ts") is None
+    assert not first.exists()
+    assert len(list(tmp_path.glob("*.ts"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "copied"),
+    [
+        ("H264", "ts", True),
+        ("VP8", "ts", False),
+        ("VP9", "ts", False),
+        ("VP9", "cmaf", True),
+        ("VP8", "cmaf", False),
+    ],
+)
+def test_only_what_must_be_is_transcoded(tmp_path: Path, codec: str, container: str, copied: bool) -> None:
+    """H264 goes through; the others where the container holds them."""
+    asked = Packaging(tmp_path / "x.sdp", "r1", [Picture("video", codec)], None, container)  # type: ignore[arg-type]
+    command = arguments(asked)
+    assert (command[command.index("-c:v") + 1] == "copy") is copied
