@@ -19,7 +19,7 @@ use headwater_sim::SERVER;
 /// once (opened, parsed, its content shared) is bounded apart from what it costs per subscriber.
 #[test]
 fn forwarding_allocates_nothing_per_subscriber() {
-    let (few, many) = (forwarded(4), forwarded(24));
+    let [few, many] = [4, 24].map(|subscribers| forwarded(Room::new(150), subscribers));
     for run in [&few, &many] {
         assert_eq!(run.forwarded, run.arrived * run.subscribers, "{run:?}");
         assert!(run.arrived > 200, "{run:?}");
@@ -39,6 +39,26 @@ fn forwarding_allocates_nothing_per_subscriber() {
     );
 }
 
+/// The flight recorder asks for memory when its buffer grows, not for each packet or subscriber, and
+/// writes as much as `docs/topics/why.md` says.
+#[test]
+fn recording_allocates_nothing_per_subscriber() {
+    let [few, many] = [4, 24].map(|subscribers| forwarded(Room::recorded(150), subscribers));
+    let plain = forwarded(Room::new(150), 24);
+    assert_eq!((plain.recorded, plain.forwarded), (0, many.forwarded));
+    for (count, without) in [
+        (many.in_receive, plain.in_receive),
+        (many.in_drain, plain.in_drain),
+    ] {
+        assert!(count <= without + BUFFER_GROWTHS, "{many:?} {plain:?}");
+    }
+    let arrival = few.recorded as f64 / few.arrived as f64;
+    let more = (many.recorded - few.recorded) as f64 / (many.forwarded - few.forwarded) as f64;
+    println!("{arrival:.1} bytes per arrival for 4, {more:.2} more per forwarded packet");
+    assert!(arrival < MOST_BYTES_PER_ARRIVAL, "{few:?}");
+    assert!(more < MOST_BYTES_PER_FORWARDED, "{few:?} {many:?}");
+}
+
 /// What was counted, in a room of so many subscribers.
 #[derive(Debug)]
 struct Run {
@@ -49,10 +69,11 @@ struct Run {
     /// Allocations while they were taken in and queued, and while they were sealed and sent.
     in_receive: usize,
     in_drain: usize,
+    /// Bytes of the record.
+    recorded: usize,
 }
 
-fn forwarded(subscribers: usize) -> Run {
-    let mut room = Room::new(150);
+fn forwarded(mut room: Room, subscribers: usize) -> Run {
     for _ in 0..subscribers {
         room.world.subscribe(room.router, &[room.camera.1]);
     }
@@ -64,6 +85,7 @@ fn forwarded(subscribers: usize) -> Run {
         forwarded: 0,
         in_receive: 0,
         in_drain: 0,
+        recorded: 0,
     };
     let mut sink = Slab(vec![0; 2_000]);
     let (alice, camera) = (room.alice, room.camera.0);
@@ -71,6 +93,7 @@ fn forwarded(subscribers: usize) -> Run {
         if frame == WARM {
             before = room.world.counter("packets_forwarded");
             (run.in_receive, run.in_drain) = (0, 0);
+            room.world.sfu.take_record(0);
         }
         let world = &mut room.world;
         world.now += Duration::from_millis(40);
@@ -91,6 +114,11 @@ fn forwarded(subscribers: usize) -> Run {
             sfu.drain(now, &mut sink);
         });
     }
+    run.recorded = room
+        .world
+        .sfu
+        .take_record(0)
+        .map_or(0, |frames| frames.len());
     run.forwarded = (room.world.counter("packets_forwarded") - before) as usize;
     run.arrived = run.forwarded / subscribers; // all of them, or the division leaves a rest
     run
@@ -117,6 +145,12 @@ const FRAMES: usize = 25;
 const PACKETS: u16 = 9;
 /// Of a thousand forwarded packets: sender reports once a second, timers.
 const MOST_IN_DRAIN: usize = 25;
+/// A buffer that doubles until it holds the record of the run.
+const BUFFER_GROWTHS: usize = 24;
+/// Twenty and a payload's first 96.
+const MOST_BYTES_PER_ARRIVAL: f64 = 130.0;
+/// A dozen for each connection of each wake-up, in which a frame of nine packets is sent to it.
+const MOST_BYTES_PER_FORWARDED: f64 = 3.0;
 /// In str0m, which opens the packet, and for the content that all share.
 const MOST_PER_ARRIVAL: usize = 5;
 

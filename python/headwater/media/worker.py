@@ -38,7 +38,7 @@ DEFAULT_CODECS: tuple[CodecName, ...] = ("opus", "vp8", "vp9", "av1", "h264")
 """What a router carries unless told otherwise; VP8 first, for every browser has it."""
 
 DEFAULT_RECORD_LIMIT = 256 * 1024 * 1024
-"""Bytes of a record of decisions: about an hour of ten calls of four."""
+"""Bytes of a record of decisions: about two hours of one sender of 2.5 Mbit/s."""
 
 _LIMITS = OverloadLimits()
 CLOSE_TIMEOUT = 2.0

@@ -27,6 +27,13 @@ impl Room {
         Self::in_world(World::new(seed))
     }
 
+    /// The same, with a record of all that enters decisions.
+    pub(crate) fn recorded(seed: u64) -> Self {
+        let mut world = World::new(seed);
+        world.record();
+        Self::in_world(world)
+    }
+
     pub(crate) fn in_world(mut world: World) -> Self {
         let router = world.create_router();
         let tracks = [

@@ -71,6 +71,28 @@ describe("story", () => {
     expect(texts(journal(["key_frame_arrived"]))).toEqual(["A complete picture came"]);
   });
 
+  it("finds the requests of a complete picture among other decisions, those of other sizes aside", () => {
+    const between = journal(
+      ["key_frame_arrived", { encoding: 2 }],
+      ["current", layers(0, 2, { reason: "requested" })],
+      ["key_frame_requested", { encoding: 0 }],
+      ["wanted", { max_spatial: 2, max_temporal: 2 }],
+      ["key_frame_requested", { encoding: 2 }],
+      ["key_frame_arrived", { encoding: 2 }],
+    );
+    expect(texts(between)).toEqual([
+      "A complete picture was asked for and came 4.0 s later",
+      "High instead of low, as you asked, or as the tile changed its size",
+      "A complete picture was asked of the sender",
+      "The sender was told that high is enough",
+      "A complete picture came",
+    ]);
+  });
+
+  it("tells once what reads the same", () => {
+    expect(texts(journal(["wanted", { max_spatial: 2, max_temporal: 2 }], ["wanted", { max_spatial: 2, max_temporal: 1 }], ["wanted", { max_spatial: 0, max_temporal: 2 }]))).toHaveLength(2);
+  });
+
   it("has words for everything else that is decided about a picture", () => {
     expect(
       texts(journal(["gate", { open: 0 }], ["gate", { open: 1 }], ["queue_dropped"], ["wanted", { max_spatial: 1, max_temporal: 2 }], ["wanted"])),

@@ -1,8 +1,8 @@
 /**
  * The server's journal of a received picture as a few lines in plain words, newest first.
  *
- * One line for what a person sees as one event: a target and the layer that then came, a request for a
- * complete picture and its arrival, a run of estimates or of such requests.
+ * One line for what a person sees as one event: a target and the layer that then came, a complete picture and
+ * the requests for it, a run of estimates; and one for several that read the same.
  */
 
 import type { Decision, Layer } from "@headwater/client";
@@ -19,7 +19,8 @@ export function story(decisions: readonly Decision[], sizes: number): readonly L
   let rest = decisions;
   for (let newest = rest[0]; newest; newest = rest[0]) {
     const [line, used] = nextLine(newest, rest, sizes);
-    if (line) lines.push(line);
+    const last = lines.at(-1);
+    if (line && (line.text !== last?.text || line.note !== last.note)) lines.push(line);
     rest = rest.filter((decision) => !used.includes(decision));
   }
   return lines;
@@ -39,7 +40,7 @@ function nextLine(newest: Decision, decisions: readonly Decision[], sizes: numbe
     case "key_frame_requested":
     case "key_frame_arrived":
     case "key_frame_asked": {
-      const run = runOf(decisions, ["key_frame_requested", "key_frame_arrived", "key_frame_asked"]);
+      const run = keyFrameRun(newest, decisions);
       return [line("sender", keyFrameText(run), run.some(({ kind }) => kind === "key_frame_asked") ? "your browser asked: it had lost a part" : ""), run];
     }
     case "gate":
@@ -85,6 +86,14 @@ function estimateText(run: readonly Decision[]): string {
   const [now, before] = [run[0], run.at(-1)].map((each) => Number(each?.facts["estimate"])) as [number, number];
   const then = run.length > 1 ? `, ${rateText(before)} before` : "";
   return `Your connection carries about ${rateText(now)}${then}`;
+}
+
+/** A complete picture with the requests that it answers, or the requests that none has answered yet. */
+function keyFrameRun(newest: Decision, decisions: readonly Decision[]): readonly Decision[] {
+  const isOfIt = ({ facts }: Decision): boolean => facts["encoding"] === undefined || facts["encoding"] === newest.facts["encoding"];
+  const own = decisions.filter((decision) => isOfIt(decision) && decision.kind.startsWith("key_frame"));
+  const before = own.findIndex((decision) => decision !== newest && decision.kind === "key_frame_arrived");
+  return before < 0 ? own : own.slice(0, before);
 }
 
 function keyFrameText(run: readonly Decision[]): string {
