@@ -1,6 +1,6 @@
 import type { Decision, DecisionKind } from "@headwater/client";
 import { describe, expect, it } from "vitest";
-import { story } from "./story";
+import { estimatesBefore, story, switchesOf } from "./story";
 
 let clock = 0;
 
@@ -107,5 +107,17 @@ describe("story", () => {
 
   it("leaves out what it does not know", () => {
     expect(story(journal(["slot", { publisher: "pub_1" }], ["speaker"]), 3)).toEqual([]);
+  });
+});
+
+describe("the graph before the panel was opened", () => {
+  it("has the estimates of the journal, second by second", () => {
+    const before = journal(["estimate", { estimate: 300 }], ["gate", { open: 1 }], ["estimate", { estimate: 200 }]);
+    expect(estimatesBefore(before, 6)).toEqual([null, null, 200, 200, 300]);
+  });
+
+  it("has a mark where another size came, or none", () => {
+    const fewer = { from_spatial: 0, from_temporal: 2, to_spatial: 0, to_temporal: 0 };
+    expect(switchesOf(journal(["current", layers(0, 2)], ["current", fewer], ["target", layers(0, 1)], ["current", layers(0, null)]))).toEqual([1, 4]);
   });
 });

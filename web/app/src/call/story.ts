@@ -26,6 +26,22 @@ export function story(decisions: readonly Decision[], sizes: number): readonly L
   return lines;
 }
 
+/** What the connection was believed to carry in each of so many seconds before now, as far as the journal goes back. */
+export function estimatesBefore(decisions: readonly Decision[], seconds: number): readonly (number | null)[] {
+  const estimates = decisions.filter(({ kind }) => kind === "estimate");
+  return Array.from({ length: seconds - 1 }, (_, index) => {
+    const ago = (seconds - 1 - index) * 1_000;
+    const then = estimates.find(({ agoMs }) => agoMs >= ago);
+    return then ? Number(then.facts["estimate"]) : null;
+  });
+}
+
+/** When another size began to pass, or none: seconds ago. */
+export function switchesOf(decisions: readonly Decision[]): readonly number[] {
+  const isSwitch = ({ kind, facts }: Decision): boolean => kind === "current" && facts["from_spatial"] !== facts["to_spatial"];
+  return decisions.filter(isSwitch).map(({ agoMs }) => agoMs / 1_000);
+}
+
 /** The line of the newest decision, with all the decisions that it tells of. */
 function nextLine(newest: Decision, decisions: readonly Decision[], sizes: number): readonly [Line | null, readonly Decision[]] {
   const line = (subject: Subject, text: string, note = ""): Line => ({ subject, text, note, agoMs: newest.agoMs });
@@ -103,7 +119,8 @@ function keyFrameText(run: readonly Decision[]): string {
   if (!came) return `A complete picture was asked of the sender${times}`;
   const last = asked.find(({ agoMs }) => agoMs >= came.agoMs);
   if (!last) return "A complete picture came";
-  return `A complete picture was asked for${times} and came ${((last.agoMs - came.agoMs) / 1_000).toFixed(1)} s later`;
+  const seconds = ((last.agoMs - came.agoMs) / 1_000).toFixed(1);
+  return `A complete picture was asked for${times} and came ${seconds === "0.0" ? "at once" : `${seconds} s later`}`;
 }
 
 /** The decisions at the beginning that are of these kinds. */
