@@ -117,6 +117,27 @@ async def test_record(tmp_path: Path) -> None:
     assert int(streams["audio"]["nb_read_frames"]) > 150
 
 
+async def test_plain_out(tmp_path: Path) -> None:
+    """The file that FFmpeg makes of encrypted RTP has a picture and sound."""
+    film = tmp_path / "talk.mkv"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", str(EXAMPLES / "plain_out.py"), str(film)
+    )
+    assert await asyncio.wait_for(process.wait(), 40) == 0
+    streams = {stream["codec_type"]: stream for stream in await probe(film)}
+    assert int(streams["video"]["nb_read_frames"]) > 60
+    assert int(streams["audio"]["nb_read_frames"]) > 150
+
+
+async def test_plain_in() -> None:
+    """What FFmpeg pushes arrives, key frames and all."""
+    out = await output_of("plain_in.py")
+    told = re.fullmatch(r"video/VP8: (\d+) packets, (\d+) key frames", out.strip())
+    assert told, out
+    assert int(told[1]) > 50
+    assert int(told[2]) >= 3
+
+
 @pytest.fixture
 async def room() -> AsyncIterator[str]:
     """The running example's link."""

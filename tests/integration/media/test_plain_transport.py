@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import shutil
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+import socket
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import imageio_ffmpeg
+import numpy as np
 import pytest
 
 from headwater import PlainTrack, PlainTransport, PortPair, Publisher, Router
 from tests.support.peer import RATE, Camera, Microphone, Peer
 
 SECONDS = 4
-SUITE = "AES_CM_128_HMAC_SHA1_80"
+SUITE: Literal["AES_CM_128_HMAC_SHA1_80"] = "AES_CM_128_HMAC_SHA1_80"
 """The one suite of SDES that FFmpeg has."""
 
 
@@ -53,9 +57,15 @@ async def published(router: Router, alice: Peer, codec: str) -> list[Publisher]:
 
 
 async def record(
-    router: Router, publishers: list[Publisher], folder: Path, ffmpeg: str, *, srtp: Any = SUITE
+    router: Router,
+    publishers: list[Publisher],
+    folder: Path,
+    ffmpeg: str,
+    *,
+    srtp: Any = SUITE,
+    paused: bool = False,
 ) -> Recording:
-    """Send each publisher to a pair of ports of FFmpeg, as the documentation says."""
+    """Send each publisher to a pair of ports of FFmpeg, as the documentation says, at once or later."""
     ports = [PortPair.reserve() for _ in publishers]
     transports, tracks = [], []
     for publisher, pair in zip(publishers, ports, strict=True):
@@ -74,7 +84,7 @@ async def record(
     )  # fmt: skip
     for pair in ports:
         assert await pair.wait_bound(20), "FFmpeg listens"
-    for track in tracks:
+    for track in tracks if not paused else ():
         await track.resume()
     return Recording(process, transports, tracks, ports, film)
 
@@ -122,3 +132,110 @@ async def probe(film: Path) -> list[dict[str, Any]]:
     )  # fmt: skip
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     return list(json.loads(out)["streams"])
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", ffmpegs())
+async def test_a_stranger_does_not_get_into_the_recording(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, name: str
+) -> None:
+    """Another sender at FFmpeg's ports, on this machine and from another, adds nothing."""
+    alice = peer()
+    microphone, _ = await published(router, alice, "VP8")
+    heard = {}
+    for srtp in (None, SUITE):
+        folder = tmp_path / str(srtp)
+        folder.mkdir()
+        recording = await record(router, [microphone], folder, ffmpeg_named(name), srtp=srtp, paused=True)
+        port = recording.ports[0].port
+        assert bound_addresses(port) == {"127.0.0.1"}, "nobody reaches it from elsewhere"
+        payload_type = microphone.codec.payload_type
+        async with contextlib.AsyncExitStack() as attack:
+            await attack.enter_async_context(stranger(f"rtp://127.0.0.1:{port}", payload_type))
+            if (reach := await attack.enter_async_context(another_machine())) is not None:
+                via, address = reach
+                await attack.enter_async_context(stranger(f"rtp://{address}:{port}", payload_type, *via))
+            await asyncio.sleep(SECONDS / 2)
+            await recording.tracks[0].resume()
+            await asyncio.sleep(SECONDS / 2)
+            log = await recording.finish()
+        heard[srtp] = await loudness(recording.film, STRANGER), await loudness(recording.film, OURS), log
+    assert heard[None][0] > 0.01, f"the attack is one: {heard}"
+    assert heard[SUITE][1] > 0.01, f"what was to be recorded is there: {heard}"
+    assert heard[SUITE][0] < heard[None][0] / 100, f"and nothing else: {heard}"
+
+
+OURS, STRANGER = 440, 1700
+"""Hz."""
+
+
+@contextlib.asynccontextmanager
+async def stranger(url: str, payload_type: int, *via: str) -> AsyncIterator[None]:
+    """Send a tone to somebody's port."""
+    process = await asyncio.create_subprocess_exec(
+        *via, "ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi",
+        "-i", f"sine=frequency={STRANGER}:sample_rate=48000", "-c:a", "libopus", "-ac", "2",
+        "-payload_type", str(payload_type), "-f", "rtp", url,
+        stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE,
+    )  # fmt: skip
+    try:
+        yield
+        assert process.returncode is None, await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.communicate()
+
+
+@contextlib.asynccontextmanager
+async def another_machine() -> AsyncIterator[tuple[tuple[str, ...], str] | None]:
+    """Have a second network; yield how to run something there, and our address. Needs root."""
+    if os.geteuid() != 0:
+        yield None
+        return
+    there = await asyncio.create_subprocess_exec("unshare", "--net", "sleep", "120")
+    via = ("nsenter", "--net", "--target", str(there.pid))
+    device = f"hwp{os.getpid() % 100_000}"
+    try:
+        await until_unshared(there.pid)
+        for command in (
+            f"ip link add {device} type veth peer name attacker netns {there.pid}",
+            f"ip address add 10.98.7.1/24 dev {device}",
+            f"ip link set {device} up",
+            " ".join(via) + " ip address add 10.98.7.2/24 dev attacker",
+            " ".join(via) + " ip link set attacker up",
+        ):
+            process = await asyncio.create_subprocess_exec(*command.split())
+            assert await process.wait() == 0, command
+        yield via, "10.98.7.1"
+    finally:
+        there.kill()
+        await there.wait()
+
+
+async def until_unshared(pid: int) -> None:
+    """Wait until a process is in a network of its own."""
+    home = os.stat("/proc/self/ns/net").st_ino
+    async with asyncio.timeout(10):
+        while os.stat(f"/proc/{pid}/ns/net").st_ino == home:  # noqa: ASYNC110  # the kernel tells nobody
+            await asyncio.sleep(0.01)
+
+
+def bound_addresses(port: int) -> set[str]:
+    """Where anybody listens on a UDP port."""
+    rows = [line.split() for line in Path("/proc/net/udp").read_text().splitlines()[1:]]
+    local = [row[1].split(":") for row in rows]
+    return {socket.inet_ntoa(bytes.fromhex(ip)[::-1]) for ip, number in local if int(number, 16) == port}
+
+
+async def loudness(film: Path, frequency: int) -> float:
+    """How much of a tone is in a film, from 0 to 1."""
+    process = await asyncio.create_subprocess_exec(
+        "ffmpeg", "-loglevel", "error", "-i", str(film), "-map", "0:a", "-ac", "1", "-ar", "48000",
+        "-f", "s16le", "-", stdin=DEVNULL, stdout=PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    samples = np.frombuffer(out, np.int16).astype(np.float64) / 32768
+    windows = samples[: len(samples) // 4800 * 4800].reshape(-1, 4800)  # of 100 ms: 10 Hz apart
+    spectrum = np.abs(np.fft.rfft(windows, axis=1)) / 2400
+    return float(spectrum[:, frequency // 10].max())

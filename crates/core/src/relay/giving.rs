@@ -10,6 +10,7 @@ use crate::codec::Format;
 use crate::ids::{DataPublisherId, ObjectId, PublisherId, RouterId};
 use crate::layer::Layer;
 use crate::packet::Rtp;
+use crate::publisher::Source;
 use crate::sfu::Sfu;
 use crate::shared::Payload;
 
@@ -147,7 +148,8 @@ impl Sfu {
     fn media_facts(&self, id: PublisherId, router: RouterId) -> Option<Kind> {
         let key = self.publisher_key(id).ok()?;
         let publisher = &self.publishers[key];
-        if publisher.session().is_none() || self.home_of(publisher.router) != Some(router) {
+        let is_own = !matches!(publisher.source, Source::Relayed(_) | Source::Nobody);
+        if !is_own || self.home_of(publisher.router) != Some(router) {
             return None;
         }
         Some(Kind::Media {

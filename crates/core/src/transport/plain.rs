@@ -142,13 +142,11 @@ impl PlainTransport {
             return known == source;
         }
         let can_tell = self.comedia && (self.profile.is_none() || self.opener.is_some());
-        // Who sends the RTCP is who sends the RTP, from another port.
-        let fits = match (apart, self.remote) {
-            (true, Some(remote)) => remote.ip() == source.ip(),
-            (true, None) => false,
-            (false, _) => !is_rtcp || self.profile.is_some(),
-        };
-        can_tell && fits
+        // In the clear, who sends the RTCP is who sends the RTP, from another port.
+        let is_near = self
+            .remote
+            .is_some_and(|remote| apart && remote.ip() == source.ip());
+        can_tell && (self.profile.is_some() || !is_rtcp || is_near)
     }
 
     /// A valid packet came from there. True when that is news.
