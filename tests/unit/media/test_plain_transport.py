@@ -150,7 +150,7 @@ async def test_consumed_track(router: Router, publishers: list[Publisher]) -> No
         await track.set_preferred_layer(8)
     await publishers[1].close()
     assert track.close_reason == "publisher_closed"
-    assert publishers[1].plain_tracks == ()
+    assert len(publishers[1].plain_tracks) == 0
 
 
 def test_parameters() -> None:
