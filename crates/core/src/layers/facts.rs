@@ -119,5 +119,35 @@ impl Unwrap {
     }
 }
 
+/// The picture id of a VP8 or VP9 descriptor: 15 bits, or 7 where the first bit is clear (RFC 7741
+/// section 4.2, RFC 9628 section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PictureId {
+    /// Unwrapped.
+    pub(super) number: u64,
+    /// It has 15 bits.
+    pub(super) long: bool,
+}
+
+impl PictureId {
+    /// None when the payload ends in it.
+    pub(super) fn read(
+        rest: &mut impl Iterator<Item = u8>,
+        pictures: &mut Unwrap,
+    ) -> Option<Self> {
+        let first = rest.next()?;
+        let long = first & LONG != 0;
+        let (number, bits) = match long {
+            true => (u16::from_be_bytes([first & !LONG, rest.next()?]), 15),
+            false => (u16::from(first), 7),
+        };
+        Some(Self {
+            number: pictures.unwrap(number, bits),
+            long,
+        })
+    }
+}
+
+const LONG: u8 = 0x80;
 /// Room below the first number; a multiple of every circle.
 const FIRST: u64 = 1 << 20;

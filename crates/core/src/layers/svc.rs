@@ -5,7 +5,7 @@
 //! upper spatial layer is part of every higher target; the lower ones always come along.
 
 use super::dependency_descriptor::{References, bit};
-use super::facts::{Facts, Head, Unwrap};
+use super::facts::{Facts, Head, PictureId, Unwrap};
 use crate::layer::Layer;
 
 /// The numbers of a VP9 descriptor, and where they stand.
@@ -35,13 +35,8 @@ pub(super) fn read(payload: &[u8], pictures: &mut Unwrap, sizes: &mut Sizes) -> 
         ..Vp9::default()
     };
     if flags & PICTURE != 0 {
-        let mut picture = u16::from(rest.next()?);
-        head.long = picture & 0x80 != 0;
-        if head.long {
-            picture = (picture & 0x7f) << 8 | u16::from(rest.next()?);
-        }
-        let bits = if head.long { 15 } else { 7 };
-        head.picture = Some(pictures.unwrap(picture, bits));
+        let id = PictureId::read(&mut rest, pictures)?;
+        (head.picture, head.long) = (Some(id.number), id.long);
     }
     if flags & LAYERS != 0 {
         head.indices = Some(rest.next()?);

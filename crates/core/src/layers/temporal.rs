@@ -1,7 +1,7 @@
 //! VP8's temporal layers and numbers: the payload descriptor (RFC 7741 section 4.2).
 
 use super::dependency_descriptor::bit;
-use super::facts::{Facts, Head, Unwrap};
+use super::facts::{Facts, Head, PictureId, Unwrap};
 use crate::layer::Layer;
 
 /// The numbers of a VP8 descriptor, and where they stand.
@@ -40,13 +40,8 @@ pub(super) fn read(payload: &[u8], pictures: &mut Unwrap) -> Option<Facts> {
         let extension = rest.next()?;
         head.flags[1] = extension;
         if extension & PICTURE != 0 {
-            let mut picture = u16::from(rest.next()?);
-            head.long = picture & 0x80 != 0;
-            if head.long {
-                picture = (picture & 0x7f) << 8 | u16::from(rest.next()?);
-            }
-            let bits = if head.long { 15 } else { 7 };
-            head.picture = Some(pictures.unwrap(picture, bits));
+            let id = PictureId::read(&mut rest, pictures)?;
+            (head.picture, head.long) = (Some(id.number), id.long);
         }
         if extension & TL0 != 0 {
             head.tl0 = Some(rest.next()?);
