@@ -31,5 +31,38 @@ impl Patch {
     }
 }
 
+/// A payload descriptor with other numbers, as long as the one that it replaces.
+#[derive(Default)]
+pub(super) struct Draft {
+    bytes: [u8; MAX_PATCH],
+    len: usize,
+}
+
+impl Draft {
+    pub(super) fn put(&mut self, byte: u8) {
+        self.bytes[self.len] = byte; // the longest descriptor has six bytes
+        self.len += 1;
+    }
+
+    /// A picture id in as many bytes as it had.
+    pub(super) fn put_picture(&mut self, id: u16, long: bool) {
+        let [high, low] = id.to_be_bytes();
+        if long {
+            self.put(high | LONG);
+            self.put(low);
+        } else {
+            self.put(low & !LONG); // the low bits still count on
+        }
+    }
+
+    /// None when the payload begins so already, or is shorter.
+    pub(super) fn finish(self, payload: &[u8]) -> Option<Patch> {
+        let bytes = &self.bytes[..self.len];
+        let differs = payload.get(..self.len)? != bytes;
+        differs.then(|| Patch::new(bytes, self.len)).flatten()
+    }
+}
+
+const LONG: u8 = 0x80;
 /// The longest head that anyone rewrites.
 const MAX_PATCH: usize = 12;

@@ -2,9 +2,9 @@
 //! makes decoders wait for pictures that never were. So the id of a picture that is held back
 //! goes to the next one.
 
-use super::Patch;
 use super::counter::Counter;
 use super::numbering::Numbering;
+use super::patch::{Draft, Patch};
 use crate::layers::Vp8Numbers;
 
 /// The three counters.
@@ -39,36 +39,26 @@ impl Vp8 {
 
     /// None when the packet may go out as it is.
     pub(crate) fn map(&mut self, head: &Vp8Numbers, payload: &[u8]) -> Option<Patch> {
-        let mut bytes = [0; LONGEST];
-        let mut len = 1 + usize::from(head.flags[0] & EXTENDED != 0);
-        bytes[..2].copy_from_slice(&head.flags);
-        let mut put = |byte: u8| {
-            bytes[len] = byte;
-            len += 1;
-        };
+        let mut draft = Draft::default();
+        draft.put(head.flags[0]);
+        if head.flags[0] & EXTENDED != 0 {
+            draft.put(head.flags[1]);
+        }
         if let Some(picture) = head.picture {
             let numbering = self.picture.as_mut()?;
             let mapped = numbering.map(picture).unwrap_or(picture);
-            if head.long {
-                put((mapped >> 8) as u8 | LONG);
-                put(mapped as u8);
-            } else {
-                put(mapped as u8 & !LONG); // the low bits still count on
-            }
+            draft.put_picture(mapped as u16, head.long);
         }
         if let Some(tl0) = head.tl0 {
-            put(self.tl0.map(tl0.into(), TL0_BITS) as u8);
+            draft.put(self.tl0.map(tl0.into(), TL0_BITS) as u8);
         }
         if let Some(byte) = head.tid_and_key {
             let key = head.key().map_or(byte & KEY_MASK, |key| {
                 self.key.map(key.into(), KEY_BITS) as u8
             });
-            put(byte & !KEY_MASK | key);
+            draft.put(byte & !KEY_MASK | key);
         }
-        if payload.get(..len)? == &bytes[..len] {
-            return None;
-        }
-        Patch::new(&bytes[..len], len)
+        draft.finish(payload)
     }
 }
 
@@ -78,6 +68,3 @@ const TL0_BITS: u32 = 8;
 const KEY_BITS: u32 = 5;
 const KEY_MASK: u8 = 0x1f;
 const EXTENDED: u8 = 0x80;
-const LONG: u8 = 0x80;
-/// A descriptor with everything in it.
-const LONGEST: usize = 6;

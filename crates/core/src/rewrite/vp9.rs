@@ -1,8 +1,8 @@
 //! VP9 picture id and TL0PICIDX (RFC 9628 section 4.2). References are distances between
 //! picture ids, so inside a run the ids keep theirs; a run continues where the last one ended.
 
-use super::Patch;
 use super::counter::Counter;
+use super::patch::{Draft, Patch};
 use crate::layers::Vp9Numbers;
 
 /// The two counters.
@@ -25,35 +25,22 @@ impl Vp9 {
 
     /// None when the packet may go out as it is.
     pub(crate) fn map(&mut self, head: &Vp9Numbers, payload: &[u8]) -> Option<Patch> {
-        let mut bytes = [head.flags, 0, 0, 0, 0];
-        let mut len = 1;
-        let mut put = |byte: u8| {
-            bytes[len] = byte;
-            len += 1;
-        };
+        let mut draft = Draft::default();
+        draft.put(head.flags);
         if let Some(picture) = head.picture {
             let mapped = self.picture.map(picture as u16 & LONG_MASK, LONG_BITS);
-            if head.long {
-                put((mapped >> 8) as u8 | LONG);
-                put(mapped as u8);
-            } else {
-                put(mapped as u8 & !LONG); // the low bits still count on
-            }
+            draft.put_picture(mapped, head.long);
         }
         if let Some(indices) = head.indices {
-            put(indices);
+            draft.put(indices);
         }
         if let Some(tl0) = head.tl0 {
-            put(self.tl0.map(tl0.into(), TL0_BITS) as u8);
+            draft.put(self.tl0.map(tl0.into(), TL0_BITS) as u8);
         }
-        if payload.get(..len)? == &bytes[..len] {
-            return None;
-        }
-        Patch::new(&bytes[..len], len)
+        draft.finish(payload)
     }
 }
 
-const LONG: u8 = 0x80;
 const LONG_BITS: u32 = 15;
 const LONG_MASK: u16 = 0x7fff;
 const TL0_BITS: u32 = 8;
