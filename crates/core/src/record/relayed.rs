@@ -3,9 +3,19 @@
 use std::time::Instant;
 
 use super::sample;
-use super::wire::{Reader, Wire};
+use super::wire::{Reader, Wire, wire_struct};
 use crate::ids::PublisherId;
-use crate::relay::{Facts, Kind, RelayMessage, RelayedPacket};
+use crate::relay::{Facts, Kind, MediaFacts, RelayMessage, RelayedPacket};
+
+wire_struct!(MediaFacts {
+    transport,
+    kind,
+    codec,
+    format,
+    paused,
+    content,
+    rids,
+});
 
 impl RelayMessage {
     /// Whether decisions follow from it.
@@ -139,23 +149,9 @@ impl RelayMessage {
 impl Facts {
     fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            Kind::Media {
-                transport,
-                kind,
-                codec,
-                format,
-                paused,
-                content,
-                rids,
-            } => {
+            Kind::Media(facts) => {
                 out.push(0);
-                transport.put(out);
-                kind.put(out);
-                codec.put(out);
-                format.put(out);
-                paused.put(out);
-                content.put(out);
-                rids.put(out);
+                facts.put(out);
             }
             Kind::Data { label, .. } => {
                 out.push(1);
@@ -166,15 +162,7 @@ impl Facts {
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self(match from.byte()? {
-            0 => Kind::Media {
-                transport: Wire::take(from)?,
-                kind: Wire::take(from)?,
-                codec: Wire::take(from)?,
-                format: Wire::take(from)?,
-                paused: Wire::take(from)?,
-                content: Wire::take(from)?,
-                rids: Wire::take(from)?,
-            },
+            0 => Kind::Media(Wire::take(from)?),
             1 => Kind::Data {
                 label: Wire::take(from)?,
                 config: None,

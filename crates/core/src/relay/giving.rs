@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use str0m::media::Rid;
 
-use super::{Facts, Kind, RelayMessage, RelayedMessage, RelayedPacket};
+use super::{Facts, Kind, MediaFacts, RelayMessage, RelayedMessage, RelayedPacket};
 use crate::Output;
 use crate::codec::Format;
 use crate::ids::{DataPublisherId, ObjectId, PublisherId, RouterId};
@@ -152,7 +152,7 @@ impl Sfu {
         if !is_own || self.home_of(publisher.router) != Some(router) {
             return None;
         }
-        Some(Kind::Media {
+        Some(Kind::Media(MediaFacts {
             transport: publisher.transport,
             kind: publisher.kind,
             codec: publisher.codec.clone(),
@@ -160,7 +160,7 @@ impl Sfu {
             paused: publisher.paused,
             content: publisher.content,
             rids: publisher.encodings.rids(),
-        })
+        }))
     }
 
     fn data_facts(&self, id: DataPublisherId, router: RouterId) -> Option<Kind> {

@@ -136,19 +136,23 @@ pub struct Facts(pub(crate) Kind);
 /// See [`Facts`].
 #[derive(Debug)]
 pub(crate) enum Kind {
-    Media {
-        transport: TransportId,
-        kind: TrackKind,
-        codec: CodecInfo,
-        format: Option<Format>,
-        paused: bool,
-        content: Content,
-        rids: Vec<String>,
-    },
+    Media(MediaFacts),
     Data {
         label: String,
         config: Option<ChannelConfig>,
     },
+}
+
+/// See [`Facts`].
+#[derive(Debug)]
+pub(crate) struct MediaFacts {
+    pub(crate) transport: TransportId,
+    pub(crate) kind: TrackKind,
+    pub(crate) codec: CodecInfo,
+    pub(crate) format: Option<Format>,
+    pub(crate) paused: bool,
+    pub(crate) content: Content,
+    pub(crate) rids: Vec<String>,
 }
 
 /// An opened packet on its way to another thread.

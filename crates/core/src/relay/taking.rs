@@ -259,33 +259,22 @@ impl Sfu {
 
     fn add_relayed(&mut self, track: ObjectId, facts: Kind, router: RouterId) {
         match (track, facts) {
-            (
-                ObjectId::Publisher(id),
-                Kind::Media {
-                    transport,
-                    kind,
-                    codec,
-                    format,
-                    paused,
-                    content,
-                    rids,
-                },
-            ) => {
+            (ObjectId::Publisher(id), Kind::Media(facts)) => {
                 let source = Source::Relayed(RelayedTrack {
-                    format,
+                    format: facts.format,
                     closing: false,
                 });
                 let origin = Origin {
                     id,
                     router,
-                    transport,
+                    transport: facts.transport,
                     source,
-                    kind,
-                    rids,
+                    kind: facts.kind,
+                    rids: facts.rids,
                 };
-                let mut publisher = Publisher::new(origin, codec);
-                publisher.paused = paused;
-                publisher.content = content;
+                let mut publisher = Publisher::new(origin, facts.codec);
+                publisher.paused = facts.paused;
+                publisher.content = facts.content;
                 let key = self.publishers.insert(publisher);
                 self.publisher_keys.insert(id, key);
                 self.relays.held.0 += 1;
