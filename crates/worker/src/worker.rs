@@ -629,6 +629,17 @@ mod tests {
         }
     }
 
+    /// A new transport on a thread.
+    fn add_transport(
+        worker: &Worker,
+        thread: u16,
+        create: impl FnOnce(TransportId) -> Command,
+    ) -> TransportId {
+        let transport = TransportId(worker.allocate(thread));
+        ask(worker, thread, create(transport));
+        transport
+    }
+
     /// A room on both threads: a camera on the first, its subscriber on the second.
     fn spread_room(worker: &Worker) -> (PublisherId, SubscriberId) {
         let home = RouterId(worker.allocate(0));
@@ -647,18 +658,15 @@ mod tests {
             options,
         };
         ask(worker, 1, branch);
-        let publishing = TransportId(worker.allocate(0));
         let options = TransportOptions::default();
-        let create = Command::CreatePublishTransport {
+        let transport = add_transport(worker, 0, |transport| Command::CreatePublishTransport {
             router: home,
-            transport: publishing,
+            transport,
             options,
-        };
-        ask(worker, 0, create);
+        });
         let address = "127.0.0.1:9".parse().unwrap();
         let mut peer = Peer::new(address, Instant::now(), |config| config);
         let (sdp, mids) = peer.offer(&[(MediaKind::Video, "camera")], &[]);
-        let transport = publishing;
         ask(worker, 0, Command::AcceptOffer { transport, sdp });
         let publisher = PublisherId(worker.allocate(0));
         let mid = mids[0].to_string();
@@ -668,13 +676,11 @@ mod tests {
             mid,
         };
         ask(worker, 0, publish);
-        let transport = TransportId(worker.allocate(1));
-        let create = Command::CreateSubscribeTransport {
+        let transport = add_transport(worker, 1, |transport| Command::CreateSubscribeTransport {
             router,
             transport,
             options,
-        };
-        ask(worker, 1, create);
+        });
         let subscriber = SubscriberId(worker.allocate(1));
         let items = vec![(subscriber, publisher)];
         let reply = ask(worker, 1, Command::Subscribe { transport, items });
