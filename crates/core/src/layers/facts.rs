@@ -52,7 +52,7 @@ pub(crate) struct Reader {
     structure: Structure,
     numbers: Unwrap,
     pictures: Unwrap,
-    sizes: svc::Sizes,
+    shape: svc::Structure,
 }
 
 impl Reader {
@@ -64,7 +64,7 @@ impl Reader {
     ) -> Facts {
         let mut facts = match codec {
             Codec::Vp8 => temporal::read(payload, &mut self.pictures),
-            Codec::Vp9 => svc::read(payload, &mut self.pictures, &mut self.sizes),
+            Codec::Vp9 => svc::read(payload, &mut self.pictures, &mut self.shape),
             Codec::H264 => Some(h264::read(payload)),
             _ => None,
         }

@@ -198,8 +198,8 @@ impl Filter {
             return;
         }
         let is_higher = facts.layer.temporal > temporal;
-        if is_higher && facts.layer.spatial > 0 {
-            return; // the frames below it in the same picture did not pass
+        if is_higher && facts.layer.spatial > 0 && facts.references.is_none() {
+            return; // it may need the frames below it in the same picture, which did not pass
         }
         // Without references a sync frame vouches for the layers below its own only.
         let limit = match facts.references {

@@ -279,6 +279,8 @@ impl Story {
             "and nothing more is asked for"
         );
         self.receiver.check(&self.publisher);
+        self.receiver
+            .check_lean(&self.publisher, reached.spatial, 20);
     }
 }
 
@@ -307,11 +309,12 @@ fn stories(kind: Kind, trouble: Trouble) {
     }
 }
 
-const KINDS: [Kind; 7] = [
+const KINDS: [Kind; 8] = [
     Kind::Vp8,
     Kind::H264,
     Kind::Vp9(Mode::Full),
     Kind::Vp9(Mode::Key),
+    Kind::Vp9(Mode::Independent),
     Kind::Av1(Mode::Full),
     Kind::Av1(Mode::Key),
     Kind::Av1(Mode::Independent),

@@ -282,10 +282,19 @@ impl Stream {
                 let mut flags = 0x80 | 0x20 | 0x10;
                 flags |= if distances.is_empty() { 0 } else { 0x40 };
                 flags |= if part.first { 0x08 } else { 0 } | if part.last { 0x04 } else { 0 };
+                let mode = kind.mode();
+                // Of the picture, the spatial layers above do without it.
+                let alone = mode == Mode::Independent || mode == Mode::Key && !part.is_key;
+                flags |= u8::from(alone);
+                let structured = part.is_key && part.first && spatial == 0;
+                flags |= u8::from(structured) << 1;
                 let mut payload = vec![flags, high | 0x80, low];
                 payload.push(temporal << 5 | sync | spatial << 1 | u8::from(on_lower));
                 for (n, distance) in distances.iter().enumerate() {
                     payload.push((*distance as u8) << 1 | u8::from(n + 1 < distances.len()));
+                }
+                if structured {
+                    payload.push(2 << 5); // three spatial layers, whose sizes are not told
                 }
                 payload.extend([9; 8]);
                 payload

@@ -176,6 +176,28 @@ impl Receiver {
         }
     }
 
+    /// Of the last pictures came what the layer needs, and nothing else.
+    pub(super) fn check_lean(&self, publisher: &Publisher, spatial: u8, pictures: u64) {
+        let frames = &publisher.frames;
+        let passed: BTreeSet<usize> = (self.outputs.values())
+            .filter(|output| !output.filler)
+            .map(|output| output.frame)
+            .filter(|frame| frames[*frame].picture + pictures > publisher.picture)
+            .collect();
+        assert!(!passed.is_empty(), "the stream goes on");
+        if publisher.kind.is_simulcast() {
+            return;
+        }
+        for frame in &passed {
+            let serves = |other: &usize| frames[*other].needs.contains(frame);
+            assert!(
+                frames[*frame].layer.spatial == spatial || passed.iter().any(serves),
+                "{:?} serves nobody who gets layer {spatial}",
+                frames[*frame]
+            );
+        }
+    }
+
     /// Picture ids count on by one, TL0PICIDX with every base frame.
     fn check_vp8(&self, real: &[&Output], frames: &[Frame]) {
         let is_clean = self.missing == 0;
