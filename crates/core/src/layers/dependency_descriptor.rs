@@ -21,7 +21,7 @@ pub(crate) struct Described {
     pub(crate) present: u64,
     /// Targets that can be taken up from here.
     pub(crate) switch: u64,
-    /// All targets that there are.
+    /// All targets that the sender feeds now.
     pub(crate) exists: u64,
     /// It brought a structure.
     pub(crate) structured: bool,
@@ -76,7 +76,9 @@ struct Templates {
     templates: Vec<Template>,
     chains: u32,
     sizes: Vec<(u16, u16)>,
+    /// All targets that the sender feeds, and the frame that said so last.
     exists: u64,
+    told: u16,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,11 +115,12 @@ impl Structure {
             custom_chains,
         ] = flags;
         if structured {
-            self.current = Some(Box::new(Templates::read(&mut bits)?));
+            self.current = Some(Box::new(Templates::read(&mut bits, number)?));
         }
-        let known = self.current.as_ref().ok_or(Malformed::UnknownTemplate)?;
+        let known = self.current.as_mut().ok_or(Malformed::UnknownTemplate)?;
         if active {
-            bits.take(known.targets.len() as u32)?;
+            let fed = bits.take(known.targets.len() as u32)?;
+            known.feed(fed, number);
         }
         let place = (template + 64 - known.offset) % 64;
         let mut frame = *known
@@ -139,7 +142,7 @@ impl Structure {
             number,
             layer: frame.layer,
             references: frame.references,
-            present: frame.present,
+            present: frame.present & known.exists,
             switch: frame.switch,
             exists: known.exists,
             structured,
@@ -149,7 +152,8 @@ impl Structure {
 }
 
 impl Templates {
-    fn read(bits: &mut Bits<'_>) -> Result<Self, Malformed> {
+    /// The structure that frame `number` brings.
+    fn read(bits: &mut Bits<'_>, number: u16) -> Result<Self, Malformed> {
         let offset = bits.take(6)? as u8;
         let count = bits.take(5)? + 1;
         let mut templates = layers(bits)?;
@@ -179,7 +183,19 @@ impl Templates {
             chains,
             sizes,
             exists,
+            told: number,
         })
+    }
+
+    /// `active_decode_targets_bitmask` of frame `number`: the lowest bit is the first target. A
+    /// sender that can no longer feed a layer says so here, long before anybody misses it.
+    fn feed(&mut self, fed: u32, number: u16) {
+        let is_late = number.wrapping_sub(self.told) >= 1 << 15;
+        let fed = (0..).zip(&self.targets).filter(|(n, _)| fed >> n & 1 == 1);
+        let exists = fed.fold(0, |all, (_, target)| all | bit(*target));
+        if exists != 0 && !is_late {
+            (self.exists, self.told) = (exists, number);
+        }
     }
 
     fn indications(&self, bits: &mut Bits<'_>) -> Result<(u64, u64), Malformed> {

@@ -6,6 +6,8 @@
 //! inside a stream. A *target* is a layer with all it needs; a frame is *part of* a target.
 
 mod dependency_descriptor;
+#[cfg(test)]
+mod descriptor_vectors;
 mod encodings;
 mod facts;
 mod filter;
