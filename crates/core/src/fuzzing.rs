@@ -13,7 +13,7 @@ use str0m::rtp::RtpHeader;
 use crate::codec::Format;
 use crate::egress::{Content, History, Queued};
 use crate::layer::{Layer, LayerReason, Preferences};
-use crate::layers::{Admission, Arrival, Encodings, Selector};
+use crate::layers::{Admission, Arrival, Encodings, Selector, h264};
 use crate::packet::{Packet, Rtp};
 use crate::rewrite::{Numbers, PlainVp9, Rewriter};
 use crate::shared::{Payload, Shared};
@@ -38,6 +38,20 @@ pub fn descriptors(now: Instant, data: &[u8]) {
         let stream = &mut streams[usize::from(how & 3)];
         let descriptor = (!descriptor.is_empty()).then_some(descriptor);
         stream.handle(now, sequence, how & 4 != 0, payload, descriptor);
+    }
+}
+
+/// An H264 payload, whose sequence parameter set tells the size of the picture. A set says the same
+/// alone and behind another unit in an aggregate, and no picture is empty.
+pub fn parameters(data: &[u8]) {
+    let size = h264::read(data).size;
+    assert!(size.is_none_or(|(width, height)| width > 0 && height > 0));
+    let is_set = data.first().is_some_and(|first| first & 0x1f == 7);
+    if let (true, Ok(len)) = (is_set, u16::try_from(data.len())) {
+        let mut aggregate = vec![0x18, 0, 2, 0x09, 0x10];
+        aggregate.extend(len.to_be_bytes());
+        aggregate.extend(data);
+        assert_eq!(h264::read(&aggregate).size, size);
     }
 }
 

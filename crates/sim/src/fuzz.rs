@@ -26,7 +26,7 @@ mod feedback;
 mod wire;
 
 pub use feedback::feedback;
-pub use wire::{descriptors, history, rtcp, srtp, switches};
+pub use wire::{descriptors, history, parameters, rtcp, srtp, switches};
 
 /// Datagrams at the demultiplexer and at a connected publisher, each prefixed with one length byte
 /// (times 8) and one byte whose low bit says: from the peer's verified address or from a stranger's.

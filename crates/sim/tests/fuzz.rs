@@ -12,7 +12,7 @@ use headwater_sim::fuzz;
 /// Its name, which is its corpus's too, and what takes its inputs.
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 10] = [
+const TARGETS: [Target; 11] = [
     ("datagrams", fuzz::datagrams),
     ("sdp", fuzz::sdp),
     ("candidate", fuzz::candidate),
@@ -20,6 +20,7 @@ const TARGETS: [Target; 10] = [
     ("rtcp", fuzz::rtcp),
     ("srtp", fuzz::srtp),
     ("descriptors", fuzz::descriptors),
+    ("parameters", fuzz::parameters),
     ("switches", fuzz::switches),
     ("history", fuzz::history),
     ("feedback", fuzz::feedback),

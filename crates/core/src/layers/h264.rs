@@ -6,7 +6,7 @@
 use super::facts::Facts;
 
 /// What an H264 payload says of its frame.
-pub(super) fn read(payload: &[u8]) -> Facts {
+pub(crate) fn read(payload: &[u8]) -> Facts {
     Facts {
         size: parameters(payload).and_then(size),
         ..Facts::default()

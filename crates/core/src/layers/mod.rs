@@ -11,7 +11,7 @@ mod descriptor_vectors;
 mod encodings;
 mod facts;
 mod filter;
-mod h264;
+pub(crate) mod h264;
 #[cfg(test)]
 mod oracle;
 mod selector;

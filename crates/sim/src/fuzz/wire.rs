@@ -51,6 +51,11 @@ pub fn descriptors(data: &[u8]) {
     headwater_core::fuzzing::descriptors(Instant::now(), data);
 }
 
+/// The picture size in H264's parameter sets; see [`headwater_core::fuzzing`].
+pub fn parameters(data: &[u8]) {
+    headwater_core::fuzzing::parameters(data);
+}
+
 /// Layers and encodings, switched in any order; see [`headwater_core::fuzzing`].
 pub fn switches(data: &[u8]) {
     let _ = headwater_core::fuzzing::switches(Instant::now(), data);
