@@ -270,12 +270,17 @@ fn another_structure() {
     let torn = &L1T3.opening(0, 15, 3)[..9];
     assert_eq!(structure.read(torn), Err(Malformed::Torn));
     assert_eq!(structure.read(&[14, 0, 2]), Ok(before));
-    let opening = structure.read(&L1T3.opening(0, 15, 3)).expect("it is whole");
+    let opening = structure
+        .read(&L1T3.opening(0, 15, 3))
+        .expect("it is whole");
     assert_eq!(opening.exists, 0b111);
     let late = structure.read(&[14, 0, 2]);
     assert_eq!(late, Err(Malformed::UnknownTemplate));
     let next = structure.read(&[15 + 2, 0, 4]).expect("of L1T3");
-    assert_eq!((next.layer.temporal, next.references.as_slice()), (1, &[2][..]));
+    assert_eq!(
+        (next.layer.temporal, next.references.as_slice()),
+        (1, &[2][..])
+    );
 }
 
 /// A Chromium that sends AV1 as L3T3 to a line that carries two of the three sizes: after the key
@@ -301,11 +306,18 @@ fn captured() {
         assert_eq!(read.present, 0x0700);
         assert_eq!(read.size, Some((240, 135)));
     }
-    let next = structure.read(&bytes("c3017540fc")).expect("a known template");
-    assert_eq!((next.layer.temporal, next.references.as_slice()), (2, &[3][..]));
+    let next = structure
+        .read(&bytes("c3017540fc"))
+        .expect("a known template");
+    assert_eq!(
+        (next.layer.temporal, next.references.as_slice()),
+        (2, &[3][..])
+    );
     assert_eq!(next.present, 0x0404);
     // A late packet of before takes nothing back; the next structure does.
-    let late = structure.read(&bytes("86017247fc")).expect("a known template");
+    let late = structure
+        .read(&bytes("86017247fc"))
+        .expect("a known template");
     assert_eq!(late.exists, 0x0707);
     let again = structure.read(&bytes(opening)).expect("it is whole");
     assert_eq!(again.exists, 0x07_0707);
@@ -340,5 +352,8 @@ fn bytes(hex: &str) -> Vec<u8> {
         .filter_map(|digit| char::from(digit).to_digit(16))
         .map(|digit| digit as u8)
         .collect();
-    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }

@@ -131,10 +131,7 @@ pub(super) struct PictureId {
 
 impl PictureId {
     /// None when the payload ends in it.
-    pub(super) fn read(
-        rest: &mut impl Iterator<Item = u8>,
-        pictures: &mut Unwrap,
-    ) -> Option<Self> {
+    pub(super) fn read(rest: &mut impl Iterator<Item = u8>, pictures: &mut Unwrap) -> Option<Self> {
         let first = rest.next()?;
         let long = first & LONG != 0;
         let (number, bits) = match long {
