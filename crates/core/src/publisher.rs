@@ -29,6 +29,8 @@ pub(crate) struct Publisher {
     pub(crate) codec: CodecInfo,
     /// The first packet has come.
     pub(crate) active: bool,
+    /// The payload type that the application was told last, and when it was told of a change.
+    pub(crate) announced: Option<(u8, Option<Instant>)>,
     pub(crate) paused: bool,
     pub(crate) encodings: Encodings,
     /// Of each encoding, by its place.
@@ -103,6 +105,7 @@ impl Publisher {
             kind,
             codec,
             active: false,
+            announced: None,
             paused: false,
             encodings: Encodings::new(rids.iter().map(String::as_str)),
             throttles: Vec::new(),

@@ -3,7 +3,7 @@
 //! A packet is opened and parsed once. Per subscriber only the header is new: the payload is
 //! shared, the numbers are rewritten, and the session queues it for the end of the wake-up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::media::Rid;
 use str0m::rtp::RtpPacket;
@@ -137,6 +137,7 @@ impl Sfu {
         if !publisher.active || changed {
             self.adopt_codec(key, &format, now);
         }
+        self.announce_codec(key, now);
         if self.publishers[key].encodings.generation() != generation {
             self.layers_changed(key, now);
         }
@@ -152,16 +153,8 @@ impl Sfu {
         let publisher = &mut self.publishers[key];
         publisher.active = true;
         publisher.codec = format.info();
-        match &mut publisher.source {
-            Source::Session { .. } | Source::Plain { .. } => {
-                let event = Event::PublisherActive {
-                    publisher: publisher.id,
-                    codec: publisher.codec.clone(),
-                };
-                self.emit(event);
-            }
-            Source::Relayed(track) => track.format = Some(*format), // its own thread has told
-            Source::Nobody => {}
+        if let Source::Relayed(track) = &mut publisher.source {
+            track.format = Some(*format);
         }
         let subscribers = self.publishers[key].subscribers.clone();
         for subscriber in subscribers {
@@ -173,6 +166,27 @@ impl Sfu {
             } else {
                 self.close_subscriber(subscriber, CloseReason::UnsupportedCodec);
             }
+        }
+    }
+
+    /// Tells what a publisher sends: at once what it begins with, and a change; of one that goes
+    /// back and forth now and then what it sends by then. A relayed one's own thread tells.
+    fn announce_codec(&mut self, key: usize, now: Instant) {
+        let publisher = &mut self.publishers[key];
+        let payload_type = publisher.codec.payload_type;
+        let changed = match publisher.announced {
+            None => None,
+            Some((told, _)) if told == payload_type => return,
+            Some((_, Some(last))) if now < last + CODEC_INTERVAL => return,
+            Some(_) => Some(now),
+        };
+        publisher.announced = Some((payload_type, changed));
+        if let Source::Session { .. } | Source::Plain { .. } = publisher.source {
+            let event = Event::PublisherActive {
+                publisher: publisher.id,
+                codec: publisher.codec.clone(),
+            };
+            self.emit(event);
         }
     }
 
@@ -271,5 +285,7 @@ impl Awaited {
     }
 }
 
+/// The least time between two changes of a publisher's codec that are told.
+const CODEC_INTERVAL: Duration = Duration::from_secs(1);
 /// SSRCs remembered per publish session.
 const MAX_STREAMS: usize = 64;

@@ -82,6 +82,33 @@ fn a_late_packet_is_no_change() {
     assert_eq!(room.closed(), [closed]);
 }
 
+/// A publisher that goes back and forth is announced now and then, and in the end as what it is.
+#[test]
+fn back_and_forth_is_told_now_and_then() {
+    let mut room = Room::new(122);
+    room.frames(1);
+    assert_eq!(codecs(&mut room), ["video/VP8"]);
+    for _ in 0..50 {
+        send_h264(&mut room, &H264_KEY_FRAME);
+        room.frame_as(true);
+    }
+    let told = codecs(&mut room).len();
+    assert!((2..=5).contains(&told), "{told} times in four seconds");
+    send_h264(&mut room, &H264_KEY_FRAME);
+    for _ in 0..30 {
+        send_h264(&mut room, &H264_SLICE);
+    }
+    let told = codecs(&mut room);
+    assert!(told.len() <= 2 && told.last().is_none_or(|codec| codec == "video/H264"));
+    let (bob, _, _) = room.world.subscribe(room.router, &[room.camera.1]);
+    send_h264(&mut room, &H264_KEY_FRAME);
+    assert!(
+        !room.world.peers[bob].received.is_empty(),
+        "it is taken as such"
+    );
+    assert_eq!(codecs(&mut room), [""; 0], "all is told");
+}
+
 fn send_h264(room: &mut Room, payload: &[u8]) {
     let now = room.world.now;
     let mid = room.camera.0;
