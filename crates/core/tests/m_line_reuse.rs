@@ -2,11 +2,14 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{Room, assert_continuous, video};
 use headwater_core::command::{Command, StatsTarget};
 use headwater_core::error::Error;
 use headwater_core::event::{Event, Reply, StatValue};
 use headwater_core::ids::{SubscriberId, TransportId};
+use str0m::channel::ChannelConfig;
 
 fn m_lines(sdp: &str) -> usize {
     sdp.lines()
@@ -67,11 +70,11 @@ fn two_hundred_cycles() {
         }
     }
     // Feedback about the new SSRC finds its publisher.
-    room.world.run(std::time::Duration::from_secs(1));
+    room.world.run(Duration::from_secs(1));
     let mid = room.world.peers[bob].received[0].mid;
     room.world.peers[room.alice].key_frame_requests.clear();
     room.world.peers[bob].request_key_frame(mid);
-    room.world.run(std::time::Duration::from_millis(600));
+    room.world.run(Duration::from_millis(600));
     assert!(!room.world.peers[room.alice].key_frame_requests.is_empty());
 }
 
@@ -188,7 +191,7 @@ fn an_offer_without_tracks() {
             .command(Command::AcceptAnswer { transport, sdp })
             .unwrap();
     }
-    room.world.run(std::time::Duration::from_secs(1));
+    room.world.run(Duration::from_secs(1));
     let labels: Vec<_> = room.world.peers[bob]
         .channels
         .iter()
@@ -270,4 +273,44 @@ fn offer(room: &mut Room, transport: TransportId) -> String {
         panic!("{reply:?}")
     };
     sdp
+}
+
+/// Offers that were taken back leave no channel behind: one heartbeat channel opens in the end,
+/// and the client has room for its own.
+#[test]
+fn withdrawn_offers_leave_no_channels() {
+    let mut room = Room::new(16);
+    let transport = room.world.create_subscribe_transport(room.router);
+    let offer = |room: &mut Room| {
+        let command = Command::CreateOffer {
+            transport,
+            ice_restart: false,
+        };
+        match room.world.command(command) {
+            Ok(Reply::Offer { sdp, .. }) => sdp,
+            other => panic!("{other:?}"),
+        }
+    };
+    for _ in 0..70 {
+        assert!(offer(&mut room).contains("m=application"));
+        room.world
+            .command(Command::RollbackOffer { transport })
+            .expect("it is open");
+    }
+    let sdp = offer(&mut room);
+    let bob = room.world.add_peer();
+    let sdp = room.world.peers[bob].answer(&sdp);
+    room.world
+        .command(Command::AcceptAnswer { transport, sdp })
+        .expect("it fits");
+    room.world.run(Duration::from_secs(2));
+    let own = ChannelConfig {
+        label: "own".to_owned(),
+        ..ChannelConfig::default()
+    };
+    room.world.peers[bob].open_channel(own);
+    room.world.run(Duration::from_secs(2));
+    let channels = &room.world.peers[bob].channels;
+    let labels: Vec<&str> = channels.iter().map(|(_, label)| label.as_str()).collect();
+    assert_eq!(labels, ["headwater-heartbeat", "own"]);
 }

@@ -223,6 +223,42 @@ impl Peer {
         (offer.to_sdp_string(), mid)
     }
 
+    /// Offer one video track in several encodings that their SSRCs tell apart, each with another one
+    /// for retransmissions, as Safari 12 and munged offers have it; returns the SDP and the mid.
+    pub fn offer_by_ssrc(&mut self, encodings: &[(&str, u32)]) -> (String, Mid) {
+        let (sdp, mids) = self.offer(&[(MediaKind::Video, "camera")], &[]);
+        let is_kept = |line: &&str| !line.contains("rtp-stream-id") && !line.starts_with("a=ssrc");
+        let mut lines: Vec<String> = sdp.lines().filter(is_kept).map(str::to_owned).collect();
+        let group = encodings.iter().map(|(_, ssrc)| format!(" {ssrc}"));
+        lines.push(format!("a=ssrc-group:SIM{}", group.collect::<String>()));
+        for (rid, ssrc) in encodings {
+            let repair = ssrc + 1;
+            lines.push(format!("a=ssrc-group:FID {ssrc} {repair}"));
+            lines.push(format!("a=ssrc:{ssrc} cname:camera"));
+            lines.push(format!("a=ssrc:{repair} cname:camera"));
+            let state = (mids[0], Some(Rid::from(*rid)), Sending::default());
+            self.sending.push(state);
+        }
+        (lines.join("\r\n") + "\r\n", mids[0])
+    }
+
+    /// Take the answer to [`Self::offer_by_ssrc`]. The names stay on this side.
+    pub fn accept_answer_by_ssrc(&mut self, sdp: &str, mid: Mid, encodings: &[(&str, u32)]) {
+        self.accept_answer(sdp);
+        let mut direct = self.rtc.direct_api();
+        for (rid, ssrc) in encodings {
+            let (ssrc, repair) = ((*ssrc).into(), (*ssrc + 1).into());
+            direct.declare_stream_tx(ssrc, Some(repair), mid, Some(Rid::from(*rid)));
+        }
+    }
+
+    /// Open a data channel on a connection that has some.
+    pub fn open_channel(&mut self, config: ChannelConfig) {
+        let mut api = self.rtc.sdp_api();
+        api.add_channel_with_config(config);
+        assert!(api.apply().is_none(), "no offer is needed");
+    }
+
     /// Send one VP8 frame of one packet in one encoding, `width` pixels wide if a key frame.
     pub fn send_layer(
         &mut self,

@@ -150,6 +150,9 @@ impl Sfu {
                 }
             }
         }
+        if let Some(channel) = pending.channel {
+            self.sessions[key].channels.remove(&channel); // str0m never opens it
+        }
         if let Some((_, ours)) = pending.restart {
             self.forget_ufrag(key, &ours.ufrag);
         }

@@ -83,7 +83,8 @@ impl Sfu {
         let mut plan = self.plan(key);
         self.draw_sources(&mut plan);
         let session = &mut self.sessions[key];
-        let first = !session.subscribing()?.has_data;
+        let has_channel = session.channels.values().any(|c| *c == Channel::Internal);
+        let first = !session.subscribing()?.has_data && !has_channel;
         let rtc = &mut session.rtc;
         let Ok(drawn) = contained(|| draw(rtc, &plan, first, ice_restart)) else {
             return Err(self.doom(key));
@@ -141,6 +142,7 @@ impl Sfu {
             filled: placed.iter().map(|(_, mid)| *mid).collect(),
             placed,
             emptied: plan.emptied,
+            channel: drawn.channel,
             restart,
         });
         self.mark_dirty(key);

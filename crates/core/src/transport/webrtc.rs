@@ -165,6 +165,8 @@ pub(crate) struct Pending {
     pub(crate) filled: Vec<Mid>,
     /// Lines that this offer makes inactive.
     pub(crate) emptied: Vec<Mid>,
+    /// The internal channel, if it comes with this offer.
+    pub(crate) channel: Option<ChannelId>,
     /// ICE restart: str0m's new credentials and ours in their place.
     pub(crate) restart: Option<(IceCreds, IceCreds)>,
 }
