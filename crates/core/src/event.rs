@@ -46,7 +46,8 @@ pub struct TrackInfo {
     pub stream_id: String,
     /// Whether the m-line currently sends.
     pub active: bool,
-    /// RIDs of simulcast layers, in the order offered.
+    /// RIDs of simulcast layers, in the order offered; their places, from 0, where SSRCs tell them
+    /// apart.
     pub rids: Vec<String>,
 }
 

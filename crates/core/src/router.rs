@@ -216,7 +216,9 @@ impl Sfu {
         }
         let mut direct = session.rtc.direct_api();
         let stream = direct.stream_rx(&ssrc)?;
-        let (mid, rid) = (stream.mid(), stream.rid());
+        let by_ssrc = publishing.by_ssrc.iter().find(|(known, _)| *known == ssrc);
+        let rid = stream.rid().or(by_ssrc.map(|(_, place)| *place));
+        let mid = stream.mid();
         // str0m asks again for video alone. Our answers say that we ask for sound too.
         stream.suppress_nack(false);
         let publisher = publishing

@@ -6,6 +6,8 @@
 //! - lines about payload types that the m-line does not list are dropped (Firefox leaves
 //!   `rtcp-fb` lines behind after `setCodecPreferences`);
 //! - a missing direction means `sendrecv` (RFC 8866 section 6.7) and is written out;
+//! - simulcast is told by RIDs (RFC 8853), or by a group of SSRCs, as Safari 12 and what passes
+//!   for it do (`a=ssrc-group:SIM`); its encodings are then named by their places, from 0;
 //! - candidates are dropped: the server is ICE-lite and learns peers from verified checks.
 
 use crate::error::Error;
@@ -31,6 +33,8 @@ pub(crate) struct Section {
     stream_id: String,
     track_id: String,
     rids: Vec<String>,
+    /// SSRCs of its encodings, where they have no RIDs: `a=ssrc-group:SIM`, smallest first by custom.
+    sources: Vec<u32>,
     pub(crate) payload_types: Vec<String>,
     /// Feedback it can be asked for a key frame by: PLI (RFC 4585), FIR (RFC 5104).
     pli: bool,
@@ -60,8 +64,25 @@ impl Section {
                 self.stream_id.clone()
             },
             active: self.sends && !self.rejected,
-            rids: self.rids.clone(),
+            rids: self.encodings(),
         })
+    }
+
+    /// The names of its encodings: their RIDs, else their places in the group of SSRCs.
+    fn encodings(&self) -> Vec<String> {
+        match self.rids.is_empty() {
+            true => self.by_ssrc().map(|(_, place)| place).collect(),
+            false => self.rids.clone(),
+        }
+    }
+
+    /// SSRC and name of each encoding, where SSRCs tell encodings apart.
+    pub(crate) fn by_ssrc(&self) -> impl Iterator<Item = (u32, String)> {
+        let counts = self.rids.is_empty() && self.sources.len() > 1;
+        let sources = self.sources.iter().filter(move |_| counts);
+        (0..)
+            .zip(sources)
+            .map(|(place, ssrc): (u8, _)| (*ssrc, place.to_string()))
     }
 }
 
@@ -221,6 +242,13 @@ impl Reader {
                 section.stream_id = words.next().unwrap_or_default().to_owned();
                 section.track_id = words.next().unwrap_or_default().to_owned();
             }
+            "ssrc-group" if section.kind == Some(TrackKind::Video) => {
+                let mut words = rest.split_ascii_whitespace();
+                if words.next() == Some("SIM") && section.sources.is_empty() {
+                    let sources = words.filter_map(|ssrc| ssrc.parse().ok());
+                    section.sources = sources.take(MAX_ENCODINGS).collect();
+                }
+            }
             "rid" => {
                 let mut words = rest.split_ascii_whitespace();
                 if let (Some(rid), Some("send")) = (words.next(), words.next()) {
@@ -329,6 +357,8 @@ pub(crate) struct Bounds {
     pub(crate) sections: usize,
 }
 
+/// Encodings of a track that are told apart by SSRC.
+const MAX_ENCODINGS: usize = 8;
 /// Of an offer: the client decides how long it is.
 pub(crate) const OFFER: Bounds = Bounds {
     bytes: 64 * 1024,

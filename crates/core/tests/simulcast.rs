@@ -5,18 +5,21 @@ mod common;
 use std::time::Duration;
 
 use headwater_core::command::{Command, StatsTarget};
-use headwater_core::event::{Reply, StatValue};
-use headwater_core::ids::{PublisherId, SubscriberId};
+use headwater_core::event::{Reply, StatValue, TrackKind};
+use headwater_core::ids::{PublisherId, SubscriberId, TransportId};
 use headwater_core::layer::Preferences;
 use headwater_sim::{Link, World};
 use str0m::media::Mid;
 
 const LAYERS: [(&str, usize, u16); 3] = [("q", 600, 320), ("h", 800, 640), ("f", 1000, 1280)];
 
+const SOURCES: [(&str, u32); 3] = [("q", 1_000), ("h", 4_000_000_000), ("f", 3_000)];
+
 struct Simulcast {
     world: World,
     alice: usize,
     bob: usize,
+    watching: TransportId,
     mid: Mid,
     publisher: PublisherId,
     subscriber: SubscriberId,
@@ -27,19 +30,38 @@ struct Simulcast {
 
 impl Simulcast {
     fn new() -> Self {
+        Self::offered(|world, transport, alice| {
+            let (sdp, mid) = world.peers[alice].offer_simulcast(&["q", "h", "f"]);
+            let sdp = common::answer_to(world, transport, sdp);
+            world.peers[alice].accept_answer(&sdp);
+            mid
+        })
+    }
+
+    /// Encodings without RIDs; the server names them by their places.
+    fn by_ssrc() -> Self {
+        Self::offered(|world, transport, alice| {
+            let (sdp, mid) = world.peers[alice].offer_by_ssrc(&SOURCES);
+            let sdp = common::answer_to(world, transport, sdp);
+            assert!(!sdp.contains("a=simulcast"), "{sdp}");
+            world.peers[alice].accept_answer_by_ssrc(&sdp, mid, &SOURCES);
+            mid
+        })
+    }
+
+    fn offered(offer: impl FnOnce(&mut World, TransportId, usize) -> Mid) -> Self {
         let mut world = World::new(110);
         let router = world.create_router();
         let transport = world.create_publish_transport(router);
         let alice = world.add_peer();
-        let (sdp, mid) = world.peers[alice].offer_simulcast(&["q", "h", "f"]);
-        let sdp = common::answer_to(&mut world, transport, sdp);
-        world.peers[alice].accept_answer(&sdp);
+        let mid = offer(&mut world, transport, alice);
         let publisher = common::publish(&mut world, transport, mid);
-        let (bob, _, subscribers) = world.subscribe(router, &[publisher]);
+        let (bob, watching, subscribers) = world.subscribe(router, &[publisher]);
         Self {
             world,
             alice,
             bob,
+            watching,
             mid,
             publisher,
             subscriber: subscribers[0],
@@ -118,10 +140,60 @@ fn key_frame_of_another() {
     assert_eq!(call.last_sizes(10), [1000; 10]);
 }
 
-/// Loss on the publisher's leg is repaired in each encoding: its RTX stream has its own rrid.
+/// The same where only SSRCs tell encodings apart: key frames are asked for from the right one.
+#[test]
+fn encodings_without_rids() {
+    let mut call = Simulcast::by_ssrc();
+    call.frames(50, &LAYERS);
+    assert_eq!(call.rid(), "2");
+    assert_eq!(call.last_sizes(10), [1000; 10]);
+    call.frames(100, &LAYERS[..2]);
+    assert_eq!(call.rid(), "1");
+    assert_eq!(call.last_sizes(10), [800; 10]);
+    call.frames(50, &LAYERS);
+    assert_eq!(call.rid(), "2");
+    assert_eq!(call.last_sizes(10), [1000; 10]);
+    let preferences = Preferences {
+        spatial: Some(0),
+        ..Preferences::default()
+    };
+    let subscriber = call.subscriber;
+    call.world
+        .command(Command::SetPreferences {
+            subscriber,
+            preferences,
+        })
+        .expect("the subscriber is there");
+    call.frames(20, &LAYERS);
+    assert_eq!(call.last_sizes(10), [600; 10]);
+    common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
+
+/// A Chromium whose offer was munged to SSRCs.
+#[test]
+fn an_offer_without_rids() {
+    let sdp = include_str!("../../sim/fuzz/corpus/sdp/chromium-ssrc-simulcast");
+    let mut world = World::new(111);
+    let router = world.create_router();
+    let transport = world.create_publish_transport(router);
+    let sdp = sdp.to_owned();
+    let Ok(Reply::Answer { tracks, .. }) = world.command(Command::AcceptOffer { transport, sdp })
+    else {
+        panic!("it is a good offer")
+    };
+    let video = tracks.iter().find(|track| track.kind == TrackKind::Video);
+    assert_eq!(video.expect("a camera").rids, ["0", "1", "2"]);
+}
+
+/// Loss on the publisher's leg is repaired in each encoding: its RTX stream has its own rrid, or
+/// its own SSRC in the offer.
 #[test]
 fn retransmissions_of_an_encoding() {
-    let mut call = Simulcast::new();
+    retransmissions(Simulcast::new());
+    retransmissions(Simulcast::by_ssrc());
+}
+
+fn retransmissions(mut call: Simulcast) {
     call.frames(50, &LAYERS);
     let address = call.world.peers[call.alice].address;
     let before = call.world.network.lost;

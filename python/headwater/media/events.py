@@ -154,7 +154,7 @@ class LayersWanted(Event):
 
     publisher_id: PublisherId
     encodings: tuple[tuple[str, bool], ...]
-    """Pairs of rid (empty without simulcast) and whether it is needed."""
+    """Pairs of rid (as in `LocalTrack`; empty without simulcast) and whether it is needed."""
     maximum: Layer | None
     """The highest layer in use; ``None`` when nobody watches."""
 

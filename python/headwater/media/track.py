@@ -23,7 +23,8 @@ class LocalTrack:
         track_id: The browser's track id (second token of ``a=msid``), the mid where there is none.
         stream_id: The browser's stream id (first token of ``a=msid``), empty where there is none.
         active: Whether the m-line sends now.
-        rids: RIDs of its simulcast layers in the order offered.
+        rids: RIDs of its simulcast layers in the order offered; their places, from "0", where SSRCs tell
+            them apart.
     """
 
     mid: str

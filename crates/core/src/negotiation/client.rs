@@ -122,6 +122,12 @@ impl Sfu {
             .collect();
         // SSRCs may mean something else now.
         publishing.streams.clear();
+        publishing.by_ssrc = intake
+            .sections
+            .iter()
+            .flat_map(sdp_in::Section::by_ssrc)
+            .map(|(ssrc, place)| (ssrc.into(), place.as_str().into()))
+            .collect();
         let tracks = publishing.tracks.clone();
         let is_active = |mid: Mid| {
             tracks

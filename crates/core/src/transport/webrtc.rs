@@ -105,6 +105,8 @@ pub(crate) struct Publishing {
     pub(crate) by_fir: Vec<Mid>,
     pub(crate) publishers: Vec<usize>,
     pub(crate) streams: FxHashMap<Ssrc, Stream>,
+    /// Encodings without RIDs, of the last offer.
+    pub(crate) by_ssrc: Vec<(Ssrc, Rid)>,
     pub(crate) data_publishers: Vec<DataPublisherId>,
 }
 
