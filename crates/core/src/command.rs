@@ -335,6 +335,12 @@ pub enum Command {
     /// What part of its subscribers' lines this media thread may fill, 0 to 1: less than all where
     /// the server is short of CPU or bandwidth. Videos give up layers, audio does not. -> `Done`
     SetShare { share: f64 },
+    /// The most that is sent to this subscribe transport, bit/s; None for whatever its line carries.
+    /// -> `Done`
+    SetMaxBitrate {
+        transport: TransportId,
+        bitrate: Option<u64>,
+    },
     /// Close a subscriber; its m-line becomes inactive with the next offer. -> `Done`
     CloseSubscriber { subscriber: SubscriberId },
 

@@ -226,6 +226,13 @@ impl Sfu {
                 self.share = share.clamp(0.0, 1.0);
                 Ok(Reply::Done) // every allocation is renewed within a second
             }
+            Command::SetMaxBitrate { transport, bitrate } => {
+                let key = self.session_key(transport)?;
+                self.sessions[key].subscribing()?;
+                self.sessions[key].options.max_bitrate = bitrate;
+                self.want_allocation(key, now);
+                Ok(Reply::Done)
+            }
             Command::SetPublisherContent { publisher, content } => {
                 let key = self.publisher_key(publisher)?;
                 self.publishers[key].content = content;

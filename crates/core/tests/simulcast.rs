@@ -185,6 +185,23 @@ fn an_offer_without_rids() {
     assert_eq!(video.expect("a camera").rids, ["0", "1", "2"]);
 }
 
+/// A transport that may not get more than so much gets the layer that fits, and the largest again
+/// when it may.
+#[test]
+fn a_ceiling_of_bitrate() {
+    let mut call = Simulcast::new();
+    call.frames(50, &LAYERS);
+    assert_eq!(call.last_sizes(10), [1000; 10]);
+    for (bitrate, size) in [(Some(190_000), 800), (Some(150_000), 600), (None, 1000)] {
+        let transport = call.watching;
+        let command = Command::SetMaxBitrate { transport, bitrate };
+        call.world.command(command).expect("it subscribes");
+        call.frames(150, &LAYERS);
+        assert_eq!(call.last_sizes(10), [size; 10], "at most {bitrate:?} bit/s");
+    }
+    common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
+
 /// Loss on the publisher's leg is repaired in each encoding: its RTX stream has its own rrid, or
 /// its own SSRC in the offer.
 #[test]

@@ -222,7 +222,7 @@ impl Worker {
 
     #[pyo3(signature = (
         router, transport, *, dtls, disconnected_timeout = 8.0, failed_timeout = 45.0,
-        by_parameters = false
+        by_parameters = false, max_bitrate = None
     ))]
     #[allow(clippy::too_many_arguments)] // keyword arguments
     fn create_subscribe_transport(
@@ -233,9 +233,11 @@ impl Worker {
         disconnected_timeout: f64,
         failed_timeout: f64,
         by_parameters: bool,
+        max_bitrate: Option<u64>,
     ) -> PyResult<u64> {
         let options = TransportOptions {
             by_parameters,
+            max_bitrate,
             ..convert::transport_options(dtls, disconnected_timeout, failed_timeout)?
         };
         let (router, transport) = (RouterId(router), TransportId(transport));
@@ -247,6 +249,11 @@ impl Worker {
                 options,
             },
         )
+    }
+
+    fn set_max_bitrate(&self, transport: u64, bitrate: Option<u64>) -> PyResult<u64> {
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::SetMaxBitrate { transport, bitrate })
     }
 
     fn create_recording_transport(

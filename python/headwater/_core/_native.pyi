@@ -436,7 +436,9 @@ class Worker:
         disconnected_timeout: float = 8.0,
         failed_timeout: float = 45.0,
         by_parameters: bool = False,
+        max_bitrate: int | None = None,
     ) -> int: ...
+    def set_max_bitrate(self, transport: int, bitrate: int | None) -> int: ...
     def create_recording_transport(self, router: int, transport: int, address: str, port: int) -> int: ...
     def create_plain_transport(
         self,

@@ -29,7 +29,7 @@ from headwater.media.publisher import Publisher
 from headwater.media.recording_transport import RecordingTransport
 from headwater.media.seam import Seam
 from headwater.media.srtp import SrtpParameters, SrtpSuite
-from headwater.media.subscribe_transport import SubscribeTransport
+from headwater.media.subscribe_transport import SubscribeTransport, check_bitrate
 from headwater.media.transport import WebRtcTransport
 from headwater.protocols.mediasoup import RtpCapabilities, can_consume, consumer_terms, router_capabilities
 
@@ -191,6 +191,7 @@ class Router(MediaObject):
         negotiation_timeout: float = 10.0,
         disconnected_timeout: float = 8.0,
         failed_timeout: float = 45.0,
+        max_bitrate: int | None = None,
     ) -> SubscribeTransport:
         """Make a transport on which a client receives: the server offers, the client answers.
 
@@ -201,16 +202,21 @@ class Router(MediaObject):
                 Browsers give a sign of life every 4 to 6 s, so with less than 6 it may flicker.
             failed_timeout: Seconds of silence after which the transport closes, also when the client
                 never comes.
+            max_bitrate: The most that is sent, in bit/s; see `SubscribeTransport.set_max_bitrate`.
 
         Raises:
-            ConfigurationError: A timeout of the connection is not above 0, or more than a day.
+            ConfigurationError: A timeout of the connection is not above 0, or more than a day; the bit
+                rate is not above 0.
         """
         self._check()
         timeouts = _timeouts(disconnected_timeout, failed_timeout)
+        check_bitrate(max_bitrate)
         native = self._seam.native
         return await self._place(
             lambda handle: SubscribeTransport(self._seam, handle, self, negotiation_timeout),
-            lambda router, new: native.create_subscribe_transport(router, new, dtls=dtls, **timeouts),
+            lambda router, new: native.create_subscribe_transport(
+                router, new, dtls=dtls, max_bitrate=max_bitrate, **timeouts
+            ),
         )
 
     async def create_ortc_publish_transport(

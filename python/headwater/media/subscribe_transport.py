@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from headwater.media.publish_transport import PublishTransport
     from headwater.media.router import Router
 
-__all__ = ["SubscribeTransport"]
+__all__ = ["SubscribeTransport", "check_bitrate"]
 
 
 class SubscribeTransport(WebRtcTransport):
@@ -125,6 +125,21 @@ class SubscribeTransport(WebRtcTransport):
         offer = await self._offer(lambda: self._seam.native.subscribe(self._handle, pairs), items)
         assert offer is not None, "the core always answers Subscribe with an offer"
         return items, offer
+
+    async def set_max_bitrate(self, bitrate: int | None) -> None:
+        """Send no more than this, whatever the line carries.
+
+        What does not fit is given up as on a narrow line, with the reason ``bandwidth``.
+
+        Args:
+            bitrate: In bit/s, sound included and never given up; ``None`` takes the limit away.
+
+        Raises:
+            ConfigurationError: The bit rate is not above 0.
+            Closed: The transport was closed.
+        """
+        check_bitrate(bitrate)
+        await self._call(lambda: self._seam.native.set_max_bitrate(self._handle, bitrate))
 
     async def open_slots(
         self, kind: Literal["audio", "video"], count: int, *, own: PublishTransport | None = None
@@ -397,3 +412,13 @@ class SubscribeTransport(WebRtcTransport):
 
 
 _MOST_SLOTS = 64
+
+
+def check_bitrate(bitrate: int | None) -> None:
+    """Check a limit in bit/s.
+
+    Raises:
+        ConfigurationError: It is not above 0.
+    """
+    if bitrate is not None and not 0 < bitrate < 1 << 63:
+        raise ConfigurationError(f"a bit rate is a number of bit/s above 0, not {bitrate}")

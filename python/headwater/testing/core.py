@@ -345,8 +345,12 @@ class FakeCore:
         disconnected_timeout: float,
         failed_timeout: float,
         by_parameters: bool = False,
+        max_bitrate: int | None = None,
     ) -> None:
         self._add("transport", transport, self._thing("router", router), role="subscribe")
+
+    def _do_set_max_bitrate(self, transport: int, bitrate: int | None) -> None:
+        self._thing("transport", transport)
 
     def _do_create_recording_transport(self, router: int, transport: int, address: str, port: int) -> None:
         self._add("transport", transport, self._thing("router", router), role="recording")

@@ -33,3 +33,25 @@ async def test_a_camera_without_layers(router: Router, peer: Callable[[], Peer])
     assert (stats["current_spatial"], stats["target_spatial"], stats["preferred_spatial"]) == (0, 0, 0)
     with pytest.raises(ConfigurationError):
         await subscriber.set_preferred_layer(9)
+
+
+async def test_a_ceiling_of_bitrate(router: Router, peer: Callable[[], Peer]) -> None:
+    """What is above a transport's ceiling is given up for bandwidth, and comes back without one."""
+    alice, bob = peer(), peer()
+    (publisher,) = await publish(router, alice, Camera(90))
+    for wrong in (0, -1, 1 << 63):
+        with pytest.raises(ConfigurationError):
+            await router.create_subscribe_transport(max_bitrate=wrong)
+    transport = await router.create_subscribe_transport(max_bitrate=20_000_000)
+    subscriber, offer = await transport.subscribe(publisher)
+    changes = (event async for event in subscriber.events() if isinstance(event, LayerChanged))
+    await bob.answer(transport, offer)
+    async with asyncio.timeout(20):
+        assert (await anext(changes)).after == Layer(0, 0)
+        await transport.set_max_bitrate(1_000)
+        change = await anext(changes)
+        assert (change.after, change.reason) == (None, "bandwidth")
+        await transport.set_max_bitrate(None)
+        assert (await anext(changes)).after == Layer(0, 0)
+    with pytest.raises(ConfigurationError):
+        await transport.set_max_bitrate(0)

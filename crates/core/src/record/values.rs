@@ -159,6 +159,7 @@ wire_enum!(Command {
     35 => OpenSlots { transport, kind, slots, own },
     36 => SetOwnTransport { transport, own },
     37 => SetSlot { transport, subscriber, feed },
+    38 => SetMaxBitrate { transport, bitrate },
     40 => DescribeTransport { transport },
     41 => RenewIce { transport },
     42 => SetFingerprint { transport, fingerprint },
