@@ -35,16 +35,41 @@ async def test_a_viewer_chooses_low_and_high_and_the_picture_follows(
     server: Server, alice_browser: Browser, bob_browser: Browser
 ) -> None:
     """The menu of a tile changes the size that is decoded, both ways, without a freeze."""
-    viewer = await _viewer_of_high(server, alice_browser, bob_browser)
-    before = await viewer.run(_INBOUND, "ada")
-    await _choose(viewer, "low")
-    await _expect_lines(viewer, 180)
-    await expect_marker(viewer, tile_video("ada"), _NUMBER)
-    await _choose(viewer, "high")
-    await _expect_lines(viewer, 720)
-    after = await viewer.run(_INBOUND, "ada")
+    before, after = await _choose_low_and_high(server, alice_browser, bob_browser)
     assert after["freezeCount"] == before["freezeCount"]
-    assert after["packetsLost"] == before["packetsLost"]
+
+
+async def test_of_what_firefox_sends_a_viewer_chooses(
+    server: Server, firefox: Browser, bob_browser: Browser
+) -> None:
+    """Firefox sends three encodings too, and starts and stops them as they are wanted."""
+    await _choose_low_and_high(server, firefox, bob_browser)
+
+
+async def test_a_viewer_in_firefox_chooses(server: Server, alice_browser: Browser, firefox: Browser) -> None:
+    """What Firefox decodes follows its menu."""
+    await _choose_low_and_high(server, alice_browser, firefox)
+
+
+async def test_encodings_without_names_are_told_apart(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """A sender whose simulcast has SSRCs and no RIDs, as Safari 12 and munged offers have it."""
+    meeting = await server.new_meeting()
+    viewer = await client_page.join(bob_browser, server, meeting, name="bob")
+    sender = await client_page.open_empty(alice_browser, server, name="sender")
+    offer = await sender.run(_PUBLISH_BY_SSRC, f"/whip/{meeting}", _NUMBER)
+    assert "a=ssrc-group:SIM" in offer
+    assert "a=rid" not in offer
+    await expect_marker(viewer, client_page.video_of("whip"), _NUMBER)
+    for spatial, lines in ((2, 720), (0, 180), (1, 360)):
+        await viewer.run(
+            "(spatial) => call.subscriber('whip', 'video').setLayers({ spatial, temporal: 2 })", spatial
+        )
+        await client_page.expect_inbound(
+            viewer, "whip", "video", f"row.frameHeight === {lines}", what=f"pictures of {lines} lines"
+        )
+    await expect_marker(viewer, client_page.video_of("whip"), _NUMBER)
 
 
 async def test_who_asks_why_is_told(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
@@ -103,6 +128,22 @@ async def _viewer_of_high(server: Server, sending: Browser, watching: Browser) -
     return viewer
 
 
+async def _choose_low_and_high(
+    server: Server, sending: Browser, watching: Browser
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """From high to low and back without a lost packet; the viewer's statistics before and after."""
+    viewer = await _viewer_of_high(server, sending, watching)
+    before = await viewer.run(_INBOUND, "ada")
+    await _choose(viewer, "low")
+    await _expect_lines(viewer, 180)
+    await expect_marker(viewer, tile_video("ada"), _NUMBER)
+    await _choose(viewer, "high")
+    await _expect_lines(viewer, 720)
+    after = await viewer.run(_INBOUND, "ada")
+    assert after["packetsLost"] == before["packetsLost"]
+    return before, after
+
+
 async def _sender(browser: Browser, server: Server, meeting: str) -> Page:
     return await client_page.join(
         browser, server, meeting, name="ada", number=_NUMBER, width=1280, height=720
@@ -151,4 +192,32 @@ _INBOUND = """async (name) => {
     const tiles = [...document.querySelectorAll("[data-testid=tile]")];
     const person = tiles.find((tile) => tile.ariaLabel === name);
     return await kit.inbound(person.querySelector("video").srcObject.getVideoTracks()[0]);
+}"""
+
+_PUBLISH_BY_SSRC = r"""async (path, number) => {
+    const pc = new RTCPeerConnection();
+    const [track] = kit.markerStream(number, { width: 1280, height: 720 }).getVideoTracks();
+    const transceiver = pc.addTransceiver(track, { direction: "sendonly" });
+    const { codecs } = RTCRtpSender.getCapabilities("video");
+    transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => /VP8|rtx/.test(mimeType)));
+    const { sdp } = await pc.createOffer();
+    const [group, main, repair] = /a=ssrc-group:FID (\d+) (\d+)/.exec(sdp);
+    const about = sdp.split("\r\n").filter((line) => line.startsWith(`a=ssrc:${main} `));
+    const pairs = [0, 1, 2].map((place) => [Number(main) + place * 2, Number(repair) + place * 2 + 1]);
+    const lines = [`a=ssrc-group:SIM ${pairs.map(([each]) => each).join(" ")}`];
+    for (const [each, again] of pairs) {
+        lines.push(`a=ssrc-group:FID ${each} ${again}`);
+        for (const ssrc of [each, again]) lines.push(...about.map((line) => line.replace(main, ssrc)));
+    }
+    const kept = sdp.split("\r\n").filter((line) => line && !line.startsWith("a=ssrc"));
+    const munged = [...kept, ...lines, ""].join("\r\n");
+    await pc.setLocalDescription({ type: "offer", sdp: munged });
+    const headers = { "content-type": "application/sdp" };
+    const response = await fetch(path, { method: "POST", body: pc.localDescription.sdp, headers });
+    if (response.status !== 201) throw new Error(await response.text());
+    const parameters = transceiver.sender.getParameters();
+    parameters.encodings.forEach((each, place) => (each.scaleResolutionDownBy = [4, 2, 1][place]));
+    await transceiver.sender.setParameters(parameters);
+    await pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
+    return pc.localDescription.sdp;
 }"""
