@@ -47,7 +47,8 @@ async def join(
             `width`, `height`.
     """
     page = await open_client(browser, server, name=name)
-    await page.run("(meeting, name) => call.join(meeting, name)", meeting, name)
+    token = await server.new_token(meeting, name)
+    await page.run("(meeting, name, token) => call.join(meeting, name, token)", meeting, name, token)
     if number is not None:
         await page.run("(number, media) => call.publish(number, media)", number, media)
     return page

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import signal
 import socket
 import sys
@@ -34,9 +35,14 @@ class ServerFailed(AssertionError):
 class Server:
     """One running node."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, log: Path) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, port: int, log: Path, api_key: str | None
+    ) -> None:
         self.port = port
-        self.url = f"http://localhost:{port}"
+        self.api_key = api_key
+        # By a name: Firefox looks for its own address by a datagram towards a numeric host of the page,
+        # which a network that refuses datagrams answers with an error.
+        self.url = f"{'http' if api_key is None else 'https'}://localhost:{port}"
         self.log = log
         self._process = process
         self._killed = False
@@ -51,8 +57,9 @@ class Server:
         settings: Mapping[str, str] | None = None,
         python: str = sys.executable,
         port: int | None = None,
+        production: bool = False,
     ) -> AsyncIterator[Server]:
-        """Start a development node and wait until it is ready.
+        """Start a node and wait until it is ready.
 
         Args:
             folder: For its data and log.
@@ -60,23 +67,34 @@ class Server:
             settings: Further `HEADWATER_*` variables, by name.
             python: The interpreter whose `headwater` runs.
             port: The port to take; any free one when None.
+            production: On every address, by TLS and with tokens, instead of `--dev`.
 
         Raises:
             ServerFailed: It did not become ready, or did not end when asked to.
         """
         port = port or free_port()
         log = folder / f"server-{threads}.log"
+        api_key = secrets.token_urlsafe(32) if production else None
+        mode = {} if api_key is None else {"HEADWATER_API_KEY": api_key}
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *(python, "-m", "headwater", "serve", "--dev", "--port", str(port)),
+                *(
+                    python,
+                    "-m",
+                    "headwater",
+                    "serve",
+                    "--port",
+                    str(port),
+                    *(() if production else ("--dev",)),
+                ),
                 *("--data", str(folder / "data"), "--threads", str(threads)),
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(settings or {})},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **mode, **(settings or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
                 preexec_fn=end_with_parent,
             )
-        server = cls(process, port, log)
+        server = cls(process, port, log, api_key)
         try:
             await server._wait_ready()
             yield server
@@ -85,7 +103,11 @@ class Server:
 
     def client(self) -> httpx.AsyncClient:
         """An HTTP client for this node."""
-        return httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=15)
+        headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
+        # Its certificate is its own: who would vouch for an address of the tests?
+        return httpx.AsyncClient(
+            base_url=self.url, headers=headers, verify=False, trust_env=False, timeout=15
+        )
 
     async def new_meeting(self) -> str:
         """Create a meeting; returns its id."""
@@ -94,6 +116,16 @@ class Server:
         assert response.status_code == 201, response.text
         meeting: str = response.json()["id"]
         return meeting
+
+    async def new_token(self, meeting: str, identity: str) -> str | None:
+        """Mint a token for a meeting; under `--dev` nobody needs one."""
+        if self.api_key is None:
+            return None
+        async with self.client() as client:
+            response = await client.post(f"/meetings/{meeting}/tokens", json={"identity": identity})
+        assert response.status_code == 201, response.text
+        token: str = response.json()["token"]
+        return token
 
     async def kill(self) -> None:
         """End the node as a crash would: at once, without a word to anybody."""

@@ -19,8 +19,8 @@ function subscriber(name, kind, source) {
 }
 
 window.call = {
-  async join(meeting, name) {
-    room = await new Client().join(meeting, { name });
+  async join(meeting, name, token = null) {
+    room = await new Client().join(meeting, { name, ...(token ? { token } : {}) });
     window.room = room;
     room.on("data", (channel) => {
       channels.push(channel);

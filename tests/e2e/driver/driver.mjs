@@ -26,7 +26,7 @@ let counter = 0;
 
 const handlers = {
   async launch({ kind, args = [], prefs = {}, profile, executable }) {
-    const common = { executablePath: executable, headless: true, args, protocolTimeout: 60_000, timeout: 45_000 };
+    const common = { executablePath: executable, headless: true, args, protocolTimeout: 60_000, timeout: 45_000, acceptInsecureCerts: true };
     const browser =
       kind === "firefox"
         ? await puppeteer.launch({ ...common, browser: "firefox", extraPrefsFirefox: prefs, userDataDir: profile })
