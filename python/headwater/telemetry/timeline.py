@@ -68,7 +68,8 @@ def _panel(panel: Panel, y: float, seconds: float) -> list[str]:
         parts.append(f'<line x1="{_LEFT}" x2="{right}" y1="{at}" y2="{at}" stroke="#ddd"/>')
         value = f"{panel.top * quarter / 4:g}"
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4}" text-anchor="end">{value}</text>')
-    for second in range(0, int(seconds) + 1, 10):
+    step = next((each for each in _STEPS if seconds / each <= _MOST_LABELS), _STEPS[-1])
+    for second in range(0, int(seconds) + 1, step):
         x = _x(second, seconds)
         parts.append(f'<text x="{x}" y="{bottom + 16}" text-anchor="middle">{second}</text>')
     for index, curve in enumerate(panel.curves):
@@ -100,5 +101,8 @@ def _x(at: float, seconds: float) -> float:
     return _LEFT + at / seconds * (_WIDTH - _LEFT - _RIGHT)
 
 
+_STEPS = (1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600)
+"""Seconds between two labels of the time axis."""
+_MOST_LABELS = 12
 _WIDTH, _HEIGHT = 860, 150
 _LEFT, _RIGHT, _TOP, _GAP = 60, 20, 30, 54
