@@ -87,7 +87,7 @@ class Node:
         """
         started = time.monotonic()
         authority, gate = self._open_gate()
-        self.authority = authority
+        self.authority, self.gate = authority, gate
         sockets, self.worker = await self._open_ports()
         try:
             store = await self._open_store()

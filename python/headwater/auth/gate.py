@@ -7,6 +7,7 @@ listener is on loopback alone and no token is needed; one that is given must sti
 from __future__ import annotations
 
 from headwater.auth.bearer import parse_bearer, same_digest
+from headwater.auth.paths import PathSigner
 from headwater.auth.tokens import ANY_ROOM, Claims, TokenAuthority
 from headwater.errors import Forbidden, Unauthorized
 
@@ -27,6 +28,7 @@ class Gate:
     ) -> None:
         self.authority = authority
         self.open_house = open_house
+        self.paths = PathSigner(authority.derive_key("signed paths"))
         self._api_key_digest = api_key_digest
 
     def claims(self, token: str | None) -> Claims | None:

@@ -8,6 +8,8 @@ one room and short-lived; signalling refreshes it. Whatever is wrong with a toke
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -80,8 +82,13 @@ class TokenAuthority:
     def __init__(
         self, secret: str, *, also_accepted: Iterable[str] = (), now: Callable[[], float] = time.time
     ) -> None:
+        self._secret = secret.encode()
         self._keys = [OctKey.import_key(s) for s in (secret, *also_accepted)]
         self._now = now
+
+    def derive_key(self, purpose: str) -> bytes:
+        """Make a key for something else than tokens; the same as long as the secret is."""
+        return hmac.digest(self._secret, f"headwater {purpose}".encode(), hashlib.sha256)
 
     def mint(
         self,

@@ -192,6 +192,11 @@ class Channel:
             self._broadcast = Broadcast(self, endpoint)
             return self._broadcast
 
+    def revoke_links(self) -> None:
+        """Make all signed links void that were issued until now."""
+        self.record.links_revoked_at = datetime.now(UTC)
+        self._save(self.record)
+
     def watch(self, endpoint: Endpoint) -> Viewer:
         """Take a viewer's place; also before anybody broadcasts.
 

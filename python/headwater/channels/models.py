@@ -37,6 +37,7 @@ class ChannelRecord:
         went_live_at: When the newest broadcast began.
         ended_at: When the newest broadcast was over.
         peak_viewers: The most that watched at once, ever.
+        links_revoked_at: Signed links that were issued until then are no longer valid.
     """
 
     id: ChannelId
@@ -51,6 +52,7 @@ class ChannelRecord:
     went_live_at: datetime | None = None
     ended_at: datetime | None = None
     peak_viewers: int = 0
+    links_revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Header, Path, Query, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
-from headwater.auth import Claims, Gate, Grant
+from headwater.auth import MAX_PATH_TTL, Claims, Gate, Grant
 from headwater.channels.events import State
 from headwater.channels.models import ChannelRecord, Visibility
 from headwater.channels.service import Channels
@@ -87,6 +87,21 @@ class TokenBody(BaseModel):
     """A token for one channel."""
 
     token: str
+    expires_at: int = Field(description="seconds since 1970")
+
+
+class NewLinkBody(BaseModel):
+    """Body of ``POST /channels/{channelId}/links``; may be empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ttl: int = Field(default=3600, ge=1, le=MAX_PATH_TTL, description="seconds")
+
+
+class LinkBody(BaseModel):
+    """A link that lets whoever has it watch by HLS."""
+
+    hls: str
     expires_at: int = Field(description="seconds since 1970")
 
 
@@ -186,6 +201,34 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
             ttl=body.ttl,
         )
         return TokenBody(token=token, expires_at=int(time.time()) + body.ttl)
+
+    @router.post(
+        "/channels/{channelId}/links",
+        status_code=status.HTTP_201_CREATED,
+        summary="Sign a link for a player that can send no token",
+    )
+    async def sign(
+        request: Request,
+        channel_id: ChannelPath,
+        body: NewLinkBody | None = None,
+        authorization: Authorization = None,
+    ) -> LinkBody:
+        if not gate.is_api_key(gate.bearer(authorization)):
+            gate.may_view(authorization, channel_id, public=False)
+        channel = channels.get(channel_id)
+        ttl = (body or NewLinkBody()).ttl
+        query = gate.paths.sign_path(f"/hls/{channel.id}/", channel=channel.id, ttl=ttl)
+        address = _body(request, channels, channel.record).links.hls
+        return LinkBody(hls=f"{address}?{query}", expires_at=int(time.time()) + ttl)
+
+    @router.delete(
+        "/channels/{channelId}/links",
+        status_code=status.HTTP_204_NO_CONTENT,
+        summary="Make all signed links of a channel void",
+    )
+    async def revoke(channel_id: ChannelPath, authorization: Authorization = None) -> None:
+        _may_end(gate, authorization, channels, channel_id)
+        channels.get(channel_id).revoke_links()
 
     return router
 

@@ -46,6 +46,7 @@ class ChannelRow(Base):
     went_live_at: Mapped[datetime | None] = mapped_column(UtcTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     peak_viewers: Mapped[int]
+    links_revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class SqlStore:

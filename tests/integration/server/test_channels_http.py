@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from headwater.app import Node
+from headwater.errors import Unauthorized
 from headwater.testing import client_offer
 
 SDP = {"content-type": "application/sdp"}
@@ -130,6 +131,27 @@ async def test_a_channel_is_its_owners_to_end(https: httpx.AsyncClient, producti
     assert claims.room == path.removeprefix("/channels/")
     assert (await https.delete(path, headers=owner)).status_code == 204
     assert (await https.delete(path.replace("chn_", "chn_x"), headers=key(production))).status_code == 404
+
+
+async def test_a_signed_link_lets_watch_until_it_is_revoked(
+    https: httpx.AsyncClient, production: Node
+) -> None:
+    """Whoever may watch may have one, whoever may end the channel revokes them all, at once."""
+    channel = production.channels.open("ada", visibility="private")
+    path, prefix = f"/channels/{channel.id}/links", f"/hls/{channel.id}/"
+    assert (await https.post(path)).status_code == 401
+    viewer = bearer(production, channel.id, "view")
+    signed = await https.post(path, headers=viewer, json={"ttl": 60})
+    assert signed.status_code == 201
+    address = httpx.URL(signed.json()["hls"])
+    assert address.path == f"{prefix}index.m3u8"
+    paths, query = production.gate.paths, dict(address.params)
+    paths.check_path(prefix, channel=channel.id, query=query, revoked_at=channel.record.links_revoked_at)
+    assert (await https.delete(path, headers=viewer)).status_code == 403
+    assert (await https.delete(path, headers=key(production))).status_code == 204
+    with pytest.raises(Unauthorized, match="revoked"):
+        paths.check_path(prefix, channel=channel.id, query=query, revoked_at=channel.record.links_revoked_at)
+    assert (await https.post(path, headers=viewer)).status_code == 201
 
 
 async def test_the_newest_picture_is_there_once_there_is_one(dev: Node, http: httpx.AsyncClient) -> None:
