@@ -33,6 +33,9 @@ class PathSigner:
         now: Wall clock in seconds.
     """
 
+    FIELDS = ("issued", "expires", "signature")
+    """The parameters of a signed query."""
+
     def __init__(self, key: bytes, *, now: Callable[[], float] = time.time) -> None:
         self._key = key
         self._now = now

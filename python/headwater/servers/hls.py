@@ -13,11 +13,12 @@ import gzip
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, Response
 
-from headwater.auth import Gate
+from headwater.auth import Gate, PathSigner
 from headwater.channels import Channel, Channels
 from headwater.config import HlsSettings
 from headwater.errors import ChannelNotFound, ConfigurationError, NotFound
@@ -155,19 +156,42 @@ class HlsListener:
         assert self._channels is not None, "opened before it serves"
         channel = self._channels.get(channel_id)
         private = channel.record.visibility == "private"
-        self._gate.may_view(request.headers.get("authorization"), channel_id, public=not private)
+        signed = self._admit(request, channel)
         broadcast = self._broadcasts.get(channel_id)
         if broadcast is None:
             raise ChannelNotFound("this channel has no HLS now")
         if name.endswith(".m3u8"):
             await self._until_ready(broadcast)
-            return self._text(request, _playlist(broadcast.packager, name), private=private)
+            return self._text(request, _playlist(broadcast.packager, name, signed), private=private)
         path = broadcast.packager.shelf.file(name)
         if path is None or not path.is_file():
             raise NotFound("this segment is not kept any more, or never was")
         sharing = "private" if private else "public"
         headers = {"Cache-Control": f"{sharing}, max-age=3600, immutable", **self._cors()}
         return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+
+    def _admit(self, request: Request, channel: Channel) -> str:
+        """Let pass who may watch, by token or by signed link.
+
+        Returns:
+            The signature, which what the playlist names has to carry too; empty without one.
+
+        Raises:
+            Unauthorized: Neither, or one that is not valid (any more).
+            Forbidden: The token is for something else.
+        """
+        header, query = request.headers.get("authorization"), request.query_params
+        if channel.record.visibility == "public" or header is not None or "signature" not in query:
+            public = channel.record.visibility == "public"
+            self._gate.may_view(header, channel.id, public=public)
+            return ""
+        self._gate.paths.check_path(
+            f"/hls/{channel.id}/",
+            channel=channel.id,
+            query=query,
+            revoked_at=channel.record.links_revoked_at,
+        )
+        return "?" + urlencode({name: query[name] for name in PathSigner.FIELDS})
 
     async def _options_of(self, channel_id: str, name: str) -> Response:
         """What another origin may do (CORS preflight)."""

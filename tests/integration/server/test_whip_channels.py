@@ -12,6 +12,7 @@ import pytest
 
 from headwater.app import Node
 from headwater.channels import Channel
+from headwater.media.subscribe_transport import SubscribeTransport
 from headwater.testing import FakeWorker, client_offer
 
 SDP = {"content-type": "application/sdp"}
@@ -68,7 +69,7 @@ async def test_a_show_from_beginning_to_end(http: httpx.AsyncClient, dev: Node, 
     assert sending.headers["location"].startswith("/whip/friday-show/")
     watching = await post(http, "whep", channel.id)
     assert watching.status_code == 201, watching.text
-    (viewer,) = [t for t in channel.router.transports if hasattr(t, "subscribers")]
+    (viewer,) = [t for t in channel.router.transports if isinstance(t, SubscribeTransport)]
     assert {subscriber.kind for subscriber in viewer.subscribers} == {"audio", "video"}
     seen = (await http.get("/channels/friday-show")).json()
     assert (seen["state"], seen["viewers"]) == ("live", 1)
@@ -78,6 +79,21 @@ async def test_a_show_from_beginning_to_end(http: httpx.AsyncClient, dev: Node, 
     assert (await http.delete(watching.headers["location"])).status_code == 404
     assert core(dev).core.objects == 0
     assert dev.rooms.counts()["connections"] == 0
+
+
+async def test_shows_do_not_mix(http: httpx.AsyncClient, dev: Node) -> None:
+    """Many send at once, each into a router of its own; who watches one gets what its broadcaster sends."""
+    shows = [dev.channels.open("") for _ in range(4)]
+    for show in shows:
+        assert (await post(http, "whip", show.id)).status_code == 201
+    for show in shows * 3:
+        assert (await post(http, "whep", show.id)).status_code == 201
+    assert len({show.router.id for show in shows}) == len(dev.worker.routers) == 4
+    for show in shows:
+        watching = [t for t in show.router.transports if isinstance(t, SubscribeTransport)]
+        received = [subscriber.publisher.id for viewer in watching for subscriber in viewer.subscribers]
+        assert sorted(received) == sorted(3 * list(show.publishers))
+        assert (str(show.router.id), show.viewer_count) == (str(show.id), 3)
 
 
 async def test_a_second_broadcaster_is_refused(http: httpx.AsyncClient, dev: Node, channel: Channel) -> None:

@@ -1,0 +1,110 @@
+"""HLS of a channel over HTTP: FFmpeg goes live by WHIP, ffprobe watches."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from headwater.app import Node
+from tests.integration.server.conftest import settings
+from tests.support.ffmpeg import whip_publisher
+
+pytestmark = pytest.mark.timeout(120)
+
+
+async def probe(url: str) -> dict[str, Any]:
+    """What streams ffprobe finds, by kind."""
+    process = await asyncio.create_subprocess_exec(
+        *("ffprobe", "-v", "error", "-show_streams", "-of", "json", url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, err.decode()
+    return {stream["codec_type"]: stream for stream in json.loads(out)["streams"]}
+
+
+async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> None:
+    """The playlist waits for the first segment, moves on, ends with the broadcast and goes away."""
+    hls = {"segment_seconds": 1.0, "grace_seconds": 2.0}
+    async with (
+        Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
+        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+    ):
+        channel = (await http.post("/channels")).json()["channelId"]
+        path = f"/hls/{channel}/index.m3u8"
+        assert (await http.get(path)).status_code == 404
+        async with whip_publisher(f"{node.url}/whip/{channel}", tmp_path, 7, 440.0):
+            playlist = await _first(http, path)
+            assert playlist.headers["content-type"].startswith("application/vnd.apple.mpegurl")
+            assert playlist.headers["access-control-allow-origin"] == "*"
+            assert "max-age=0" in playlist.headers["cache-control"]
+            name = next(line for line in playlist.text.splitlines() if line.endswith(".ts"))
+            segment = await http.get(f"/hls/{channel}/{name}")
+            assert (segment.status_code, segment.headers["content-type"]) == (200, "video/mp2t")
+            assert "immutable" in segment.headers["cache-control"]
+            piece = await http.get(f"/hls/{channel}/{name}", headers={"range": "bytes=188-375"})
+            assert (piece.status_code, piece.content) == (206, segment.content[188:376])
+            streams = await probe(f"{node.url}{path}")
+            assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
+            assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
+        ended = await _until(http, path, lambda reply: reply.text.endswith("#EXT-X-ENDLIST\n"))
+        assert ended.status_code == 200
+        await _until(http, path, lambda reply: reply.status_code == 404)
+        assert not list((node.settings.data / "hls").rglob("*.ts"))
+
+
+async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_path: Path) -> None:
+    """A player without a token gets playlist and segments by the link alone; revoking ends it at once."""
+    hls = {"segment_seconds": 1.0}
+    async with (
+        Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
+        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+    ):
+        node.gate.open_house = False  # as in production, for whoever watches
+        channel = node.channels.open("", visibility="private")
+        path, prefix = f"/hls/{channel.id}/index.m3u8", f"/hls/{channel.id}/"
+        link = f"{path}?{node.gate.paths.sign_path(prefix, channel=channel.id, ttl=600)}"
+        node.gate.open_house = True
+        async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
+            await _first(http, path)
+            node.gate.open_house = False
+            assert (await http.get(path)).status_code == 401
+            playlist = await http.get(link)
+            assert (playlist.status_code, "private" in playlist.headers["cache-control"]) == (200, True)
+            segment = next(line for line in playlist.text.splitlines() if not line.startswith("#"))
+            assert (await http.get(f"{prefix}{segment.partition('?')[0]}")).status_code == 401
+            assert (await http.get(f"{prefix}{segment}")).status_code == 200
+            streams = await probe(f"{node.url}{link}")
+            assert set(streams) == {"audio", "video"}
+            channel.revoke_links()
+            for address in (link, f"{prefix}{segment}"):
+                assert (await http.get(address)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2f..%2fsecret", "%2e%2e/secret", "nothing.ts", "r1.sdp", "r1_video.m3u8", "x" * 5000]
+)
+async def test_only_what_was_listed_is_served(dev: Node, name: str) -> None:
+    """No path leads out of the channel's files, and FFmpeg's key is nobody's."""
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as http:
+        channel = (await http.post("/channels")).json()["channelId"]
+        assert (await http.get(f"/hls/{channel}/{name}")).status_code == 404
+
+
+async def _first(http: httpx.AsyncClient, path: str) -> httpx.Response:
+    return await _until(http, path, lambda reply: reply.status_code == 200)
+
+
+async def _until(http: httpx.AsyncClient, path: str, condition: Any) -> httpx.Response:
+    async with asyncio.timeout(60):
+        while True:
+            reply = await http.get(path, timeout=30)
+            if condition(reply):
+                return reply
+            await asyncio.sleep(0.2)
