@@ -217,6 +217,7 @@ class Node:
                     overload=overload_limits(self.settings),
                     record=self.settings.record_decisions,
                     record_limit=self.settings.record_limit,
+                    heartbeats=self.settings.heartbeat,
                     allow_several=self._allow_several,
                 )
                 return sockets, await worker.open()

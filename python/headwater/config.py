@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )
+    heartbeat: bool = Field(
+        default=True, description="four small datagrams a second to clients that ask for a sign of life"
+    )
     record_decisions: Path | None = Field(
         default=None, description="file in which all that enters media decisions is written down"
     )

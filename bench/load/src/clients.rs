@@ -1,79 +1,71 @@
 //! All clients of the run, turned by one poll: sockets, timeouts, answers from signalling.
+//!
+//! Deadlines are in one heap: an entry that fires before its client is due is only put back, so
+//! thousands of idle clients cost nothing while they wait.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use mio::{Events, Interest, Poll, Token, Waker};
-use str0m::crypto::CryptoProvider;
 
 use crate::batch::Scratch;
 use crate::frame;
-use crate::peer::{Arrival, Failure, Peer, Role};
-use crate::profile;
+use crate::peer::{Arrival, Bed, Failure, Lines, Peer, Role};
 use crate::signalling::{Request, Signalling};
 use crate::tally::Tally;
 
-/// The clients; the publisher is the first.
+/// The clients, in the order in which they joined.
 pub(crate) struct Clients {
     /// What the subscribers received.
     pub(crate) tally: Tally,
+    pub(crate) peers: Vec<Peer>,
     poll: Poll,
     events: Events,
-    peers: Vec<Peer>,
     signalling: Signalling,
     scratch: Scratch,
-    crypto: Arc<CryptoProvider>,
-    gro: bool,
-    loss: f64,
+    bed: Bed,
+    /// When each client's timeout is due, or sooner.
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// The earliest entry of each client in it.
+    armed: Vec<Instant>,
 }
 
 impl Clients {
     /// None yet.
-    pub(crate) fn new(token: Option<String>, gro: bool, loss: f64) -> io::Result<Self> {
+    pub(crate) fn new(token: Option<String>, bed: Bed) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Self {
             tally: Tally::default(),
+            peers: Vec::new(),
             poll,
             events: Events::with_capacity(1024),
-            peers: Vec::new(),
             signalling: Signalling::start(waker, token),
-            scratch: Scratch::new(gro),
-            crypto: Arc::new(profile::provider()),
-            gro,
-            loss,
+            scratch: Scratch::new(bed.gro),
+            bed,
+            timers: BinaryHeap::new(),
+            armed: Vec::new(),
         })
     }
 
-    /// Add a client; it connects in the course of [`Clients::wait`].
-    pub(crate) fn join(&mut self, role: Role, url: &str) -> Result<(), Failure> {
-        let (mut peer, offer) = Peer::new(role, self.gro, self.loss, &self.crypto)?;
+    /// Add a client; it connects in the course of [`Clients::wait`]. Its place.
+    pub(crate) fn join(&mut self, role: Role, lines: &Lines, url: &str) -> Result<usize, Failure> {
+        let (mut peer, offer) = Peer::new(role, lines, &self.bed)?;
         let number = self.peers.len();
         self.poll
             .registry()
             .register(&mut peer.socket.io, Token(number), Interest::READABLE)?;
+        self.armed.push(peer.deadline);
+        self.timers.push(Reverse((peer.deadline, number)));
         self.peers.push(peer);
         self.signalling.open(Request {
             peer: number,
             url: url.to_owned(),
             offer,
         });
-        Ok(())
-    }
-
-    /// The publisher.
-    ///
-    /// # Panics
-    ///
-    /// When nobody has joined.
-    pub(crate) fn publisher(&mut self) -> &mut Peer {
-        &mut self.peers[0]
-    }
-
-    /// Whether the publisher is connected.
-    pub(crate) fn publishing(&self) -> bool {
-        self.peers.first().is_some_and(|peer| peer.connected)
+        Ok(number)
     }
 
     /// How many clients are connected.
@@ -81,14 +73,21 @@ impl Clients {
         self.peers.iter().filter(|peer| peer.connected).count()
     }
 
+    /// Datagrams that all clients have sent and received.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        let each = self.peers.iter().map(|peer| peer.traffic);
+        each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Leave without a goodbye: the server is about to end.
+    pub(crate) fn vanish(&mut self) {
+        self.signalling.forget();
+    }
+
     /// Wait for input until `latest` and handle what came and what is due.
     pub(crate) fn wait(&mut self, latest: Instant) -> Result<(), Failure> {
-        let due = self
-            .peers
-            .iter()
-            .map(|peer| peer.deadline)
-            .min()
-            .map_or(latest, |due| due.min(latest));
+        let next = self.timers.peek().map(|Reverse((at, _))| *at);
+        let due = next.map_or(latest, |next| next.min(latest));
         let timeout = due.saturating_duration_since(Instant::now());
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
@@ -96,7 +95,8 @@ impl Clients {
         }
         let mut answered = false;
         for event in &self.events {
-            let Some(peer) = self.peers.get_mut(event.token().0) else {
+            let number = event.token().0;
+            let Some(peer) = self.peers.get_mut(number) else {
                 answered = true;
                 continue;
             };
@@ -104,22 +104,57 @@ impl Clients {
             peer.readable(&mut self.scratch, &mut |arrival| {
                 record(tally, role, &arrival);
             })?;
+            arm(&mut self.timers, &mut self.armed, number, peer.deadline);
         }
         if answered {
             self.take_answers()?;
         }
-        let now = Instant::now();
-        self.peers
-            .iter_mut()
-            .filter(|peer| peer.deadline <= now)
-            .try_for_each(|peer| peer.timeout(now))
+        self.run_timers(Instant::now())
+    }
+
+    /// Call it when a client was touched from outside.
+    pub(crate) fn touched(&mut self, number: usize) {
+        let deadline = self.peers[number].deadline;
+        arm(&mut self.timers, &mut self.armed, number, deadline);
+    }
+
+    fn run_timers(&mut self, now: Instant) -> Result<(), Failure> {
+        while let Some(Reverse((at, number))) = self.timers.peek().copied()
+            && at <= now
+        {
+            self.timers.pop();
+            if self.armed[number] != at {
+                continue; // an earlier entry has taken its place
+            }
+            let peer = &mut self.peers[number];
+            if peer.deadline <= now {
+                peer.timeout(now)?;
+            }
+            self.armed[number] = peer.deadline;
+            self.timers.push(Reverse((peer.deadline, number)));
+        }
+        Ok(())
     }
 
     fn take_answers(&mut self) -> Result<(), Failure> {
         while let Some(outcome) = self.signalling.outcome() {
             self.peers[outcome.peer].answer(&outcome.answer?)?;
+            self.touched(outcome.peer);
         }
         Ok(())
+    }
+}
+
+/// Wakes client `number` at `deadline`, if nothing wakes it before.
+fn arm(
+    timers: &mut BinaryHeap<Reverse<(Instant, usize)>>,
+    armed: &mut [Instant],
+    number: usize,
+    deadline: Instant,
+) {
+    if deadline < armed[number] {
+        armed[number] = deadline;
+        timers.push(Reverse((deadline, number)));
     }
 }
 

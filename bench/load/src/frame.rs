@@ -1,15 +1,17 @@
-//! What the publisher sends: VP8 packets that a server takes for a real encoder's.
+//! What a publisher sends: VP8 packets that a server takes for a real encoder's, and sound.
 //!
-//! Every payload begins with a VP8 payload descriptor (RFC 7741 section 4.2) with picture id,
+//! Every video payload begins with a VP8 payload descriptor (RFC 7741 section 4.2) with picture id,
 //! TL0PICIDX and temporal layer; the first packet of a frame goes on with the VP8 frame tag, whose
 //! lowest bit tells key frames, and for those the start code and size (RFC 6386 section 9.1). Behind
-//! a fixed offset stand the packet's number and the moment of sending, which the receivers read
-//! back. The rest is filler: nobody decodes it.
+//! a fixed offset stand the flow (whose track it is), the packet's number and the moment of sending,
+//! which the receivers read back. The rest is filler: nobody decodes it.
 
 /// What a received payload says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    /// Number of the packet, counted by the publisher from 0.
+    /// Which track of which publisher.
+    pub(crate) flow: u32,
+    /// Number of the packet within its flow, from 0.
     pub(crate) index: u32,
     /// When it was handed to the publisher's session, in nanoseconds since the Unix epoch.
     pub(crate) sent: u64,
@@ -26,8 +28,8 @@ pub(crate) struct Position {
     pub(crate) key: bool,
 }
 
-/// A payload of [`PAYLOAD`] bytes.
-pub(crate) fn payload(position: Position, stamp: Stamp) -> Vec<u8> {
+/// A video payload of [`PAYLOAD`] bytes.
+pub(crate) fn video(position: Position, stamp: Stamp) -> Vec<u8> {
     let mut bytes = vec![FILLER; PAYLOAD];
     let picture_id = (position.frame & 0x7fff) as u16 | 0x8000;
     bytes[0] = EXTENDED | if position.first { START } else { 0 };
@@ -44,27 +46,42 @@ pub(crate) fn payload(position: Position, stamp: Stamp) -> Vec<u8> {
         bytes[12..14].copy_from_slice(&1280_u16.to_le_bytes());
         bytes[14..16].copy_from_slice(&720_u16.to_le_bytes());
     }
-    bytes[STAMP..STAMP + 4].copy_from_slice(&MAGIC);
-    bytes[STAMP + 4..STAMP + 8].copy_from_slice(&stamp.index.to_be_bytes());
-    bytes[STAMP + 8..STAMP + 16].copy_from_slice(&stamp.sent.to_be_bytes());
+    write(&mut bytes, stamp);
     bytes
+}
+
+/// A sound payload of [`SOUND`] bytes, as 20 ms of Opus at 32 kbit/s take.
+pub(crate) fn audio(stamp: Stamp) -> Vec<u8> {
+    let mut bytes = vec![FILLER; SOUND];
+    write(&mut bytes, stamp);
+    bytes
+}
+
+fn write(bytes: &mut [u8], stamp: Stamp) {
+    bytes[STAMP..STAMP + 4].copy_from_slice(&MAGIC);
+    bytes[STAMP + 4..STAMP + 8].copy_from_slice(&stamp.flow.to_be_bytes());
+    bytes[STAMP + 8..STAMP + 12].copy_from_slice(&stamp.index.to_be_bytes());
+    bytes[STAMP + 12..STAMP + LEN].copy_from_slice(&stamp.sent.to_be_bytes());
 }
 
 /// Read the stamp back; `None` when the payload is not one of ours (padding, a probe).
 pub(crate) fn stamp(payload: &[u8]) -> Option<Stamp> {
-    let stamp = payload.get(STAMP..STAMP + 16)?;
-    let (magic, rest) = stamp.split_at(4);
-    let (index, sent) = rest.split_at(4);
-    (magic == MAGIC).then_some(Stamp {
-        // Both slices have the length of their type, cut above.
-        index: u32::from_be_bytes(index.try_into().expect("four bytes")),
-        sent: u64::from_be_bytes(sent.try_into().expect("eight bytes")),
+    let (magic, rest) = payload.get(STAMP..STAMP + LEN)?.split_first_chunk::<4>()?;
+    let (flow, rest) = rest.split_first_chunk()?;
+    let (index, rest) = rest.split_first_chunk()?;
+    let sent = rest.first_chunk()?;
+    (*magic == MAGIC).then_some(Stamp {
+        flow: u32::from_be_bytes(*flow),
+        index: u32::from_be_bytes(*index),
+        sent: u64::from_be_bytes(*sent),
     })
 }
 
 /// RTP payload bytes: with a 12-byte header, the extensions str0m writes (mid, transport-cc,
 /// abs-send-time) and the GCM tag, a datagram has about 1200 bytes.
 pub(crate) const PAYLOAD: usize = 1156;
+/// The same of a sound packet.
+pub(crate) const SOUND: usize = 80;
 
 const FILLER: u8 = 0x5a;
 const EXTENDED: u8 = 0x80;
@@ -75,6 +92,7 @@ const TEMPORAL: u8 = 0x20;
 const SHOW_FRAME: u8 = 0x10;
 const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
 const STAMP: usize = 16;
+const LEN: usize = 20;
 const MAGIC: [u8; 4] = *b"hwld";
 
 #[cfg(test)]
@@ -83,9 +101,13 @@ mod tests {
 
     #[test]
     fn a_key_frame_is_seen_as_one() {
-        let stamp = Stamp { index: 7, sent: 1 };
+        let stamp = Stamp {
+            flow: 0,
+            index: 7,
+            sent: 1,
+        };
         for key in [true, false] {
-            let bytes = payload(
+            let bytes = video(
                 Position {
                     frame: 3,
                     first: true,
@@ -101,10 +123,11 @@ mod tests {
     #[test]
     fn a_stamp_survives() {
         let sent = Stamp {
+            flow: 65_537,
             index: 70_000,
             sent: 1_700_000_000_000_000_001,
         };
-        let bytes = payload(
+        let bytes = video(
             Position {
                 frame: 40_000,
                 first: false,
@@ -114,5 +137,6 @@ mod tests {
         );
         assert_eq!(stamp(&bytes), Some(sent));
         assert_eq!(stamp(&bytes[1..]), None);
+        assert_eq!(stamp(&audio(sent)), Some(sent));
     }
 }

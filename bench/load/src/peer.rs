@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::crypto::CryptoProvider;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -16,15 +17,49 @@ use str0m::rtp::{RtpPacket, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use crate::batch::{Batch, Scratch};
+use crate::one_profile::OneProfile;
+use crate::profile;
 use crate::socket::Socket;
+
+/// What is the same for all clients of a run.
+pub(crate) struct Bed {
+    /// Receive offload.
+    pub(crate) gro: bool,
+    /// Share of datagrams that a subscriber loses, 0 to 1.
+    loss: f64,
+    /// The one SRTP profile that is offered.
+    only: Option<&'static OneProfile>,
+    crypto: Arc<CryptoProvider>,
+}
+
+impl Bed {
+    /// `loss` in percent.
+    pub(crate) fn new(gro: bool, loss: f64, only: Option<&'static OneProfile>) -> Self {
+        Self {
+            gro,
+            loss: loss / 100.0,
+            only,
+            crypto: Arc::new(profile::provider(only)),
+        }
+    }
+}
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Sends one video track.
+    /// Sends on its lines.
     Publisher,
-    /// Receives one video track; the number of its receipts.
+    /// Receives on its lines; the number of its receipts.
     Subscriber(usize),
+}
+
+/// The m-lines of a client.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) video: usize,
+    pub(crate) audio: usize,
+    /// A data channel on which the server's heartbeat can be asked for.
+    pub(crate) heartbeat: bool,
 }
 
 /// One client.
@@ -37,13 +72,19 @@ pub(crate) struct Peer {
     pub(crate) deadline: Instant,
     /// ICE and DTLS are done.
     pub(crate) connected: bool,
-    /// The server wants a key frame; the publisher clears it.
+    /// The server wants a key frame; who sends clears it.
     pub(crate) key_frame_wanted: bool,
+    /// Datagrams sent and received.
+    pub(crate) traffic: (u64, u64),
+    /// Heartbeats received.
+    pub(crate) beats: u64,
     rtc: Rtc,
-    mid: Mid,
+    lines: Vec<(MediaKind, Mid)>,
+    channel: Option<ChannelId>,
     pending: Option<SdpPendingOffer>,
     batch: Batch,
     losses: Losses,
+    only: Option<&'static OneProfile>,
 }
 
 /// Datagrams that never reached a client, although its socket received them.
@@ -74,6 +115,17 @@ impl Losses {
     }
 }
 
+/// A media packet to be sent.
+pub(crate) struct Outgoing {
+    pub(crate) kind: MediaKind,
+    /// Extended sequence number.
+    pub(crate) number: u64,
+    /// RTP timestamp.
+    pub(crate) time: u32,
+    pub(crate) marker: bool,
+    pub(crate) payload: Vec<u8>,
+}
+
 /// A media packet that arrived.
 pub(crate) struct Arrival {
     /// The packet.
@@ -85,29 +137,37 @@ pub(crate) struct Arrival {
 }
 
 impl Peer {
-    /// A client and its offer. `loss` is the share of datagrams that a subscriber loses, 0 to 1.
-    pub(crate) fn new(
-        role: Role,
-        gro: bool,
-        loss: f64,
-        crypto: &Arc<CryptoProvider>,
-    ) -> Result<(Self, String), Failure> {
+    /// A client and its offer.
+    pub(crate) fn new(role: Role, lines: &Lines, bed: &Bed) -> Result<(Self, String), Failure> {
         let now = Instant::now();
-        let socket = Socket::bind(gro)?;
+        let socket = Socket::bind(bed.gro)?;
         let mut rtc = Rtc::builder()
-            .set_crypto_provider(Arc::clone(crypto))
+            .set_crypto_provider(Arc::clone(&bed.crypto))
             .clear_codecs()
             .enable_vp8(true)
+            .enable_opus(true, false)
             .set_rtp_mode(true)
             .build(now);
         rtc.add_local_candidate(Candidate::host(socket.address, "udp")?);
         let mut changes = rtc.sdp_api();
-        let direction = if role == Role::Publisher {
-            Direction::SendOnly
-        } else {
-            Direction::RecvOnly
+        let direction = match role {
+            Role::Publisher => Direction::SendOnly,
+            Role::Subscriber(_) => Direction::RecvOnly,
         };
-        let mid = changes.add_media(MediaKind::Video, direction, None, None, None);
+        let video = std::iter::repeat_n(MediaKind::Video, lines.video);
+        let audio = std::iter::repeat_n(MediaKind::Audio, lines.audio);
+        let mids = video
+            .chain(audio)
+            .map(|kind| (kind, changes.add_media(kind, direction, None, None, None)))
+            .collect();
+        if lines.heartbeat {
+            changes.add_channel_with_config(ChannelConfig {
+                label: HEARTBEAT.to_owned(),
+                ordered: false,
+                reliability: Reliability::MaxRetransmits { retransmits: 0 },
+                ..ChannelConfig::default()
+            });
+        }
         let (offer, pending) = changes.apply().ok_or("the offer is empty")?;
         let peer = Self {
             socket,
@@ -115,13 +175,27 @@ impl Peer {
             deadline: now,
             connected: false,
             key_frame_wanted: true,
+            traffic: (0, 0),
+            beats: 0,
             rtc,
-            mid,
+            lines: mids,
+            channel: None,
             pending: Some(pending),
             batch: Batch::default(),
-            losses: Losses::new(role, loss),
+            losses: Losses::new(role, bed.loss),
+            only: bed.only,
         };
         Ok((peer, offer.to_sdp_string()))
+    }
+
+    /// Ask the server for its heartbeat, or for its end. False while the channel is not open.
+    pub(crate) fn ask_for_beats(&mut self, wanted: bool) -> Result<bool, Failure> {
+        let Some(mut channel) = self.channel.and_then(|id| self.rtc.channel(id)) else {
+            return Ok(false);
+        };
+        let written = channel.write(false, if wanted { b"1" } else { b"0" })?;
+        self.drain(0, 0, &mut |_| {})?;
+        Ok(written)
     }
 
     /// Take the server's answer. Only its loopback addresses are used: the bed is loopback.
@@ -153,6 +227,7 @@ impl Peer {
     ) -> Result<(), Failure> {
         while let Ok(count) = scratch.receive(&self.socket) {
             for (source, at, datagram) in scratch.datagrams(count) {
+                self.traffic.1 += 1;
                 if self.losses.take(datagram) {
                     continue;
                 }
@@ -178,23 +253,20 @@ impl Peer {
     }
 
     /// Send one packet; it waits in the batch until [`Peer::flush`].
-    pub(crate) fn write(
-        &mut self,
-        number: u64,
-        time: u32,
-        marker: bool,
-        payload: Vec<u8>,
-    ) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, packet: Outgoing) -> Result<(), Failure> {
         let now = Instant::now();
-        let pt = self.payload_type()?;
+        let line = self.lines.iter().find(|(kind, _)| *kind == packet.kind);
+        let (_, mid) = *line.ok_or("no line of that kind")?;
+        let pt = self.payload_type(mid)?;
         let mut api = self.rtc.direct_api();
         let stream = api
-            .stream_tx_by_mid(self.mid, None)
+            .stream_tx_by_mid(mid, None)
             .ok_or("the answer has no sending stream")?;
-        let packet = RtpWrite::new(pt, SeqNo::from(number), time, now, payload)
-            .marker(marker)
-            .nackable(true);
-        stream.write_rtp(packet);
+        let number = SeqNo::from(packet.number);
+        let write = RtpWrite::new(pt, number, packet.time, now, packet.payload)
+            .marker(packet.marker)
+            .nackable(packet.kind == MediaKind::Video);
+        stream.write_rtp(write);
         self.rtc.handle_input(Input::Timeout(now))?;
         self.poll(0, 0, &mut |_| {})
     }
@@ -204,8 +276,8 @@ impl Peer {
         self.batch.flush(&self.socket)
     }
 
-    fn payload_type(&self) -> Result<Pt, Failure> {
-        let media = self.rtc.media(self.mid).ok_or("the answer has no media")?;
+    fn payload_type(&self, mid: Mid) -> Result<Pt, Failure> {
+        let media = self.rtc.media(mid).ok_or("the answer has no media")?;
         media
             .remote_pts()
             .first()
@@ -236,12 +308,24 @@ impl Peer {
                     return Ok(());
                 }
                 Output::Transmit(transmit) => {
+                    self.traffic.0 += 1;
+                    let mut handshake = Vec::new();
+                    let contents: &[u8] = match (self.only, transmit.contents.first()) {
+                        (Some(only), Some(&DTLS_HANDSHAKE)) => {
+                            handshake.extend_from_slice(&transmit.contents);
+                            only.rewrite(&mut handshake);
+                            &handshake
+                        }
+                        _ => &transmit.contents,
+                    };
                     self.batch
-                        .push(&self.socket, transmit.destination, &transmit.contents)?;
+                        .push(&self.socket, transmit.destination, contents)?;
                 }
                 Output::Event(Event::RtpPacket(packet)) => media(Arrival { packet, at, bytes }),
                 Output::Event(Event::Connected) => self.connected = true,
                 Output::Event(Event::KeyframeRequest(_)) => self.key_frame_wanted = true,
+                Output::Event(Event::ChannelOpen(id, _)) => self.channel = Some(id),
+                Output::Event(Event::ChannelData(_)) => self.beats += 1,
                 Output::Event(Event::Closed) => {
                     return Err("the server closed the connection".into());
                 }
@@ -253,3 +337,8 @@ impl Peer {
 
 /// Why a client had to stop. The run ends with it: a measurement with a broken client is void.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Name of the channel that carries the server's heartbeat.
+const HEARTBEAT: &str = "headwater-heartbeat";
+/// First byte of a DTLS record of the handshake.
+const DTLS_HANDSHAKE: u8 = 22;

@@ -1,4 +1,4 @@
-//! Which SRTP profile a session negotiated.
+//! Which SRTP profile a session negotiates, and which it negotiated.
 //!
 //! str0m does not tell. It asks its crypto provider for a cipher of the negotiated profile, though:
 //! a provider that delegates everything and counts those requests knows.
@@ -10,11 +10,15 @@ use str0m::crypto::{
     SupportedAeadAes128Gcm, SupportedAeadAes256Gcm, SupportedAes128CmSha1_80,
 };
 
-/// str0m's own provider, with the ciphers counted.
-pub(crate) fn provider() -> CryptoProvider {
+use crate::one_profile::OneProfile;
+
+/// str0m's own provider with the ciphers counted, which offers `only` one profile if told.
+pub(crate) fn provider(only: Option<&'static OneProfile>) -> CryptoProvider {
+    let usual = str0m::crypto::from_feature_flags();
     CryptoProvider {
         srtp_provider: &Counting,
-        ..str0m::crypto::from_feature_flags()
+        dtls_provider: only.map_or(usual.dtls_provider, |only| only),
+        ..usual
     }
 }
 

@@ -1,5 +1,7 @@
 //! WHIP and WHEP over plain HTTP, on a thread of its own so that no request holds the media up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -26,9 +28,10 @@ pub(crate) struct Outcome {
     pub(crate) answer: Result<String, String>,
 }
 
-/// The signalling thread. Dropping it deletes every session that was opened.
+/// The signalling thread. Dropping it deletes every session that was opened, unless told to forget.
 pub(crate) struct Signalling {
     requests: Option<Sender<Request>>,
+    forgets: Arc<AtomicBool>,
     outcomes: Receiver<Outcome>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -38,9 +41,17 @@ impl Signalling {
     pub(crate) fn start(waker: Waker, token: Option<String>) -> Self {
         let (requests, inbox) = channel();
         let (outbox, outcomes) = channel();
-        let thread = thread::spawn(move || serve(&inbox, &outbox, &waker, token.as_deref()));
+        let forgets = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&forgets);
+        let thread = thread::spawn(move || {
+            let opened = serve(&inbox, &outbox, &waker, token.as_deref());
+            if !told.load(Ordering::Relaxed) {
+                delete(&opened, token.as_deref());
+            }
+        });
         Self {
             requests: Some(requests),
+            forgets,
             outcomes,
             thread: Some(thread),
         }
@@ -52,6 +63,11 @@ impl Signalling {
             // The thread ends only when this sender is dropped.
             let _ = requests.send(request);
         }
+    }
+
+    /// Sessions stay as they are when this is dropped.
+    pub(crate) fn forget(&self) {
+        self.forgets.store(true, Ordering::Relaxed);
     }
 
     /// The next outcome, if there is one.
@@ -69,16 +85,17 @@ impl Drop for Signalling {
     }
 }
 
-fn serve(inbox: &Receiver<Request>, outbox: &Sender<Outcome>, waker: &Waker, token: Option<&str>) {
-    let agent = ureq::Agent::new_with_config(
-        ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .proxy(None)
-            .build(),
-    );
+/// Opens sessions until nobody wants more; their URLs.
+fn serve(
+    inbox: &Receiver<Request>,
+    outbox: &Sender<Outcome>,
+    waker: &Waker,
+    token: Option<&str>,
+) -> Vec<String> {
+    let agent = agent();
     let mut opened = Vec::new();
     for request in inbox {
-        let answer = post(&agent, &request, token).map(|(answer, location)| {
+        let answer = admitted(&agent, &request, token).map(|(answer, location)| {
             opened.extend(location);
             answer
         });
@@ -88,8 +105,13 @@ fn serve(inbox: &Receiver<Request>, outbox: &Sender<Outcome>, waker: &Waker, tok
         });
         let _ = waker.wake();
     }
-    for location in opened {
-        let call = agent.delete(&location);
+    opened
+}
+
+fn delete(sessions: &[String], token: Option<&str>) {
+    let agent = agent();
+    for location in sessions {
+        let call = agent.delete(location);
         // The run is over and its result printed: a refused goodbye changes nothing.
         let _ = match token {
             Some(token) => call
@@ -100,26 +122,54 @@ fn serve(inbox: &Receiver<Request>, outbox: &Sender<Outcome>, waker: &Waker, tok
     }
 }
 
+fn agent() -> ureq::Agent {
+    ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .proxy(None)
+            .build(),
+    )
+}
+
+/// As [`post`]; a server that has too much to do for the moment is asked again.
+fn admitted(
+    agent: &ureq::Agent,
+    request: &Request,
+    token: Option<&str>,
+) -> Result<(String, Option<String>), String> {
+    for _ in 0..TRIES {
+        match post(agent, request, token) {
+            Err(ureq::Error::StatusCode(503)) => thread::sleep(PAUSE),
+            other => {
+                return other.map_err(|error| format!("POST {}: {error}", request.url));
+            }
+        }
+    }
+    Err(format!(
+        "POST {}: overloaded for {TRIES} tries",
+        request.url
+    ))
+}
+
 /// The answer and the absolute URL of the session.
 fn post(
     agent: &ureq::Agent,
     request: &Request,
     token: Option<&str>,
-) -> Result<(String, Option<String>), String> {
+) -> Result<(String, Option<String>), ureq::Error> {
     let mut call = agent
         .post(&request.url)
         .header("Content-Type", "application/sdp");
     if let Some(token) = token {
         call = call.header("Authorization", format!("Bearer {token}"));
     }
-    let failed = |error: ureq::Error| format!("POST {}: {error}", request.url);
-    let mut response = call.send(&request.offer).map_err(failed)?;
+    let mut response = call.send(&request.offer)?;
     let location = response
         .headers()
         .get("location")
         .and_then(|value| value.to_str().ok());
     let location = location.map(|location| absolute(&request.url, location));
-    let answer = response.body_mut().read_to_string().map_err(failed)?;
+    let answer = response.body_mut().read_to_string()?;
     Ok((answer, location))
 }
 
@@ -136,6 +186,8 @@ fn absolute(base: &str, location: &str) -> String {
 }
 
 const TIMEOUT: Duration = Duration::from_secs(15);
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 //! What arrived, when: delay and loss over all subscribers.
 //!
-//! Only packets that the publisher sent inside the measured window count. Loss is counted by packet
-//! number and per subscriber, so that a retransmission heals it and a duplicate does not hide it.
+//! A *flow* is one track of one publisher. Only packets sent inside the measured window of their flow
+//! count. Loss is counted by packet number, per subscriber and flow, so that a retransmission heals it
+//! and a duplicate does not hide it. What a subscriber should have got is every packet of every flow
+//! that it ever got anything of.
 
 use std::ops::Range;
 
@@ -12,8 +14,9 @@ use crate::frame::Stamp;
 /// Receipts of all subscribers.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    subscribers: Vec<Receipts>,
-    window: Option<Range<u32>>,
+    subscribers: Vec<Subscriber>,
+    /// Packet numbers to be measured, per flow.
+    windows: Vec<Range<u32>>,
     delays: Histogram,
     /// Media packets received in all, measured or not.
     pub(crate) packets: u64,
@@ -24,7 +27,7 @@ pub(crate) struct Tally {
 /// The result of a window.
 #[derive(Debug, Serialize)]
 pub(crate) struct Delivery {
-    /// Packets that should have arrived: sent in the window, times subscribers.
+    /// Packets that should have arrived: sent in the window, times who takes them.
     pub(crate) expected: u64,
     /// Packets of the window that arrived, each once per subscriber.
     pub(crate) received: u64,
@@ -43,29 +46,30 @@ pub(crate) struct Delivery {
 }
 
 impl Tally {
-    /// Room for one more subscriber; its number.
-    pub(crate) fn add_subscriber(&mut self) -> usize {
-        self.subscribers.push(Receipts::default());
+    /// Room for one more subscriber, who is to get so many flows; its number.
+    pub(crate) fn add_subscriber(&mut self, flows: usize) -> usize {
+        self.subscribers.push(Subscriber {
+            wanted: flows,
+            flows: Vec::new(),
+        });
         self.subscribers.len() - 1
     }
 
-    /// Subscribers that have received media.
+    /// Subscribers that have received something of all that they are to get.
     pub(crate) fn fed(&self) -> usize {
-        self.subscribers
-            .iter()
-            .filter(|receipts| receipts.any)
-            .count()
+        let fed = |subscriber: &&Subscriber| subscriber.flows.len() >= subscriber.wanted;
+        self.subscribers.iter().filter(fed).count()
     }
 
-    /// Measure packets from number `first` on.
-    pub(crate) fn open_window(&mut self, first: u32) {
-        self.window = Some(first..u32::MAX);
+    /// Measure packets from these numbers on, one number per flow.
+    pub(crate) fn open_window(&mut self, firsts: &[u32]) {
+        self.windows = firsts.iter().map(|first| *first..u32::MAX).collect();
     }
 
-    /// Measure no packet from number `end` on.
-    pub(crate) fn close_window(&mut self, end: u32) {
-        if let Some(window) = &mut self.window {
-            window.end = end;
+    /// Measure no packet from these numbers on.
+    pub(crate) fn close_window(&mut self, ends: &[u32]) {
+        for (window, end) in self.windows.iter_mut().zip(ends) {
+            window.end = *end;
         }
     }
 
@@ -73,11 +77,10 @@ impl Tally {
     pub(crate) fn record(&mut self, subscriber: usize, stamp: Stamp, now: u64, bytes: usize) {
         self.packets += 1;
         self.bytes += bytes as u64;
-        let receipts = &mut self.subscribers[subscriber];
-        receipts.any = true;
+        let receipts = self.subscribers[subscriber].flow(stamp.flow);
         let Some(window) = self
-            .window
-            .as_ref()
+            .windows
+            .get(stamp.flow as usize)
             .filter(|window| window.contains(&stamp.index))
         else {
             return;
@@ -89,30 +92,29 @@ impl Tally {
 
     /// The result, once the window is closed and late packets have had their time.
     pub(crate) fn delivery(&self) -> Delivery {
-        let sent = self
-            .window
-            .as_ref()
-            .map_or(0, |window| u64::from(window.end - window.start));
-        let expected = sent * self.subscribers.len() as u64;
-        let received = self
-            .subscribers
-            .iter()
-            .map(|receipts| receipts.received)
-            .sum::<u64>();
+        let sent = |flow: u32| {
+            let window = self.windows.get(flow as usize);
+            window.map_or(0, |window| u64::from(window.end - window.start))
+        };
+        let (mut expected, mut received, mut duplicates, mut lossy) = (0, 0, 0, 0);
+        for subscriber in &self.subscribers {
+            let all: u64 = subscriber.flows.iter().map(|(flow, _)| sent(*flow)).sum();
+            let got: u64 = subscriber.flows.iter().map(|(_, one)| one.received).sum();
+            expected += all;
+            received += got;
+            lossy += usize::from(got < all);
+            duplicates += subscriber
+                .flows
+                .iter()
+                .map(|(_, one)| one.duplicates)
+                .sum::<u64>();
+        }
         Delivery {
             expected,
             received,
-            duplicates: self
-                .subscribers
-                .iter()
-                .map(|receipts| receipts.duplicates)
-                .sum(),
+            duplicates,
             loss_percent: 100.0 * (1.0 - received as f64 / expected.max(1) as f64),
-            lossy_subscribers: self
-                .subscribers
-                .iter()
-                .filter(|receipts| receipts.received < sent)
-                .count(),
+            lossy_subscribers: lossy,
             delay_p50_ms: self.delays.percentile(0.50),
             delay_p99_ms: self.delays.percentile(0.99),
             delay_max_ms: self.delays.longest as f64 / 1e6,
@@ -120,10 +122,28 @@ impl Tally {
     }
 }
 
-/// One subscriber: a bit per packet of the window.
+/// One subscriber and the flows that have reached it.
+#[derive(Debug)]
+struct Subscriber {
+    wanted: usize,
+    /// Few, so searched through.
+    flows: Vec<(u32, Receipts)>,
+}
+
+impl Subscriber {
+    fn flow(&mut self, flow: u32) -> &mut Receipts {
+        let place = self.flows.iter().position(|(known, _)| *known == flow);
+        let place = place.unwrap_or_else(|| {
+            self.flows.push((flow, Receipts::default()));
+            self.flows.len() - 1
+        });
+        &mut self.flows[place].1
+    }
+}
+
+/// One flow at one subscriber: a bit per packet of the window.
 #[derive(Debug, Default)]
 struct Receipts {
-    any: bool,
     bits: Vec<u64>,
     received: u64,
     duplicates: u64,
@@ -190,21 +210,25 @@ const STEPS: usize = 100_000;
 mod tests {
     use super::*;
 
-    fn stamp(index: u32) -> Stamp {
-        Stamp { index, sent: 0 }
+    fn stamp(flow: u32, index: u32) -> Stamp {
+        Stamp {
+            flow,
+            index,
+            sent: 0,
+        }
     }
 
     #[test]
     fn loss_counts_each_packet_once_per_subscriber() {
         let mut tally = Tally::default();
-        let (one, two) = (tally.add_subscriber(), tally.add_subscriber());
-        tally.open_window(10);
+        let (one, two) = (tally.add_subscriber(1), tally.add_subscriber(1));
+        tally.open_window(&[10]);
         for index in 9..14 {
-            tally.record(one, stamp(index), 1_000_000, 1200);
+            tally.record(one, stamp(0, index), 1_000_000, 1200);
         }
-        tally.record(two, stamp(10), 2_000_000, 1200);
-        tally.record(two, stamp(10), 2_000_000, 1200);
-        tally.close_window(14);
+        tally.record(two, stamp(0, 10), 2_000_000, 1200);
+        tally.record(two, stamp(0, 10), 2_000_000, 1200);
+        tally.close_window(&[14]);
         let delivery = tally.delivery();
         assert_eq!(
             (delivery.expected, delivery.received, delivery.duplicates),
@@ -212,6 +236,22 @@ mod tests {
         );
         assert!((delivery.loss_percent - 37.5).abs() < 1e-9);
         assert_eq!((delivery.lossy_subscribers, tally.fed()), (1, 2));
+    }
+
+    #[test]
+    fn a_flow_that_falls_silent_is_missed() {
+        let mut tally = Tally::default();
+        let one = tally.add_subscriber(2);
+        tally.record(one, stamp(0, 0), 0, 100);
+        assert_eq!(tally.fed(), 0, "one of two");
+        tally.record(one, stamp(2, 0), 0, 100);
+        assert_eq!(tally.fed(), 1);
+        tally.open_window(&[1, 1, 1]);
+        tally.record(one, stamp(0, 1), 0, 100);
+        tally.close_window(&[2, 9, 5]);
+        let delivery = tally.delivery();
+        // One packet of the first flow, four of the third; the second is not its business.
+        assert_eq!((delivery.expected, delivery.received), (5, 1));
     }
 
     #[test]

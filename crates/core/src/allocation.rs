@@ -2,7 +2,8 @@
 //!
 //! A subscribe transport's allocation is due when its estimate has moved, when a viewer's wishes,
 //! its subscribers or a publisher's layers have changed, and once in [`PERIOD`] while it has
-//! videos, for bit rates drift. It runs by a timer, at most once in [`INTERVAL`]; never per packet.
+//! videos, for bit rates drift. While all of them are silent (muted) it rests, until the next packet
+//! of one. It runs by a timer, at most once in [`INTERVAL`]; never per packet.
 
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,7 @@ impl Sfu {
         let Some((outcome, estimate)) = self.decide(session, now) else {
             return;
         };
-        let has_videos = !outcome.decisions.is_empty();
+        let has_videos = !outcome.decisions.is_empty() && !self.rests(session, now);
         let is_short = outcome.sending < outcome.wanted;
         for decision in outcome.decisions {
             self.apply(decision, estimate, now);
@@ -137,6 +138,25 @@ impl Sfu {
         Some((outcome, estimate))
     }
 
+    /// Whether no video of a transport moves. Those that do not are watched for their next packet.
+    fn rests(&mut self, session: usize, now: Instant) -> bool {
+        let Some(Side::Subscribe(subscribing)) = self.sessions.get(session).map(|s| &s.side) else {
+            return true;
+        };
+        let mut all = true;
+        for place in &subscribing.subscribers {
+            let subscriber = &self.subscribers[*place];
+            let publisher = &mut self.publishers[subscriber.publisher];
+            if subscriber.kind == TrackKind::Video {
+                let last = publisher.stats.last_packet;
+                let silent = |last| now.saturating_duration_since(last) >= SILENCE;
+                publisher.resting = last.is_none_or(silent);
+                all &= publisher.resting;
+            }
+        }
+        all
+    }
+
     fn apply(&mut self, decision: Decision, estimate: u64, now: Instant) {
         let Some(&key) = self.subscriber_keys.get(&decision.subscriber) else {
             return;
@@ -159,6 +179,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// How often a transport with videos is looked at, and one that cannot carry all of them.
 const PERIOD: Duration = Duration::from_secs(1);
 const SHORT_PERIOD: Duration = Duration::from_millis(250);
+/// A video without a packet for so long rests.
+const SILENCE: Duration = Duration::from_secs(2);
 /// A new layer is looked at after this time.
 const LEARNING: Duration = Duration::from_millis(600);
 /// An estimate that moves by less than one part in so many does not matter.

@@ -353,7 +353,14 @@ impl Sfu {
             return;
         }
         let Side::Publish(publishing) = &session.side else {
-            session.channels.insert(channel, Channel::Ignored);
+            // A viewer that makes the offers (WHEP) opens the heartbeat's channel itself.
+            let is_heartbeat = label == heartbeat::LABEL && !session.has_heartbeat_channel();
+            let what = if is_heartbeat {
+                Channel::Internal
+            } else {
+                Channel::Ignored
+            };
+            session.channels.insert(channel, what);
             return;
         };
         let id = publishing.data_publishers.iter().copied().find(|id| {

@@ -101,6 +101,8 @@ pub struct SfuConfig {
     pub seed: [u8; 32],
     /// The same moment on the monotonic and on the wall clock, for RTCP sender reports.
     pub epoch: (Instant, SystemTime),
+    /// Clients that ask for a heartbeat get one.
+    pub heartbeats: bool,
 }
 
 /// Names a session inside one `Sfu` between `route` and `receive`.

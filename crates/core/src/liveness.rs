@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::sfu::Sfu;
-use crate::timer::Reason;
+use crate::timer::{self, Reason};
 
 impl Sfu {
     /// A verified sign of the peer.
@@ -51,7 +51,7 @@ impl Sfu {
             ConnectionState::Disconnected => session.heard + session.options.failed_timeout,
             ConnectionState::Failed => return,
         };
-        let at = at.max(now);
+        let at = timer::common(at.max(now), now, self.config.epoch.0);
         let session = &mut self.sessions[key];
         // One chain of timers per session: a later moment is found when the earlier one fires.
         if session.watched.is_none_or(|watched| at < watched) {

@@ -43,6 +43,8 @@ pub(crate) struct Publisher {
     pub(crate) relays: Vec<u16>,
     pub(crate) wanted: Wanted,
     pub(crate) voice: Voice,
+    /// It has been silent so long that nobody's allocation looks at it again before its next packet.
+    pub(crate) resting: bool,
     /// An encoding whose key frame was asked for and has come just now.
     pub(crate) answered: Option<u8>,
     pub(crate) journal: Journal,
@@ -115,6 +117,7 @@ impl Publisher {
             relays: Vec::new(),
             wanted: Wanted::default(),
             voice: Voice::default(),
+            resting: false,
             answered: None,
             journal: Journal::default(),
             format: None,

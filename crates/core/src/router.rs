@@ -138,7 +138,9 @@ impl Sfu {
             self.adopt_codec(key, &format, now);
         }
         self.announce_codec(key, now);
-        if self.publishers[key].encodings.generation() != generation {
+        let publisher = &mut self.publishers[key];
+        let awakes = std::mem::take(&mut publisher.resting);
+        if awakes || publisher.encodings.generation() != generation {
             self.layers_changed(key, now);
         }
         if let Some(encoding) = answered {

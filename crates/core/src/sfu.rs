@@ -40,7 +40,7 @@ use crate::shared::Provider;
 use crate::sink::{Path, Sink};
 use crate::stats::Counters;
 use crate::subscriber::Subscriber;
-use crate::timer::{Reason, Timers};
+use crate::timer::{self, Reason, Timers};
 use crate::transport::Transport;
 use crate::transport::path::Check;
 use crate::transport::plain::PlainTransport;
@@ -322,6 +322,7 @@ impl Sfu {
     pub fn timeout(&mut self, now: Instant) {
         self.put_frame(now, Kind::Timeout, |_| {});
         while let Some(timer) = self.timers.pop_due(now) {
+            self.counters.timers += 1;
             match timer.reason {
                 Reason::Session => {
                     if let Some(&Transport::WebRtc(key)) =
@@ -581,6 +582,7 @@ impl Sfu {
         let session = &mut self.sessions[key];
         // A timer that fires too early costs one empty drain; a new one per packet would cost
         // more. So only an earlier moment replaces the armed one.
+        let at = timer::common(at, now, self.config.epoch.0);
         if session.armed.is_none_or(|armed| at < armed) {
             session.armed = Some(at);
             self.timers

@@ -3,10 +3,13 @@
 //! Entries are never removed early: an owner remembers the moment it last asked for, and an
 //! entry that fires at another moment is stale (lazy invalidation, O(log n) per change).
 //! Handles are never reused, so a stale entry cannot hit a newcomer.
+//!
+//! What is far away need not be exact: such deadlines of all sessions are put off to common moments,
+//! so that a thread with thousands of idle sessions wakes a hundred times a second at most.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a timer fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +36,19 @@ pub(crate) enum Reason {
     SenderReport,
     /// A plain transport reports what it receives, or asks again for what it does not.
     Plain,
+}
+
+/// A deadline `at`, put off to a moment that others share if it is [`FAR`] away. Moments are counted
+/// from `epoch`.
+pub(crate) fn common(at: Instant, now: Instant, epoch: Instant) -> Instant {
+    if at.saturating_duration_since(now) < FAR {
+        return at;
+    }
+    let past = at.saturating_duration_since(epoch).as_nanos() % GRID.as_nanos();
+    match past {
+        0 => at,
+        past => at + GRID - Duration::from_nanos(past as u64),
+    }
 }
 
 /// What fired.
@@ -62,5 +78,35 @@ impl Timers {
 
     pub(crate) fn next(&self) -> Option<Instant> {
         self.0.peek().map(|Reverse(timer)| timer.at)
+    }
+}
+
+/// Common moments are so far apart.
+pub(crate) const GRID: Duration = Duration::from_millis(10);
+/// From here on a few milliseconds do not matter.
+const FAR: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // a test has to begin at some moment
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_deadlines_share_moments_and_near_ones_are_exact() {
+        let epoch = Instant::now();
+        let now = epoch + Duration::from_micros(1_234_567);
+        for near in [0, 1, 199] {
+            let at = now + Duration::from_millis(near);
+            assert_eq!(common(at, now, epoch), at);
+        }
+        let mut moments = std::collections::BTreeSet::new();
+        for micros in (0..1_000_000).step_by(777) {
+            let at = now + Duration::from_secs(2) + Duration::from_micros(micros);
+            let put = common(at, now, epoch);
+            assert!(put >= at && put - at < GRID, "never early, hardly late");
+            assert_eq!(common(put, now, epoch), put);
+            moments.insert(put);
+        }
+        assert!(moments.len() <= 101, "{}", moments.len());
     }
 }

@@ -2,18 +2,20 @@
 //! says the same on every machine: the gate that keeps the packet path as cheap as it was measured.
 
 mod common;
+#[path = "common/counting.rs"]
+mod counting;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
 use common::Room;
+use counting::allocations;
 use headwater_core::rtcp::{Compound, Message, SenderInfo, Writer};
 use headwater_core::sink::{Path, Sink};
 use headwater_core::srtp::{Keys, Opener, Profile, Sealer, Side};
 use headwater_core::{Output, Route};
-use headwater_sim::SERVER;
+use headwater_sim::{SERVER, World};
+use str0m::media::MediaKind;
 
 /// A frame of a publisher's, from the datagrams that arrive to those that leave. What a packet costs
 /// once (opened, parsed, its content shared) is bounded apart from what it costs per subscriber.
@@ -124,6 +126,81 @@ fn forwarded(mut room: Room, subscribers: usize) -> Run {
     run
 }
 
+/// A room in which everybody sends and takes everybody: it is each packet's takers that cost, not the
+/// number of senders.
+#[test]
+fn a_mesh_allocates_nothing_per_subscriber() {
+    let (few, many) = (meshed(3), meshed(8));
+    for run in [&few, &many] {
+        assert_eq!(run.forwarded, run.arrived * run.subscribers, "{run:?}");
+        assert!(run.arrived > 200, "{run:?}");
+        assert!(
+            run.in_drain <= MOST_IN_MESH * run.forwarded / 1_000,
+            "{run:?}"
+        );
+        assert!(run.in_receive <= MOST_PER_ARRIVAL * run.arrived, "{run:?}");
+    }
+}
+
+/// So many members; what is counted as subscribers are the takers of each packet.
+fn meshed(members: usize) -> Run {
+    let mut world = World::new(151);
+    let router = world.create_router();
+    let mut senders = Vec::new();
+    for _ in 0..members {
+        let (peer, _, tracks) = world.publish(router, &[(MediaKind::Video, "camera")], &[]);
+        senders.push((peer, tracks[0]));
+    }
+    for own in 0..members {
+        let others = (0..members).filter(|other| *other != own);
+        let others: Vec<_> = others.map(|other| senders[other].1.1).collect();
+        world.subscribe(router, &others);
+    }
+    for frame in 0..100 {
+        for (peer, (mid, _)) in &senders {
+            world.peers[*peer].send_video(world.now, *mid, frame % 25 == 0, 3, 600);
+        }
+        world.run(Duration::from_millis(40));
+    }
+    let mut run = Run {
+        subscribers: members - 1,
+        arrived: 0,
+        forwarded: 0,
+        in_receive: 0,
+        in_drain: 0,
+        recorded: 0,
+    };
+    let (mut before, mut sink) = (0, Slab(vec![0; 2_000]));
+    for frame in 0..WARM + FRAMES {
+        if frame == WARM {
+            before = world.counter("packets_forwarded");
+            (run.in_receive, run.in_drain) = (0, 0);
+        }
+        world.now += Duration::from_millis(40);
+        let now = world.now;
+        for (peer, (mid, _)) in &senders {
+            world.peers[*peer].send_video(now, *mid, false, 3, 600);
+            let source = world.peers[*peer].address;
+            for datagram in world.peers[*peer].drive(now) {
+                let Route::Session(key) = world.sfu.route(source, &datagram.contents) else {
+                    panic!("the publisher is known")
+                };
+                run.in_receive += allocations(|| {
+                    world
+                        .sfu
+                        .receive(now, key, source, SERVER, &datagram.contents);
+                });
+            }
+        }
+        run.in_drain += allocations(|| {
+            world.sfu.drain(now, &mut sink);
+        });
+    }
+    run.forwarded = (world.counter("packets_forwarded") - before) as usize;
+    run.arrived = run.forwarded / run.subscribers;
+    run
+}
+
 /// Takes datagrams as a worker does: into one room that is there for good.
 struct Slab(Vec<u8>);
 
@@ -151,6 +228,8 @@ const BUFFER_GROWTHS: usize = 24;
 const MOST_BYTES_PER_ARRIVAL: f64 = 130.0;
 /// A dozen for each connection of each wake-up, in which a frame of nine packets is sent to it.
 const MOST_BYTES_PER_FORWARDED: f64 = 3.0;
+/// The same in a mesh, whose streams each send few packets.
+const MOST_IN_MESH: usize = 25;
 /// In str0m, which opens the packet, and for the content that all share.
 const MOST_PER_ARRIVAL: usize = 5;
 
@@ -212,34 +291,3 @@ fn rtcp_allocates_nothing() {
 fn an_allocation_is_counted() {
     assert_eq!(allocations(|| drop(black_box(vec![1_u8; 100]))), 1);
 }
-
-/// How often this thread asks for memory during `work`.
-fn allocations(work: impl FnOnce()) -> usize {
-    let before = COUNT.get();
-    work();
-    COUNT.get() - before
-}
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came; the count is a plain thread-local
-// without a destructor, so it can be touched at any time of a thread's life.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.set(COUNT.get() + 1);
-        // SAFETY: as this function's own contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as this function's own contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;

@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::Room;
-use headwater_sim::Link;
+use headwater_sim::{Link, World};
+use str0m::media::MediaKind;
 
 const CHANNEL: &str = "headwater-heartbeat";
 
@@ -65,4 +66,45 @@ fn an_outage_is_not_made_up_for() {
     room.world.run(Duration::from_secs(10));
     let after = beats(&room, bob) - before;
     assert!((20..=42).contains(&after), "{after} in ten seconds");
+}
+
+/// Where heartbeats are switched off, asking for one is no error and brings none.
+#[test]
+fn a_deployment_can_do_without() {
+    let mut world = World::without_heartbeats(303);
+    let router = world.create_router();
+    let (_, _, tracks) = world.publish(router, &[(MediaKind::Video, "camera")], &[]);
+    let (bob, _, _) = world.subscribe(router, &[tracks[0].1]);
+    world.run(Duration::from_secs(1));
+    assert!(world.peers[bob].send_message(CHANNEL, b"1"));
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.counter("heartbeats"), 0);
+    assert!(world.peers[bob].connected);
+}
+
+/// Sessions that asked at different moments are served together: a thread wakes for a hundred moments a
+/// second at most, however many sessions it has.
+#[test]
+fn beats_of_many_sessions_fall_on_common_moments() {
+    let mut room = Room::new(304);
+    let viewers: Vec<usize> = (0..12)
+        .map(|_| room.world.subscribe(room.router, &[room.camera.1]).0)
+        .collect();
+    room.world.run(Duration::from_secs(1));
+    for viewer in &viewers {
+        room.world.run(Duration::from_micros(1_300));
+        assert!(room.world.peers[*viewer].send_message(CHANNEL, b"1"));
+    }
+    room.world.run(Duration::from_secs(2));
+    let before = room.world.counter("heartbeats");
+    let mut moments = 0;
+    for _ in 0..1_000 {
+        let beaten = room.world.counter("heartbeats");
+        room.world.run(Duration::from_millis(1));
+        moments += usize::from(room.world.counter("heartbeats") > beaten);
+    }
+    let beats = room.world.counter("heartbeats") - before;
+    assert!((47..=49).contains(&beats), "{beats} of twelve in a second");
+    // Twelve sessions asked within 16 ms: two or three moments of ten, four times a second.
+    assert!(moments <= 12, "{moments}");
 }

@@ -42,7 +42,7 @@ impl Worker {
 impl Worker {
     #[new]
     #[allow(clippy::too_many_arguments)] // each is named by the caller
-    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only, tcp, record = None))]
+    #[pyo3(signature = (*, threads, port, addresses, announce, announce_only, tcp, record = None, heartbeats = true))]
     fn new(
         py: Python<'_>,
         threads: u16,
@@ -52,6 +52,7 @@ impl Worker {
         announce_only: bool,
         tcp: Vec<String>,
         record: Option<(PathBuf, u64)>,
+        heartbeats: bool,
     ) -> PyResult<Self> {
         let config = WorkerConfig {
             threads,
@@ -61,6 +62,7 @@ impl Worker {
             announce_only,
             tcp: convert::addresses(&tcp)?,
             record: record.map(|(path, limit)| RecordConfig { path, limit }),
+            heartbeats,
         };
         let inner = py
             .detach(|| headwater_worker::Worker::open(&config))

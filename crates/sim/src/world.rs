@@ -58,6 +58,16 @@ impl World {
     /// An empty world around the core of one media thread, see [`crate::Threads`].
     #[must_use]
     pub fn on_thread(seed: u64, thread: u16, now: Instant) -> Self {
+        Self::with(seed, thread, now, true)
+    }
+
+    /// An empty world whose clients get no heartbeat.
+    #[must_use]
+    pub fn without_heartbeats(seed: u64) -> Self {
+        Self::with(seed, 0, Instant::now(), false) // the origin only, as above
+    }
+
+    fn with(seed: u64, thread: u16, now: Instant, heartbeats: bool) -> Self {
         let mut bytes = [0; 32];
         fastrand::Rng::with_seed(seed).fill(&mut bytes);
         let config = SfuConfig {
@@ -69,6 +79,7 @@ impl World {
                 now,
                 SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000),
             ),
+            heartbeats,
         };
         Self {
             now,

@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) signal: Arc<EventSignal>,
     /// Takes the record of decisions, if one is made.
     pub(crate) record: Option<Lead>,
+    /// Clients that ask for a heartbeat get one.
+    pub(crate) heartbeats: bool,
 }
 
 /// One media thread's whole state.
@@ -328,6 +330,7 @@ fn new_sfu(setup: &Setup) -> std::io::Result<Sfu> {
         tcp_candidates: setup.tcp_candidates.clone(),
         seed,
         epoch: (now, SystemTime::now()),
+        heartbeats: setup.heartbeats,
     });
     if setup.record.is_some() {
         sfu.record(now);

@@ -42,6 +42,8 @@ pub struct WorkerConfig {
     pub tcp: Vec<IpAddr>,
     /// Record what enters decisions.
     pub record: Option<RecordConfig>,
+    /// Clients that ask for a heartbeat get one.
+    pub heartbeats: bool,
 }
 
 impl Default for WorkerConfig {
@@ -54,6 +56,7 @@ impl Default for WorkerConfig {
             announce_only: false,
             tcp: Vec::new(),
             record: None,
+            heartbeats: true,
         }
     }
 }
@@ -172,7 +175,7 @@ impl Worker {
             .collect();
         let tape = config.record.as_ref().map(Tape::open).transpose();
         let tape = tape.map_err(system("open the record of decisions"))?;
-        let running = Running::start(ports, &candidates, &tcp_candidates, tape)?;
+        let running = Running::start(ports, &candidates, &tcp_candidates, tape, config.heartbeats)?;
         Ok(Self {
             port,
             threads: config.threads,
@@ -320,6 +323,7 @@ impl Running {
         candidates: &[SocketAddr],
         tcp_candidates: &[SocketAddr],
         tape: Option<Tape>,
+        heartbeats: bool,
     ) -> Result<Self, OpenError> {
         let mut polls = Vec::new();
         let mut inboxes = Vec::new();
@@ -349,6 +353,7 @@ impl Running {
                 inboxes,
                 signal,
                 record: running.tape.as_ref().map(Tape::lead),
+                heartbeats,
             };
             match start_thread(setup) {
                 Ok(join) => running.joins.push(join),

@@ -368,6 +368,7 @@ class Worker:
         announce_only: bool,
         tcp: Sequence[str],
         record: tuple[PathLike[str], int] | None = None,
+        heartbeats: bool = True,
     ) -> Self:
         """Bind UDP `port` (0 picks one) on every thread and start them.
 
@@ -376,7 +377,7 @@ class Worker:
         `announce_only` keeps private ones out of the candidates. Raises PortInUse, ConfigurationError
         (an address or a thread count that cannot be), or OSError. `tcp` are the addresses where
         somebody accepts TCP on the same port for `adopt_tcp`. `record` is a file for what enters
-        decisions, and how many bytes it may have.
+        decisions, and how many bytes it may have. Without `heartbeats` clients that ask for one get none.
         """
     @property
     def port(self) -> int: ...

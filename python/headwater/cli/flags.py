@@ -51,6 +51,8 @@ class NodeFlags:
     """PEM private key."""
     dtls: Literal["1.2", "1.3"] | None = None
     """DTLS version of media connections."""
+    heartbeat: Annotated[bool | None, Parameter(name="--heartbeat")] = None
+    """Signs of life to clients that ask for them; without, they notice a dead path after seconds."""
     record_decisions: Path | None = None
     """File for what enters media decisions; see `headwater replay`."""
     node: str | None = None

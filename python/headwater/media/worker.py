@@ -63,6 +63,7 @@ class Worker:
         overload: OverloadLimits = _LIMITS,
         record: Path | None = None,
         record_limit: int = DEFAULT_RECORD_LIMIT,
+        heartbeats: bool = True,
         allow_several: bool = False,
     ) -> None:
         """Note the settings; nothing starts before `open` or ``async with``.
@@ -81,6 +82,8 @@ class Worker:
             overload: When there is too much to do: layers are given up, `check_capacity` refuses.
             record: Write down there what enters decisions, for `replay`; what is in the file is lost.
             record_limit: Bytes after which the record ends.
+            heartbeats: Send four small datagrams a second to clients that ask for them, so that they
+                notice a dead path within a second; without, a browser needs seven.
             allow_several: Permit other open Workers in this process.
         """
         self._threads = threads
@@ -93,6 +96,7 @@ class Worker:
         self._overload = overload
         self._monitor: LoadMonitor | None = None
         self._record = None if record is None else (record, record_limit)
+        self._heartbeats = heartbeats
         self._allow_several = allow_several
         self._seam: Seam | None = None
         self._routers: dict[Router, None] = {}
@@ -280,6 +284,7 @@ class Worker:
             announce_only=self._announce_only,
             tcp=self._tcp,
             record=self._record,
+            heartbeats=self._heartbeats,
         )
 
     @property

@@ -48,6 +48,98 @@ def test_fanout_forwards_everything_to_two_subscribers(generator: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("srtp", "name"),
+    [("cm-sha1", "AES128_CM_SHA1_80"), ("gcm128", "AEAD_AES_128_GCM"), ("gcm256", "AEAD_AES_256_GCM")],
+)
+def test_the_clients_choose_the_srtp_profile(generator: Path, srtp: str, name: str) -> None:
+    """Offered one profile alone, the node agrees on it, and media flows; the floor is that cipher's."""
+    report = run(generator, "fanout", "--subscribers", "2", "--seconds", "1", "--srtp", srtp)
+    (figures,) = report["runs"]
+    assert figures["srtp_profiles"] == [[name, 3]]
+    assert figures["received"] == figures["expected"] > 400
+    seals = {"cm-sha1": "seal_cm_sha1", "gcm128": "seal", "gcm256": "seal_aes256"}
+    floor = report["floor"]["figures"]
+    assert report["lowest"] == pytest.approx(floor[seals[srtp]] + floor["send_burst"])
+
+
+@pytest.mark.timeout(300)
+def test_rooms_in_which_everybody_takes_everybody(generator: Path, tmp_path: Path) -> None:
+    """Two rooms of three: each of the six gets picture and sound of two, and nothing is lost."""
+    picture = tmp_path / "rooms.svg"
+    report = run(
+        generator, "rooms", "--rooms", "2", "--members", "3", "--seconds", "1", "--plot", str(picture)
+    )
+    (figures,) = report["runs"]
+    assert (figures["publishers"], figures["subscribers"]) == (6, 6)
+    assert figures["received"] == figures["expected"]
+    # 62 packets of a picture and 50 of sound a second, each to two.
+    assert figures["expected"] == pytest.approx(2 * figures["sent"], rel=0.01)
+    assert figures["sent"] > 6 * 90
+    assert picture.read_text().startswith("<svg")
+
+
+@pytest.mark.timeout(300)
+def test_a_mesh_that_grows(generator: Path) -> None:
+    """One room of two, then of three: what is forwarded grows with the square."""
+    two, three = run(generator, "mesh", "--members", "2,3", "--seconds", "1")["runs"]
+    for figures, members in ((two, 2), (three, 3)):
+        assert figures["rooms"] == 1
+        assert figures["received"] == figures["expected"]
+        assert figures["expected"] == pytest.approx((members - 1) * figures["sent"], rel=0.01)
+
+
+@pytest.mark.timeout(300)
+def test_idle_sessions(generator: Path) -> None:
+    """Eight sessions in silence: checks are answered, those who ask are beaten to, timers are few."""
+    report = run(generator, "idle", "--sessions", "8", "--each", "4", "--seconds", "2")
+    assert (report["sessions"], report["subscribers"], report["rooms"]) == (8, 4, 2)
+    windows = {window["name"]: window for window in report["windows"]}
+    assert windows["checked"]["received"] > 0
+    assert windows["silent"]["sent"] == windows["silent"]["received"] == 0
+    assert windows["checked"]["beats"] == windows["silent"]["beats"] == 0
+    # Four subscribers, four beats a second, two seconds.
+    assert 16 <= windows["beating"]["beats"] <= 48
+    assert windows["silent"]["timers_per_session"] < 3
+
+
+@pytest.mark.timeout(300)
+def test_all_writes_tables_and_pictures_into_a_page(generator: Path, tmp_path: Path) -> None:
+    """What stands between the marks of a table is replaced, the rest of the page stays."""
+    page = tmp_path / "page.md"
+    marks = {
+        name: (
+            f"<!-- bench {name}: written by `headwater bench all --write` -->",
+            f"<!-- end of bench {name} -->",
+        )
+        for name in ("floor", "mesh")
+    }
+    page.write_text("\n".join(["before", *marks["floor"], "between", *marks["mesh"], "after"]))
+    command = [sys.executable, "-m", "headwater", "bench", "all", "--small"]
+    environment = {**os.environ, "HEADWATER_LOAD": str(generator)}
+
+    def write(names: str) -> subprocess.CompletedProcess[str]:
+        arguments = [*command, "--only", names, "--write", str(page)]
+        return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+
+    result = write("floor,mesh")
+    # The floor of a busy machine may be void, which is a failure at the end.
+    assert "All of it took" in result.stdout, result.stderr
+    text = page.read_text()
+    assert [line for line in text.splitlines() if line in ("before", "between", "after")] == [
+        "before",
+        "between",
+        "after",
+    ]
+    assert "| seal, AES-128-GCM |" in text.partition(marks["floor"][1])[0]
+    assert "![" in text.partition(marks["mesh"][0])[2]
+    assert (tmp_path / "images" / "bench-mesh.svg").read_text().startswith("<svg")
+    refused = write("idle")
+    assert refused.returncode == 2
+    assert "bench idle" in refused.stderr
+
+
+@pytest.mark.timeout(300)
 def test_one_room_on_two_threads(generator: Path) -> None:
     """Members alternate between the threads: each packet crosses once and nothing is lost there."""
     report = run(generator, "threads", "--threads", "1,2", "--subscribers", "4", "--seconds", "1")

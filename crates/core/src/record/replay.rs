@@ -193,6 +193,7 @@ impl Player {
             tcp_candidates: Vec::new(),
             seed,
             epoch: (self.now, UNIX_EPOCH.checked_add(wall)?),
+            heartbeats: true, // decides nothing
         });
         sfu.record(self.now);
         self.sfu = Some(sfu);

@@ -353,6 +353,12 @@ impl Session {
         )
     }
 
+    /// Whether there is a channel on which the heartbeat can be asked for.
+    pub(crate) fn has_heartbeat_channel(&self) -> bool {
+        let mut channels = self.channels.values();
+        channels.any(|channel| *channel == Channel::Internal)
+    }
+
     pub(crate) fn publishing(&mut self) -> Result<&mut Publishing, Error> {
         match &mut self.side {
             Side::Publish(publishing) => Ok(publishing),

@@ -8,23 +8,20 @@ like: the ratio is the bar, not the figure.
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from pathlib import Path
 
 from headwater.cli.bench.floor import Floor, measure_floor
 from headwater.cli.bench.generator import Report, run_generator, started_reference
 from headwater.cli.bench.node import started_node
+from headwater.cli.bench.plot import Bars, Chart
+from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
 from headwater.media.build import build_info
 
-__all__ = ["Plan", "run_fanout"]
+__all__ = ["Plan", "measure_fanout", "run_fanout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,46 +35,63 @@ class Plan:
         threads: Media threads of the node.
         gro: Receive offload at the subscribers.
         loss: Media and RTCP that each subscriber loses, percent.
+        srtp: The one SRTP profile that the clients offer; empty: all, and the node chooses.
         reference: The generator's plain forwarder instead of a node.
     """
 
     subscribers: tuple[int, ...]
-    spread: bool
-    seconds: float
-    threads: int
-    gro: bool
-    loss: float
-    reference: bool
+    spread: bool = False
+    seconds: float = 8.0
+    threads: int = 1
+    gro: bool = False
+    loss: float = 0.0
+    srtp: str = ""
+    reference: bool = False
 
 
-def run_fanout(plan: Plan, *, as_json: bool) -> int:
+def run_fanout(plan: Plan, *, as_json: bool, plot: Path | None) -> int:
     """Run the plan and print it; the exit status is 1 when the floor is void.
 
     Raises:
         HeadwaterError: The node or the generator failed.
     """
+    with progress() as show:
+        sheet = measure_fanout(plan, show)
+    return finish(sheet, as_json=as_json, plot=plot)
+
+
+def measure_fanout(plan: Plan, show: Show) -> Sheet:
+    """Run the plan.
+
+    Raises:
+        HeadwaterError: The node or the generator failed.
+    """
+    show("floor", 0.0)
+    floor = measure_floor(_FLOOR_SECONDS)
+    share = 1 / len(plan.subscribers)
+    runs = []
+    for index, subscribers in enumerate(plan.subscribers):
+        runs.append(_run(plan, subscribers, partial(_show_run, show, index * share, share)))
+    floor = floor.averaged(measure_floor(_FLOOR_SECONDS))
+    lowest = floor.of(spread=plan.spread, srtp=plan.srtp)
     build = {"profile": "reference forwarder"} if plan.reference else build_info()
-    with _progress() as show:
-        show("floor", 0.0)
-        floor = measure_floor(_FLOOR_SECONDS)
-        share = 1 / len(plan.subscribers)
-        runs = []
-        for index, subscribers in enumerate(plan.subscribers):
-            runs.append(_run(plan, subscribers, partial(_show_run, show, index * share, share)))
-        floor = floor.averaged(measure_floor(_FLOOR_SECONDS))
-    if as_json:
-        result = {"plan": dataclasses.asdict(plan), "build": build, "floor": floor.as_json()}
-        print(json.dumps({**result, "runs": runs}, indent=2))
-    else:
-        _print(Console(emoji=False), plan, build, floor, runs)
-    return 1 if floor.void_for(spread=plan.spread) else 0
+    data = {"plan": dataclasses.asdict(plan), "build": build, "floor": floor.as_json(), "runs": runs}
+    return Sheet(
+        title=_title(plan),
+        headings=_HEADINGS,
+        rows=[_row(run, lowest) for run in runs],
+        data=data | {"lowest": lowest},
+        notes=_notes(plan, floor, lowest, runs),
+        void=floor.void_for(spread=plan.spread),
+        charts=_charts(lowest, runs),
+    )
 
 
-def _show_run(show: Callable[[str, float], None], base: float, share: float, text: str, done: float) -> None:
+def _show_run(show: Show, base: float, share: float, text: str, done: float) -> None:
     show(text, base + done * share)
 
 
-def _run(plan: Plan, subscribers: int, show: Callable[[str, float], None]) -> Report:
+def _run(plan: Plan, subscribers: int, show: Show) -> Report:
     def on_stage(stage: Report) -> None:
         joined = f" {stage['subscribers']}" if stage["stage"] == "joining" else ""
         show(f"{subscribers} subscribers: {stage['stage']}{joined}", _STAGES[stage["stage"]])
@@ -87,6 +101,7 @@ def _run(plan: Plan, subscribers: int, show: Callable[[str, float], None]) -> Re
         arguments += ["--subscribers", str(subscribers), "--seconds", str(plan.seconds)]
         arguments += ["--server-pid", str(pid)]
         arguments += ["--loss", str(plan.loss)]
+        arguments += ["--srtp", plan.srtp] if plan.srtp else []
         arguments += ["--spread"] * plan.spread + ["--gro"] * plan.gro
         return run_generator(arguments, on_stage)
 
@@ -101,33 +116,24 @@ def _target(plan: Plan) -> Iterator[tuple[str, int]]:
             yield node.url, node.pid
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar on standard error; the yielded function sets its text and its share of 1."""
-    columns = (SpinnerColumn(), TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True, emoji=False), transient=True) as progress:
-        task = progress.add_task("", total=1.0)
-        yield lambda text, done: progress.update(task, description=text, completed=done)
-
-
-def _print(console: Console, plan: Plan, build: dict[str, str], floor: Floor, runs: list[Report]) -> None:
-    lowest = floor.of(spread=plan.spread)
-    load = "packets spread evenly" if plan.spread else "a frame as one burst"
+def _title(plan: Plan) -> str:
+    load = "packets one by one" if plan.spread else "a frame as one burst"
     load += f", {plan.loss:g} % lost at each subscriber" if plan.loss else ""
-    table = Table(box=SIMPLE_HEAD, title=f"1 publisher, 2.5 Mbit/s VP8, {load}", caption=str(floor.machine))
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(*_row(run, lowest))
-    console.print(table)
+    return f"1 publisher, 2.5 Mbit/s VP8, {load}"
+
+
+def _notes(plan: Plan, floor: Floor, lowest: float, runs: list[Report]) -> list[str]:
     profiles = {name for run in runs for name, _ in run["srtp_profiles"]}
-    console.print(f"SRTP: {', '.join(sorted(profiles))}. Floor: {lowest:.2f} us per packet.", highlight=False)
-    facts = ", ".join(f"{name} {value}" for name, value in build.items() if name != "source_hash")
-    console.print(f"Build: {facts}.", highlight=False)
-    if build["profile"] == "debug":
-        console.print("[bold yellow]A debug build[/]: its figures say nothing about the server.")
-    for reason in floor.void_for(spread=plan.spread):
-        console.print(f"[bold red]VOID[/]: {reason}")
+    busiest = max(run["generator_busy"] for run in runs)
+    notes = [
+        f"SRTP: {', '.join(sorted(profiles))}. Floor: {lowest:.2f} us per packet.",
+        f"{floor.machine}.",
+    ]
+    if busiest > _BUSY:
+        notes.append(
+            f"The generator's core was {100 * busiest:.0f} % busy: delays and losses are its own, too."
+        )
+    return [*notes, "The plain forwarder of the generator." if plan.reference else built()]
 
 
 def _row(run: Report, lowest: float) -> tuple[str, ...]:
@@ -148,8 +154,29 @@ def _row(run: Report, lowest: float) -> tuple[str, ...]:
     )
 
 
+def _charts(lowest: float, runs: list[Report]) -> list[Chart]:
+    cases = [f"{run['subscribers']} subscribers" for run in runs]
+    return [
+        Chart(
+            "CPU time of the server per forwarded packet, us",
+            cases,
+            [Bars("", [run["cpu_us_per_packet"] for run in runs])],
+            ("floor", lowest),
+        ),
+        Chart(
+            "forwarding delay, ms",
+            cases,
+            [
+                Bars("median", [run["delay_p50_ms"] for run in runs]),
+                Bars("99 of 100", [run["delay_p99_ms"] for run in runs], "#90cdf4"),
+            ],
+        ),
+    ]
+
+
 _ROOM = "bench"
 _FLOOR_SECONDS = 4.0
+_BUSY = 0.9
 _STAGES = {"publishing": 0.1, "joining": 0.2, "warming": 0.4, "measuring": 0.5}
 _HEADINGS = (
     "N",

@@ -8,17 +8,15 @@ program takes the caches, the host is overcommitted), and so is every ratio to i
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from pathlib import Path
 
 from headwater.cli.bench.generator import Report, run_generator
 from headwater.cli.bench.machine import Machine, this_machine
+from headwater.cli.bench.plot import Bars, Chart
+from headwater.cli.bench.sheet import Sheet, finish
 
-__all__ = ["Floor", "measure_floor", "run_floor"]
+__all__ = ["Floor", "floor_sheet", "measure_floor", "run_floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,12 @@ class Floor:
         """Everything, as values for JSON."""
         return {**dataclasses.asdict(self), "void": list(self.void)}
 
-    def of(self, *, spread: bool) -> float:
-        """The floor for spread packets or for bursts."""
-        return float(self.figures[_total(spread)])
+    def of(self, *, spread: bool, srtp: str = "") -> float:
+        """The floor for spread packets or for bursts, with the cipher of an SRTP profile."""
+        seal = _SEALS.get(srtp)
+        if seal is None:
+            return float(self.figures[_total(spread)])
+        return float(self.figures[seal] + self.figures["send_single" if spread else "send_burst"])
 
     def averaged(self, other: Floor) -> Floor:
         """The mean of two measurements; void when the mean is."""
@@ -77,34 +78,43 @@ def measure_floor(seconds: float) -> Floor:
     return Floor(this_machine(), run_generator(["floor", "--seconds", str(seconds)]))
 
 
-def run_floor(*, seconds: float, as_json: bool) -> int:
+def run_floor(*, seconds: float, as_json: bool, plot: Path | None) -> int:
     """Print the floor; the exit status is 1 when it is void."""
-    floor = measure_floor(seconds)
-    if as_json:
-        print(json.dumps(floor.as_json(), indent=2))
-    else:
-        _print(Console(emoji=False), floor)
-    return 1 if floor.void else 0
+    return finish(floor_sheet(measure_floor(seconds)), as_json=as_json, plot=plot)
+
+
+def floor_sheet(floor: Floor) -> Sheet:
+    """The floor as a table."""
+    usual = _MEASURED.get((floor.machine.architecture, floor.machine.crypto), {})
+
+    def row(words: str, value: float, name: str = "") -> tuple[str, ...]:
+        return words, f"{value:.2f}", f"{usual[name]:.2f}" if name in usual else ""
+
+    rows = [row(words, floor.figures[name], name) for name, words in _NAMES.items()]
+    for spread, words in ((False, "bursts"), (True, "spread packets")):
+        rows.append(row(f"floor for {words} with CM and SHA1", floor.of(spread=spread, srtp="cm-sha1")))
+    notes = [f"{floor.machine}."]
+    if not usual:
+        notes.append("No earlier measurement of this kind of machine to judge by.")
+    return Sheet(
+        title="CPU time per packet of 1200 bytes",
+        headings=("step", "us/packet", "usual here"),
+        rows=rows,
+        data=floor.as_json(),
+        notes=notes,
+        void=floor.void,
+        charts=[
+            Chart(
+                "CPU time per packet of 1200 bytes, us",
+                [_SHORT[name] for name in _SHORT],
+                [Bars("", [floor.figures[name] for name in _SHORT])],
+            )
+        ],
+    )
 
 
 def _total(spread: bool) -> str:
     return "spread_total" if spread else "burst_total"
-
-
-def _print(console: Console, floor: Floor) -> None:
-    table = Table(box=SIMPLE_HEAD, title="CPU time per packet of 1200 bytes", caption=str(floor.machine))
-    table.add_column("step")
-    table.add_column("us/packet", justify="right")
-    table.add_column("usual here", justify="right")
-    usual = _MEASURED.get((floor.machine.architecture, floor.machine.crypto), {})
-    for name, words in _NAMES.items():
-        known = f"{usual[name]:.2f}" if name in usual else ""
-        table.add_row(words, f"{floor.figures[name]:.2f}", known)
-    console.print(table)
-    for reason in floor.void:
-        console.print(f"[bold red]VOID[/]: {reason}")
-    if not usual:
-        console.print("No earlier measurement of this kind of machine to judge by.")
 
 
 _NAMES = {
@@ -116,6 +126,16 @@ _NAMES = {
     "burst_total": "floor for bursts: seal + GSO send",
     "spread_total": "floor for spread packets: seal + send",
     "burst_total_gro": "the same, readers with GRO (unreal)",
+}
+
+_SEALS = {"cm-sha1": "seal_cm_sha1", "gcm128": "seal", "gcm256": "seal_aes256"}
+_SHORT = {
+    "seal": "seal, GCM",
+    "seal_cm_sha1": "seal, CM+SHA1",
+    "send_burst": "send nine",
+    "send_single": "send one",
+    "burst_total": "floor, bursts",
+    "spread_total": "floor, one by one",
 }
 
 # Loopback, live readers, 100 destinations in turn, on a quiet machine of that kind.

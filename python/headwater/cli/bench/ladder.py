@@ -11,8 +11,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from headwater.cli.bench import sheet
 from headwater.cli.bench.generator import Report, run_lab
-from headwater.errors import ConfigurationError
 
 __all__ = ["markdown", "replaced", "run_ladder"]
 
@@ -67,11 +67,7 @@ def replaced(page: str, table: str) -> str:
     Raises:
         ConfigurationError: The marks are not there.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ConfigurationError(f"the page needs {_BEGIN!r} and {_END!r} around the table's place")
-    return f"{before}{begin}\n{table}\n{end}{after}"
+    return sheet.replaced(page, table, begin=_BEGIN, end=_END)
 
 
 def _steady(row: Report) -> list[str]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from headwater.errors import HeadwaterError
 
-__all__ = ["Node", "started_node"]
+__all__ = ["Node", "media_counters", "started_node"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,21 @@ def started_node(
             yield Node(f"http://127.0.0.1:{port}", process.pid, time.monotonic() - begun)
         finally:
             _end(process)
+
+
+def media_counters(url: str, names: Sequence[str]) -> dict[str, int]:
+    """Counters of a node's media threads by name, since it started."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=15)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    finally:
+        connection.close()
+    found = {}
+    for name in names:
+        value = re.search(rf"^headwater_media_{name}(?:_total)? ([\d.e+]+)$", text, re.MULTILINE)
+        found[name] = int(float(value[1])) if value else 0
+    return found
 
 
 def _leave_a_core(pid: int, threads: int) -> None:

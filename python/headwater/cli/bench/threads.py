@@ -12,20 +12,17 @@ cost is CPU time and stays comparable.
 from __future__ import annotations
 
 import dataclasses
-import http.client
-import json
-import re
 from dataclasses import dataclass
-
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from pathlib import Path
 
 from headwater.cli.bench.generator import Report, run_generator
-from headwater.cli.bench.node import started_node
+from headwater.cli.bench.machine import this_machine
+from headwater.cli.bench.node import media_counters, started_node
+from headwater.cli.bench.plot import Bars, Chart
+from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
 from headwater.media.build import build_info
 
-__all__ = ["ThreadsPlan", "run_threads"]
+__all__ = ["ThreadsPlan", "measure_threads", "run_threads"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +42,54 @@ class ThreadsPlan:
     seconds: float
 
 
-def run_threads(plan: ThreadsPlan, *, as_json: bool) -> int:
+def run_threads(plan: ThreadsPlan, *, as_json: bool, plot: Path | None) -> int:
     """Run the plan and print it.
 
     Raises:
         HeadwaterError: The node or the generator failed.
     """
-    console = Console(stderr=True, emoji=False)
+    with progress() as show:
+        sheet = measure_threads(plan, show)
+    return finish(sheet, as_json=as_json, plot=plot)
+
+
+def measure_threads(plan: ThreadsPlan, show: Show) -> Sheet:
+    """Run the plan.
+
+    Raises:
+        HeadwaterError: The node or the generator failed.
+    """
     runs = []
-    for threads in plan.threads:
-        with console.status(f"{threads} media threads, {plan.subscribers} subscribers"):
-            runs.append(_run(plan, threads))
-    if as_json:
-        print(json.dumps({"plan": dataclasses.asdict(plan), "build": build_info(), "runs": runs}, indent=2))
-    else:
-        _print(Console(emoji=False), plan, runs)
-    return 0
+    for index, threads in enumerate(plan.threads):
+        show(f"{threads} media threads", index / len(plan.threads))
+        runs.append(_run(plan, threads))
+    load = "packets one by one" if plan.spread else "a frame as one burst"
+    cases = [f"{run['threads']} threads" for run in runs]
+    notes = [f"{this_machine()}.", built()]
+    if dropped := sum(run["relay"]["relay_dropped"] for run in runs):
+        notes.insert(0, f"{dropped} packets were dropped between threads.")
+    return Sheet(
+        title=f"1 publisher, {plan.subscribers} subscribers in one room, {load}",
+        headings=_HEADINGS,
+        rows=[_row(run) for run in runs],
+        data={"plan": dataclasses.asdict(plan), "build": build_info(), "runs": runs},
+        notes=notes,
+        charts=[
+            Chart(
+                "CPU time of the server per forwarded packet, us",
+                cases,
+                [Bars("", [run["cpu_us_per_packet"] for run in runs])],
+            ),
+            Chart(
+                "forwarding delay, ms",
+                cases,
+                [
+                    Bars("median", [run["delay_p50_ms"] for run in runs]),
+                    Bars("99 of 100", [run["delay_p99_ms"] for run in runs], "#90cdf4"),
+                ],
+            ),
+        ],
+    )
 
 
 def _run(plan: ThreadsPlan, threads: int) -> Report:
@@ -69,47 +98,21 @@ def _run(plan: ThreadsPlan, threads: int) -> Report:
         arguments += ["--subscribers", str(plan.subscribers), "--seconds", str(plan.seconds)]
         arguments += ["--server-pid", str(node.pid)] + ["--spread"] * plan.spread
         report = run_generator(arguments)
-        return {**report, "threads": threads, "relay": _relay_counters(node.url)}
+        return {**report, "threads": threads, "relay": media_counters(node.url, _COUNTERS)}
 
 
-def _relay_counters(url: str) -> dict[str, int]:
-    """What crossed between threads, and what was lost there, since the node started."""
-    address = url.removeprefix("http://")
-    connection = http.client.HTTPConnection(address, timeout=5)
-    try:
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-    finally:
-        connection.close()
-    found = {}
-    for name in _COUNTERS:
-        value = re.search(rf"^headwater_media_{name}(?:_total)? ([\d.e+]+)$", text, re.MULTILINE)
-        found[name] = int(float(value[1])) if value else 0
-    return found
-
-
-def _print(console: Console, plan: ThreadsPlan, runs: list[Report]) -> None:
-    load = "packets spread evenly" if plan.spread else "a frame as one burst"
-    table = Table(box=SIMPLE_HEAD, title=f"1 publisher -> {plan.subscribers} subscribers in one room, {load}")
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in runs:
-        relay = run["relay"]
-        table.add_row(
-            str(run["threads"]),
-            f"{run['forwarded'] / run['seconds']:,.0f}",
-            f"{run['cpu_us_per_packet']:.2f}",
-            f"{relay['relayed_in']:,}",
-            f"{relay['relayed_in'] / max(relay['relay_letters'], 1):.1f}",
-            f"{run['loss_percent']:.2f} %",
-            f"{run['delay_p50_ms']:.2f}",
-            f"{run['delay_p99_ms']:.2f}",
-        )
-    console.print(table)
-    if dropped := sum(run["relay"]["relay_dropped"] for run in runs):
-        console.print(f"[bold yellow]{dropped} packets were dropped between threads[/].")
-    if build_info()["profile"] == "debug":
-        console.print("[bold yellow]A debug build[/]: its figures say nothing about the server.")
+def _row(run: Report) -> tuple[str, ...]:
+    relay = run["relay"]
+    return (
+        str(run["threads"]),
+        f"{run['forwarded'] / run['seconds']:,.0f}",
+        f"{run['cpu_us_per_packet']:.2f}",
+        f"{relay['relayed_in']:,}",
+        f"{relay['relayed_in'] / max(relay['relay_letters'], 1):.1f}",
+        f"{run['loss_percent']:.2f} %",
+        f"{run['delay_p50_ms']:.2f}",
+        f"{run['delay_p99_ms']:.2f}",
+    )
 
 
 _COUNTERS = ("relayed_in", "relay_letters", "relay_dropped")
