@@ -7,10 +7,12 @@ use std::time::Duration;
 use common::{Room, assert_continuous, publish, video};
 use headwater_core::command::{Command, DataStream, TransportOptions};
 use headwater_core::error::Error;
-use headwater_core::event::{CloseReason, Reply};
+use headwater_core::event::{CloseReason, ConnectionState, Event, Reply};
 use headwater_core::ids::{
     DataPublisherId, DataSubscriberId, ObjectId, PublisherId, RouterId, SubscriberId, TransportId,
 };
+use headwater_core::record::preamble;
+use headwater_core::record::replay::replay;
 use headwater_sim::World;
 use str0m::channel::ChannelConfig;
 use str0m::media::MediaKind;
@@ -118,6 +120,7 @@ fn frames(world: &mut World, peer: usize, mid: &str, count: u32) {
 #[test]
 fn a_publisher_by_parameters() {
     let mut world = World::new(80);
+    world.record();
     let router = world.create_router();
     let (alice, transport, publisher, answer) = camera(&mut world, router);
     let (bob, _, _) = world.subscribe(router, &[publisher]);
@@ -158,6 +161,11 @@ fn a_publisher_by_parameters() {
     let packets = video(&world.peers[bob].received);
     assert_continuous(&packets);
     assert!(packets.len() > 300, "{} packets", packets.len());
+    let mut file = preamble();
+    world.take_record(&mut file);
+    #[allow(clippy::disallowed_methods)] // some moment to count from
+    let replayed = replay(&file, std::time::Instant::now()).expect("the record can be read");
+    assert_eq!(replayed.difference, None);
 }
 
 /// A subscriber gets the m-line it was given; one that closed makes room for the next.
@@ -273,4 +281,59 @@ fn agreed_streams() {
         !world.peers[alice].send_message("chat", b"anybody?"),
         "its stream was reset"
     );
+}
+
+/// A certificate that was told after the first offer is held against the handshake, and nobody
+/// connects before it is told, or with another one.
+#[test]
+fn the_certificate_comes_later() {
+    for (seed, wait, wrong) in [(84, false, false), (85, true, false), (86, false, true)] {
+        let mut room = Room::new(seed);
+        let transport = subscribe_transport(&mut room.world, room.router);
+        let bob = room.world.add_peer();
+        let offer = room.world.peers[bob].offer_to_receive(&[MediaKind::Video]);
+        let line = offer
+            .lines()
+            .find_map(|line| line.strip_prefix("a=fingerprint:"));
+        let own = line.unwrap().to_owned();
+        let none = format!("sha-256 {}", ["00"; 32].join(":"));
+        let answer = accept(&mut room.world, bob, transport, &offer.replace(&own, &none));
+        assert!(answer.contains("a=setup:"), "{answer}");
+        let fingerprint = if wrong {
+            none.replacen("00", "01", 1)
+        } else {
+            own
+        };
+        let told = Command::SetFingerprint {
+            transport,
+            fingerprint,
+        };
+        if !wait {
+            room.world.command(told).unwrap();
+        }
+        let limit = Duration::from_secs(5);
+        let connected = room
+            .world
+            .run_until(limit, |world| world.peers[bob].connected);
+        let reached = room.world.take_events(|event| match event {
+            Event::ConnectionState {
+                transport: id,
+                state,
+            } if *id == transport => Some(*state),
+            _ => None,
+        });
+        let is_connected = reached.contains(&ConnectionState::Connected);
+        assert_eq!(
+            is_connected,
+            !wait && !wrong,
+            "{seed}: {connected} {reached:?}"
+        );
+    }
+    let mut room = Room::new(87);
+    let (transport, fingerprint) = (room.publishing, "sha-256 00".to_owned());
+    let refused = room.world.command(Command::SetFingerprint {
+        transport,
+        fingerprint,
+    });
+    assert!(matches!(refused, Err(Error::WrongTransport(_))));
 }

@@ -146,13 +146,8 @@ impl Worker {
 
     fn create_router(&self, router: u64, codecs: Vec<String>) -> PyResult<u64> {
         let options = convert::router_options(&codecs)?;
-        self.send(
-            router,
-            Command::CreateRouter {
-                router: RouterId(router),
-                options,
-            },
-        )
+        let router = RouterId(router);
+        self.send(router.0, Command::CreateRouter { router, options })
     }
 
     fn create_branch(&self, branch: u64, home: u64, codecs: Vec<String>) -> PyResult<u64> {
@@ -169,12 +164,8 @@ impl Worker {
     }
 
     fn close_router(&self, router: u64) -> PyResult<u64> {
-        self.send(
-            router,
-            Command::CloseRouter {
-                router: RouterId(router),
-            },
-        )
+        let router = RouterId(router);
+        self.send(router.0, Command::CloseRouter { router })
     }
 
     fn set_audio_levels(&self, router: u64, interval: Option<f64>) -> PyResult<u64> {
@@ -184,13 +175,8 @@ impl Worker {
             })
         };
         let interval = interval.map(seconds).transpose()?;
-        self.send(
-            router,
-            Command::SetAudioLevels {
-                router: RouterId(router),
-                interval,
-            },
-        )
+        let router = RouterId(router);
+        self.send(router.0, Command::SetAudioLevels { router, interval })
     }
 
     #[pyo3(signature = (
@@ -383,13 +369,8 @@ impl Worker {
     }
 
     fn set_track_paused(&self, track: u64, paused: bool) -> PyResult<u64> {
-        self.send(
-            track,
-            Command::SetTrackPaused {
-                track: RecordingTrackId(track),
-                paused,
-            },
-        )
+        let track = RecordingTrackId(track);
+        self.send(track.0, Command::SetTrackPaused { track, paused })
     }
 
     #[pyo3(signature = (track, *, spatial, temporal))]
@@ -404,97 +385,69 @@ impl Worker {
             temporal,
             ..Preferences::default()
         };
-        self.send(
-            track,
-            Command::SetTrackPreferences {
-                track: RecordingTrackId(track),
-                preferences,
-            },
-        )
+        let track = RecordingTrackId(track);
+        self.send(track.0, Command::SetTrackPreferences { track, preferences })
     }
 
     fn close_transport(&self, transport: u64) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::CloseTransport {
-                transport: TransportId(transport),
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::CloseTransport { transport })
     }
 
     fn describe_transport(&self, transport: u64) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::DescribeTransport {
-                transport: TransportId(transport),
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::DescribeTransport { transport })
     }
 
     fn set_fingerprint(&self, transport: u64, fingerprint: String) -> PyResult<u64> {
+        let transport = TransportId(transport);
         self.send(
-            transport,
+            transport.0,
             Command::SetFingerprint {
-                transport: TransportId(transport),
+                transport,
                 fingerprint,
             },
         )
     }
 
     fn renew_ice(&self, transport: u64) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::RenewIce {
-                transport: TransportId(transport),
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::RenewIce { transport })
     }
 
     fn accept_offer(&self, transport: u64, sdp: String) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::AcceptOffer {
-                transport: TransportId(transport),
-                sdp,
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::AcceptOffer { transport, sdp })
     }
 
     #[pyo3(signature = (transport, *, ice_restart))]
     fn create_offer(&self, transport: u64, ice_restart: bool) -> PyResult<u64> {
+        let transport = TransportId(transport);
         self.send(
-            transport,
+            transport.0,
             Command::CreateOffer {
-                transport: TransportId(transport),
+                transport,
                 ice_restart,
             },
         )
     }
 
     fn accept_answer(&self, transport: u64, sdp: String) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::AcceptAnswer {
-                transport: TransportId(transport),
-                sdp,
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::AcceptAnswer { transport, sdp })
     }
 
     fn rollback_offer(&self, transport: u64) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::RollbackOffer {
-                transport: TransportId(transport),
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::RollbackOffer { transport })
     }
 
     fn add_candidate(&self, transport: u64, candidate: String) -> PyResult<u64> {
+        let transport = TransportId(transport);
         self.send(
-            transport,
+            transport.0,
             Command::AddCandidate {
-                transport: TransportId(transport),
+                transport,
                 candidate,
             },
         )
@@ -513,43 +466,28 @@ impl Worker {
     }
 
     fn set_publisher_paused(&self, publisher: u64, paused: bool) -> PyResult<u64> {
+        let publisher = PublisherId(publisher);
         self.send(
-            publisher,
-            Command::SetPublisherPaused {
-                publisher: PublisherId(publisher),
-                paused,
-            },
+            publisher.0,
+            Command::SetPublisherPaused { publisher, paused },
         )
     }
 
     fn request_key_frame(&self, publisher: u64) -> PyResult<u64> {
-        self.send(
-            publisher,
-            Command::RequestKeyFrame {
-                publisher: PublisherId(publisher),
-            },
-        )
+        let publisher = PublisherId(publisher);
+        self.send(publisher.0, Command::RequestKeyFrame { publisher })
     }
 
     fn close_publisher(&self, publisher: u64) -> PyResult<u64> {
-        self.send(
-            publisher,
-            Command::ClosePublisher {
-                publisher: PublisherId(publisher),
-            },
-        )
+        let publisher = PublisherId(publisher);
+        self.send(publisher.0, Command::ClosePublisher { publisher })
     }
 
     fn subscribe(&self, transport: u64, items: Vec<(u64, u64)>) -> PyResult<u64> {
         let pair = |(subscriber, publisher)| (SubscriberId(subscriber), PublisherId(publisher));
         let items = items.into_iter().map(pair).collect();
-        self.send(
-            transport,
-            Command::Subscribe {
-                transport: TransportId(transport),
-                items,
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::Subscribe { transport, items })
     }
 
     #[pyo3(signature = (transport, subscriber, publisher, mid = None))]
@@ -626,12 +564,10 @@ impl Worker {
     }
 
     fn set_subscriber_paused(&self, subscriber: u64, paused: bool) -> PyResult<u64> {
+        let subscriber = SubscriberId(subscriber);
         self.send(
-            subscriber,
-            Command::SetSubscriberPaused {
-                subscriber: SubscriberId(subscriber),
-                paused,
-            },
+            subscriber.0,
+            Command::SetSubscriberPaused { subscriber, paused },
         )
     }
 
@@ -668,10 +604,11 @@ impl Worker {
             priority,
             content: content.map(convert::content).transpose()?,
         };
+        let subscriber = SubscriberId(subscriber);
         self.send(
-            subscriber,
+            subscriber.0,
             Command::SetPreferences {
-                subscriber: SubscriberId(subscriber),
+                subscriber,
                 preferences,
             },
         )
@@ -688,12 +625,8 @@ impl Worker {
     }
 
     fn close_subscriber(&self, subscriber: u64) -> PyResult<u64> {
-        self.send(
-            subscriber,
-            Command::CloseSubscriber {
-                subscriber: SubscriberId(subscriber),
-            },
-        )
+        let subscriber = SubscriberId(subscriber);
+        self.send(subscriber.0, Command::CloseSubscriber { subscriber })
     }
 
     #[pyo3(signature = (transport, data_publisher, label, stream = None))]
@@ -805,21 +738,13 @@ impl Worker {
     }
 
     fn stop_recording(&self, track: u64) -> PyResult<u64> {
-        self.send(
-            track,
-            Command::StopRecording {
-                track: RecordingTrackId(track),
-            },
-        )
+        let track = RecordingTrackId(track);
+        self.send(track.0, Command::StopRecording { track })
     }
 
     fn get_journal(&self, subscriber: u64) -> PyResult<u64> {
-        self.send(
-            subscriber,
-            Command::GetJournal {
-                subscriber: SubscriberId(subscriber),
-            },
-        )
+        let subscriber = SubscriberId(subscriber);
+        self.send(subscriber.0, Command::GetJournal { subscriber })
     }
 
     fn get_stats(&self, kind: &str, handle: u64) -> PyResult<u64> {
@@ -832,12 +757,8 @@ impl Worker {
     }
 
     fn inject_panic(&self, transport: u64) -> PyResult<u64> {
-        self.send(
-            transport,
-            Command::InjectPanic {
-                transport: TransportId(transport),
-            },
-        )
+        let transport = TransportId(transport);
+        self.send(transport.0, Command::InjectPanic { transport })
     }
 }
 

@@ -1,4 +1,4 @@
-"""Publishes the interfaces: the two files of ``schema/``, and settings and signalling in ``docs/reference``.
+"""Publishes the interfaces: the files of ``schema/``, and settings and signalling in ``docs/reference``.
 
 ``python -m headwater.cli.schema`` writes them, ``--check`` exits with 1 when they differ from what the
 code says. The web client's types are generated from the schemas.
@@ -16,13 +16,14 @@ from typing import Any, get_args
 import msgspec
 
 from headwater.api import messages
+from headwater.api.channels import messages as channels
 from headwater.app import build_parts
 from headwater.auth import Gate, TokenAuthority
 from headwater.cli.reference import settings_page, signaling_page
 from headwater.config import Settings
 from headwater.media.worker import Worker
 
-__all__ = ["main", "openapi_document", "signaling_schema"]
+__all__ = ["channels_schema", "main", "openapi_document", "signaling_schema"]
 
 _TREE = Path(__file__).resolve().parents[3]
 
@@ -45,6 +46,23 @@ def signaling_schema() -> dict[str, Any]:
     }
 
 
+def channels_schema() -> dict[str, Any]:
+    """The JSON schema of what a client says on ``/channels``, and of what holds the replies."""
+    requests = get_args(channels.Request)
+    _, components = msgspec.json.schema_components([*requests, channels.Push], ref_template="#/$defs/{name}")
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://headwater.dev/schema/channels.schema.json",
+        "title": "Headwater channels",
+        "description": "One JSON object per WebSocket text frame at /channels: docs/reference/channels.md.",
+        "oneOf": [{"$ref": "#/$defs/Request"}, {"$ref": "#/$defs/Push"}],
+        "$defs": {"Request": _union(requests), **dict(sorted(components.items()))},
+    }
+    # The end of a text is written otherwise in the regular expressions of JSON schemas (ECMA-262).
+    portable: dict[str, Any] = json.loads(json.dumps(document).replace("\\\\Z", "$"))
+    return portable
+
+
 def openapi_document() -> dict[str, Any]:
     """The OpenAPI document, from the application without anything behind it."""
     gate = Gate(authority=TokenAuthority(secrets.token_hex()), api_key_digest=b"")
@@ -62,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     differs = False
     for name, text in (
         ("schema/signaling.schema.json", _json(signaling_schema())),
+        ("schema/channels.schema.json", _json(channels_schema())),
         ("schema/openapi.json", _json(openapi_document())),
         ("docs/reference/settings.md", settings_page()),
         ("docs/reference/signaling.md", signaling_page()),

@@ -84,9 +84,14 @@ const ms = {
 
   async produce(number, { tone = 440, simulcast = true, width = 640, height = 360, codec } = {}) {
     this.stream = kit.markerStream(number, { tone, width, height });
-    const [audio] = this.stream.getAudioTracks();
-    const [video] = this.stream.getVideoTracks();
-    this.producers.audio = await this.transport.produce({ track: audio });
+    const [track] = this.stream.getAudioTracks();
+    this.producers.audio = await this.transport.produce({ track });
+    await this.produceVideo({ simulcast, codec });
+    return { audio: this.producers.audio.id, video: this.producers.video.id };
+  },
+
+  async produceVideo({ simulcast = true, codec } = {}) {
+    const track = this.stream.getVideoTracks()[0].clone();
     const encodings = simulcast
       ? [
           { scaleResolutionDownBy: 4, maxBitrate: 150_000, scalabilityMode: "L1T3" },
@@ -94,9 +99,10 @@ const ms = {
           { scaleResolutionDownBy: 1, maxBitrate: 900_000, scalabilityMode: "L1T3" },
         ]
       : undefined;
-    const wanted = codec && this.device.rtpCapabilities.codecs.find((each) => each.mimeType.toLowerCase() === codec);
-    this.producers.video = await this.transport.produce({ track: video, encodings, codec: wanted });
-    return { audio: this.producers.audio.id, video: this.producers.video.id };
+    const { codecs } = this.device.sendRtpCapabilities;
+    const wanted = codec && codecs.find((each) => each.mimeType.toLowerCase() === codec);
+    this.producers.video = await this.transport.produce({ track, encodings, codec: wanted });
+    return this.producers.video.id;
   },
 
   async watch(url, protocols = []) {
@@ -113,21 +119,41 @@ const ms = {
   async consume(count = 2) {
     const { rtpCapabilities } = this.device;
     const found = await this.socket.request("consume", { transportId: this.transport.id, rtpCapabilities }, count);
-    const stream = new MediaStream();
-    for (const options of [found].flat()) {
-      const consumer = await this.transport.consume(options);
-      this.consumers[consumer.kind] = consumer;
-      consumer.described = options;
-      stream.addTrack(consumer.track);
-      await this.socket.request("resume", { consumerId: consumer.id });
-    }
-    const element = document.createElement("video");
-    element.srcObject = stream;
-    element.muted = false;
-    document.body.append(element);
-    await element.play().catch(() => undefined);
-    this.element = element;
+    for (const options of [found].flat()) await this.play(options);
     return [found].flat();
+  },
+
+  async consumeOne(producerId) {
+    const { rtpCapabilities } = this.device;
+    const transportId = this.transport.id;
+    await this.play(await this.socket.request("consume", { transportId, producerId, rtpCapabilities }));
+  },
+
+  /** Plays a track in the one element of the page. */
+  async play(options) {
+    const consumer = await this.transport.consume(options);
+    this.consumers[consumer.kind] = consumer;
+    consumer.described = options;
+    await this.socket.request("resume", { consumerId: consumer.id });
+    if (!this.element) {
+      this.element = document.createElement("video");
+      this.element.autoplay = true;
+      document.body.append(this.element);
+    }
+    const tracks = Object.values(this.consumers).filter((each) => !each.closed);
+    this.element.srcObject = new MediaStream(tracks.map((each) => each.track));
+    await this.element.play().catch(() => undefined);
+  },
+
+  async closeProducer(kind) {
+    const producer = this.producers[kind];
+    producer.close();
+    await this.socket.request("closeProducer", { producerId: producer.id });
+  },
+
+  async prefer(spatialLayer, temporalLayer) {
+    const consumerId = this.consumers.video.id;
+    return this.socket.request("setPreferredLayers", { consumerId, spatialLayer, temporalLayer });
   },
 
   async restart() {

@@ -26,7 +26,7 @@ from headwater.api.channels.sending import Sending, nothing_sent
 from headwater.api.channels.transports import describe
 from headwater.api.middleware import origin_allowed
 from headwater.api.problems import problem_of
-from headwater.auth import Claims, Gate, Grant
+from headwater.auth import Claims, Gate
 from headwater.auth.tokens import ANY_ROOM
 from headwater.channels import (
     Channel,
@@ -60,6 +60,8 @@ __all__ = ["ChannelSockets"]
 
 _log = get_logger(__name__)
 _encoder = msgspec.json.Encoder()
+FIRST_MESSAGE_SECONDS = 10.0
+"""How long a fresh connection may stay silent."""
 SEND_SECONDS = 10.0
 """How long one message may wait for a client that does not read."""
 _NORMAL, _POLICY, _TOO_LARGE, _GOING_DOWN, _TOO_SLOW = 1000, 1008, 1009, 1012, 1013
@@ -129,6 +131,9 @@ class _Connection:
         self._token = token
         self._claims: Claims | None = None
         self._verified = False
+        self._may_all = False
+        self._silent = True
+        self._made = False
         self._channel: Channel | None = None
         self._sending: Sending | None = None
         self._receiving: Receiving | None = None
@@ -169,13 +174,20 @@ class _Connection:
             await self._sending.broadcast.close("left" if self._left else "lost")
         if self._receiving is not None:
             await self._receiving.viewer.close()
+        if self._made and self._sending is None and self._channel is not None:
+            await self._channel.end("left")  # nobody else knows its id
 
     # --- in ------------------------------------------------------------------------------------------
 
     async def _read(self) -> int:
         bound = self._owner.settings.limits.message_bytes
         while not self._left:
-            frame = await self._socket.receive()
+            try:
+                async with asyncio.timeout(FIRST_MESSAGE_SECONDS if self._silent else None):
+                    frame = await self._socket.receive()
+            except TimeoutError:
+                return _POLICY
+            self._silent = False
             if frame["type"] == "websocket.disconnect":
                 self._left = frame.get("code", 1005) in _GOODBYES
                 return _NORMAL
@@ -244,7 +256,7 @@ class _Connection:
 
     async def _create_producer_transport(self, request: m.CreateProducerTransport) -> Any:
         channel = self._find(request)
-        self._require("publish")
+        self._require_publish()
         if self._sending is None or self._sending.broadcast.closed:
             endpoint = self._endpoint(channel)
             try:
@@ -373,8 +385,11 @@ class _Connection:
             if request.channel_id not in (None, self._channel.id):
                 raise InvalidMessage("a connection is about one channel")
             return self._channel
-        self._check_token()
-        channel = self._owner.channels.get(wanted) if wanted is not None else self._new_channel()
+        if wanted is None:
+            channel = self._new_channel()
+        else:
+            channel = self._owner.channels.get(wanted)
+            self._check_entry(channel)
         self._channel = channel
         self._owner.enter(channel, self)
         self._tasks.spawn(self._pump(channel), name="channel events")
@@ -382,9 +397,10 @@ class _Connection:
 
     def _new_channel(self) -> Channel:
         """Open a channel for a broadcaster; a token for one room names it."""
-        self._require("publish")
+        self._require_publish()
         channels, claims = self._owner.channels, self._claims
         if claims is None or claims.room == ANY_ROOM:
+            self._made = True
             return channels.open(claims.identity if claims is not None else "")
         try:
             return channels.get(claims.room)
@@ -392,36 +408,63 @@ class _Connection:
             return channels.open(claims.identity, slug=claims.room)
 
     def _check_token(self) -> None:
-        """Verify what was given; nothing given is looked at where something is needed.
+        """Verify what was given, once.
 
         Raises:
             Unauthorized: The token does not verify.
         """
-        if not self._verified:
-            self._claims = None if self._token is None else self._owner.gate.claims(self._token)
-            self._verified = True
+        if self._verified:
+            return
+        gate, token = self._owner.gate, self._token
+        self._may_all = gate.is_api_key(token) or (token is None and gate.open_house)
+        self._claims = None if self._may_all or token is None else gate.claims(token)
+        self._verified = True
 
-    def _require(self, grant: Grant) -> None:
-        """Refuse who may not do that here.
+    def _known(self) -> Claims | None:
+        """Return the claims of whoever has a token; ``None`` for who may do everything.
 
         Raises:
-            Unauthorized: No token was given, and one is needed.
-            Forbidden: The token is for another room, or lacks the grant.
+            Unauthorized: No token was given, or it does not verify.
+            Forbidden: The token is for another room.
         """
         self._check_token()
+        if self._may_all:
+            return None
         if self._claims is None:
-            if self._owner.gate.open_house:
-                return
             raise Unauthorized("a token is needed: authenticate comes first")
         if self._channel is not None:
             self._claims.require_room(self._channel.id)
-        if not self._claims.allows(grant):
-            raise Forbidden(f"the token lacks the grant {grant!r}")
+        return self._claims
+
+    def _require_publish(self) -> None:
+        """Refuse who may not send here.
+
+        Raises:
+            Unauthorized: No token was given.
+            Forbidden: The token is for another room, or lacks the grant.
+        """
+        claims = self._known()
+        if claims is not None and not claims.allows("publish"):
+            raise Forbidden("the token lacks the grant 'publish'")
+
+    def _check_entry(self, channel: Channel) -> None:
+        """Refuse who may neither watch nor send: a public channel is for everybody to watch.
+
+        Raises:
+            Unauthorized: No token was given, and one is needed.
+            Forbidden: The token is for another room, or lacks the grants.
+        """
+        if channel.record.visibility == "public":
+            self._check_token()
+        elif (claims := self._known()) is not None:
+            claims.require_room(channel.id)
+            if not claims.allows("publish"):
+                claims.require_view()
 
     def _require_view(self, channel: Channel) -> None:
-        """Refuse who may not watch: public channels are for everybody."""
-        if channel.record.visibility != "public":
-            self._require("subscribe")
+        """Refuse who may not watch."""
+        if channel.record.visibility != "public" and (claims := self._known()) is not None:
+            claims.require_view()
 
     def _endpoint(self, channel: Channel) -> Any:
         peer = self._claims.identity if self._claims is not None else new_id("prt")

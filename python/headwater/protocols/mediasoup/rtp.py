@@ -33,7 +33,7 @@ __all__ = [
 Kind = Literal["audio", "video"]
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 
-_Mime = Annotated[str, msgspec.Meta(pattern=r"^(?i:audio|video)/[A-Za-z0-9._-]{1,32}\Z")]
+_Mime = Annotated[str, msgspec.Meta(pattern=r"^([aA]udio|[vV]ideo|AUDIO|VIDEO)/[A-Za-z0-9._-]{1,32}\Z")]
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,32}\Z")]
 _Words = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._ -]{0,32}\Z")]
 _Text = Annotated[str, msgspec.Meta(pattern=r"^[!-:<-~ ]{0,256}\Z")]
