@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::header::{self, Fixed, Values};
 use super::{Egress, Outlet};
 use crate::bandwidth::{Probe, ProbeId};
 use crate::sink::Sink;
@@ -92,54 +91,10 @@ impl Egress {
         due: usize,
         out: &mut Outlet<'_, S>,
     ) -> bool {
-        let stream = &mut self.streams[place];
-        let newest = stream.history.newest(due.max(LEAST));
+        let newest = self.streams[place].history.newest(due.max(LEAST));
         let sequence = newest.map(|sent| sent.packet.sequence as u16);
-        if let Some(sequence) = sequence
-            && self.send_again(sealer, place, sequence, out)
-        {
-            return true;
-        }
-        self.pad(sealer, place, out)
-    }
-
-    /// A packet of nothing but padding (RFC 3550 section 5.1).
-    fn pad<S: Sink>(&mut self, sealer: &mut Sealer, place: usize, out: &mut Outlet<'_, S>) -> bool {
-        let stream = &mut self.streams[place];
-        let (Some(newest), Some(repair)) = (stream.newest, &mut stream.repair) else {
-            return false;
-        };
-        let Some(payload_type) = repair.any_payload_type() else {
-            return false;
-        };
-        let fixed = Fixed {
-            payload_type,
-            marker: false,
-            padding: true,
-            sequence: repair.next as u16,
-            timestamp: newest.timestamp,
-            ssrc: repair.ssrc,
-        };
-        let values = Values {
-            mid: Some(&stream.mid),
-            transport_cc: self.transport_cc as u16,
-            send_time: out.send_time,
-            carried: None,
-            frame_number: None,
-        };
-        header::write(out.header, &fixed, &stream.ids, &values);
-        let write = |room: &mut [u8]| {
-            room.fill(0);
-            room[PADDING - 1] = PADDING as u8;
-        };
-        let Some(len) = out.seal(sealer, PADDING, repair.next, write) else {
-            return false;
-        };
-        repair.next += 1;
-        repair.packets = repair.packets.wrapping_add(1);
-        let counted = stream.ids.transport_cc != 0;
-        self.account(out.now, len, counted);
-        true
+        (sequence.is_some() && self.send_extra(sealer, place, sequence, out))
+            || self.send_extra(sealer, place, None, out)
     }
 }
 
@@ -149,5 +104,3 @@ const STEP: Duration = Duration::from_millis(5);
 const MOST_PACKETS: usize = 64;
 /// A packet of at least this size is worth sending again.
 const LEAST: usize = 300;
-/// The most that one packet can be padded with, and a round number below.
-const PADDING: usize = 252;

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use super::header::{self, Fixed, Values};
 use super::history::Again;
-use super::{AGAIN, Egress, ORIGINAL, Outlet};
+use super::{AGAIN, Egress, ORIGINAL, Outlet, Queued};
 use crate::sink::Sink;
 use crate::srtp::Sealer;
 
@@ -132,7 +132,7 @@ impl Egress {
             return;
         }
         for _ in 0..self.copies() {
-            if len > self.repair_budget || !self.send_again(sealer, place, sequence, out) {
+            if len > self.repair_budget || !self.send_extra(sealer, place, Some(sequence), out) {
                 return;
             }
             self.flight.name(place, sequence, true);
@@ -187,52 +187,75 @@ impl Egress {
         }
     }
 
-    /// Sends a packet again, on its repair stream (RFC 4588), if it is still known.
-    pub(super) fn send_again<S: Sink>(
+    /// A packet on a repair stream (RFC 4588): the one of this number again if it is still known,
+    /// or one of nothing but padding (RFC 3550 section 5.1). False when it cannot be sent.
+    pub(super) fn send_extra<S: Sink>(
         &mut self,
         sealer: &mut Sealer,
         place: usize,
-        sequence: u16,
+        sequence: Option<u16>,
         out: &mut Outlet<'_, S>,
     ) -> bool {
         let stream = &mut self.streams[place];
-        let (Some(sent), Some(repair)) = (stream.history.find(sequence), &mut stream.repair) else {
+        let found = sequence.map(|sequence| stream.history.find(sequence));
+        let (packet, timestamp) = match (found, stream.newest) {
+            (Some(Some(sent)), _) => (Some(&sent.packet), sent.packet.timestamp),
+            (None, Some(newest)) => (None, newest.timestamp),
+            _ => return false,
+        };
+        let Some(repair) = &mut stream.repair else {
             return false;
         };
-        let packet = &sent.packet;
-        let Some(payload_type) = repair.payload_type(packet.payload_type) else {
+        let format = match packet {
+            Some(packet) => repair.payload_type(packet.payload_type),
+            None => repair.any_payload_type(),
+        };
+        let Some(payload_type) = format else {
             return false;
         };
         let fixed = Fixed {
             payload_type,
-            marker: packet.marker,
-            padding: false,
+            marker: packet.is_some_and(|packet| packet.marker),
+            padding: packet.is_none(),
             sequence: repair.next as u16,
-            timestamp: packet.timestamp,
+            timestamp,
             ssrc: repair.ssrc,
         };
         let values = Values {
             mid: Some(&stream.mid),
             transport_cc: self.transport_cc as u16,
             send_time: out.send_time,
-            carried: Some(&packet.content.carried),
-            frame_number: packet.frame_number,
+            carried: packet.map(|packet| &packet.content.carried),
+            frame_number: packet.and_then(|packet| packet.frame_number),
         };
         header::write(out.header, &fixed, &stream.ids, &values);
-        let payload = ORIGINAL + packet.payload_len();
-        let write = |room: &mut [u8]| {
-            room[..ORIGINAL].copy_from_slice(&(packet.sequence as u16).to_be_bytes());
-            packet.write_payload(&mut room[ORIGINAL..]);
-        };
+        let payload = packet.map_or(PADDING, |packet| ORIGINAL + packet.payload_len());
+        let write = |room: &mut [u8]| fill(packet, room);
         let Some(len) = out.seal(sealer, payload, repair.next, write) else {
             return false;
         };
         repair.next += 1;
         repair.packets = repair.packets.wrapping_add(1);
-        repair.octets = repair.octets.wrapping_add(payload as u32);
+        if packet.is_some() {
+            repair.octets = repair.octets.wrapping_add(payload as u32);
+        }
         let counted = stream.ids.transport_cc != 0;
         self.account(out.now, len, counted);
         true
+    }
+}
+
+/// The payload on a repair stream: a packet's number and payload, or padding.
+fn fill(packet: Option<&Queued>, room: &mut [u8]) {
+    match packet {
+        Some(packet) => {
+            room[..ORIGINAL].copy_from_slice(&(packet.sequence as u16).to_be_bytes());
+            packet.write_payload(&mut room[ORIGINAL..]);
+        }
+        None => {
+            room.fill(0);
+            room[PADDING - 1] = PADDING as u8;
+        }
     }
 }
 
@@ -242,6 +265,8 @@ const NOBODY: u16 = u16::MAX;
 const MOST: usize = 512;
 /// Lost packets that wait to be sent again.
 pub(super) const MAX_REPAIRS: usize = 1_024;
+/// The most that one packet can be padded with, and a round number below.
+const PADDING: usize = 252;
 /// How much a round trip may be off, ms.
 const GRAIN: u32 = 15;
 /// Share of packets lost from which a repair is sent three times.
