@@ -143,6 +143,7 @@ pub struct Estimator {
     throughput: Throughput,
     queue: QueueDelay,
     busy: Busy,
+    usage: Usage,
     rate: Rate,
     loss: Loss,
     probing: Probing,
@@ -181,6 +182,7 @@ impl Estimator {
             throughput: Throughput::default(),
             queue: QueueDelay::default(),
             busy: Busy::default(),
+            usage: Usage::Normal,
             rate: Rate::new(initial),
             loss: Loss::default(),
             probing: Probing::new(),
@@ -299,6 +301,7 @@ impl Estimator {
         self.loss.reset();
         self.groups = Groups::default();
         self.trendline = Trendline::new();
+        self.usage = Usage::Normal;
         self.throughput = Throughput::default();
         self.rate.forget_capacity();
         self.probing.reset();
@@ -373,7 +376,7 @@ impl Estimator {
         State {
             estimate: self.estimate(),
             limited_by: self.limited_by,
-            usage: self.trendline.usage(),
+            usage: self.usage,
             phase: self.rate.phase(),
             throughput: self.throughput.rate().map(|rate| rate as u64),
             sending: self.sending.rate as u64,
@@ -390,13 +393,11 @@ impl Estimator {
         // A probe queues behind itself; that is how it measures, and no sign of the media's rate.
         let own_doing = self.probing.is_active() && self.queue.millis() < PROBE_QUEUE;
         let usage = match self.trendline.usage() {
-            Usage::Over if own_doing => Usage::Normal,
+            _ if self.queue.is_collapsing() => Usage::Over,
+            Usage::Over if own_doing || !self.queue.stands() => Usage::Normal,
             usage => usage,
         };
-        let usage = match self.queue.is_collapsing() {
-            true => Usage::Over,
-            false => usage,
-        };
+        self.usage = usage;
         let seen = Observed {
             usage,
             // What the line loses anyway was carried as far as the bottleneck.
@@ -503,7 +504,7 @@ impl Estimator {
     }
 
     fn wish(&self) -> Wish {
-        let calm = self.trendline.usage() != Usage::Over
+        let calm = self.usage != Usage::Over
             && self.rate.phase() == Phase::Increase
             && self.queue.millis() < PROBE_QUEUE
             && !self.loss.is_trying();
@@ -577,8 +578,9 @@ fn smooth(before: u64, sample: u64, known: Option<u64>) -> u64 {
 
 /// While draining, the headers of repairs and sound come on top of what was allocated.
 const DRAIN_PACE: f64 = 1.2;
-/// A burst leaves at this multiple of the estimate.
-const PACING_FACTOR: f64 = 2.5;
+/// A burst leaves at this multiple of the estimate: a key frame that leaves faster than the line takes
+/// it waits there all the same, and looks like a line that is full.
+const PACING_FACTOR: f64 = 1.5;
 /// And at this rate while no limit has been met, bit/s.
 const UNKNOWN_PACE: f64 = 20e6;
 /// Sending less than this share of the estimate is being limited by the application.

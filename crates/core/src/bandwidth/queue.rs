@@ -57,6 +57,13 @@ impl QueueDelay {
         self.rising >= 2 && self.last >= COLLAPSE
     }
 
+    /// Even the packet that waited least stood in a queue. Where it did not, single packets that came
+    /// late were held up by a machine short of CPU, by a radio or by their own burst: their delay goes
+    /// and comes back to nothing, that of a full line does not.
+    pub(super) fn stands(&self) -> bool {
+        self.last >= STANDS
+    }
+
     /// ms that packets wait now.
     pub(super) fn millis(&self) -> f64 {
         self.delay / 1e3
@@ -70,6 +77,8 @@ impl QueueDelay {
 
 /// Length of one of the two windows, us.
 const WINDOW: u64 = 15_000_000;
+/// From here on a queue stands, us: as long as it may be from one packet of sound to the next.
+const STANDS: f64 = 20_000.0;
 /// By how much the wait grows in a feedback when a line collapses, and what it has become, us.
 const STEP: f64 = 20_000.0;
 const COLLAPSE: f64 = 80_000.0;

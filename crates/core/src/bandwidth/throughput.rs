@@ -1,7 +1,8 @@
 //! The rate that arrives, out of the times at which the peer received what we sent.
 //!
 //! Samples of 150 ms (500 ms for the first) are weighed by how far they are from what is
-//! believed: one odd sample moves little, two in a row move all of it.
+//! believed: one odd sample moves little, two in a row move all of it. When there is more to send all
+//! of a sudden, what was believed before says nothing about what arrives now.
 
 /// The acknowledged rate.
 #[derive(Default)]
@@ -9,6 +10,7 @@ pub(super) struct Throughput {
     window_start: Option<u64>,
     last: u64,
     bytes: u64,
+    was_limited: bool,
     /// bit/s and its variance, once a first sample is complete.
     belief: Option<(f64, f64)>,
 }
@@ -57,9 +59,15 @@ impl Throughput {
     }
 
     fn learn(&mut self, sample: f64, small: bool, is_app_limited: bool) {
+        let has_more = std::mem::replace(&mut self.was_limited, is_app_limited) && !is_app_limited;
         let Some((rate, variance)) = self.belief else {
             self.belief = Some((sample, INITIAL_VARIANCE));
             return;
+        };
+        let variance = if has_more {
+            variance + JUMP_VARIANCE
+        } else {
+            variance
         };
         // Less than before says little when there was nothing to send.
         let doubt = if small || (is_app_limited && sample < rate) {
@@ -67,7 +75,7 @@ impl Throughput {
         } else {
             DOUBT
         };
-        let off = doubt * (rate - sample).abs() / rate.max(1.0);
+        let off = doubt * (rate - sample).abs() / rate.max(sample).max(1.0);
         let sample_variance = (off * off).max(1e-3);
         let predicted = variance + VARIANCE_STEP;
         let total = sample_variance + predicted;
@@ -87,3 +95,4 @@ const DOUBT: f64 = 10.0;
 const HIGH_DOUBT: f64 = 25.0;
 const INITIAL_VARIANCE: f64 = 50.0;
 const VARIANCE_STEP: f64 = 5.0;
+const JUMP_VARIANCE: f64 = 200.0;
