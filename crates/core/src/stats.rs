@@ -209,6 +209,8 @@ impl Sfu {
                 "available_outgoing_bitrate",
                 StatValue::Int(egress.estimator.estimate()),
             ));
+            let hold = Some(egress.hold()).filter(|ms| *ms > 0);
+            values.extend(hold.map(|ms| ("playout_delay_ms", StatValue::Int(ms.into()))));
             let rtt = egress.round_trip();
             values.extend(rtt.map(|rtt| ("round_trip_time_ms", StatValue::Float(millis(rtt)))));
         }

@@ -62,6 +62,7 @@ impl Egress {
             }
         }
         self.pace();
+        self.judge_hold(now);
         self.rest_when_collapsed(now);
         nacks
     }

@@ -63,6 +63,22 @@ pub(crate) struct Values<'a> {
     pub(crate) carried: Option<&'a Carried>,
     /// Takes the place of the descriptor's own frame number.
     pub(crate) frame_number: Option<u16>,
+    /// What the receiver is asked to wait, unless the publisher asks for something itself.
+    pub(crate) playout: Option<Playout>,
+}
+
+/// A playout-delay extension: the least and the most, 12 bits each, in units of 10 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Playout(pub(crate) [u8; 3]);
+
+impl Playout {
+    /// This many ms at least, and ten seconds at most: with less than half a second as the most and
+    /// zero as the least, a browser would show pictures as they come.
+    pub(crate) const fn at_least(ms: u32) -> Self {
+        let least = if ms / 10 < MOST { ms / 10 } else { MOST };
+        let [_, bytes @ ..] = ((least << 12) | MOST).to_be_bytes();
+        Self(bytes)
+    }
 }
 
 /// Writes a header into `out`, in the place of what was there.
@@ -132,15 +148,16 @@ fn extensions<const LONG: bool>(out: &mut Vec<u8>, ids: &Ids, values: &Values<'_
     if let Some(mid) = values.mid {
         element(ids.mid, mid.as_bytes());
     }
+    let own = values.carried.and_then(|carried| carried.playout_delay);
+    if let Some(delay) = own.or(values.playout.map(|playout| playout.0)) {
+        element(ids.playout_delay, &delay);
+    }
     if let Some(carried) = values.carried {
         if let Some(level) = carried.audio_level {
             element(ids.audio_level, &[level]);
         }
         if let Some(orientation) = carried.orientation {
             element(ids.orientation, &[orientation]);
-        }
-        if let Some(delay) = &carried.playout_delay {
-            element(ids.playout_delay, delay);
         }
         if let Some(time) = &carried.capture_time {
             element(ids.capture_time, time.bytes());
@@ -167,6 +184,8 @@ fn extensions<const LONG: bool>(out: &mut Vec<u8>, ids: &Ids, values: &Values<'_
     true
 }
 
+/// Ten seconds, in units of 10 ms.
+const MOST: u32 = 1_000;
 const VERSION: u8 = 2 << 6;
 const EXTENSION: u8 = 1 << 4;
 /// Bytes before the first element.

@@ -22,6 +22,7 @@ mod echo;
 mod feedback;
 mod header;
 mod history;
+mod hold;
 mod pacer;
 mod probe;
 mod repair;
@@ -43,9 +44,10 @@ use crate::sink::{Path, Sink};
 use crate::srtp::{Keys, Opener, Sealer};
 use echo::Echo;
 use header::{Fixed, Values};
+use hold::Hold;
 use pacer::Pacer;
 use probe::Cluster;
-use repair::{Flight, Wanted};
+use repair::{Flight, Spare, Wanted};
 
 pub(crate) use content::{Carried, Content};
 pub(crate) use feedback::Asked;
@@ -63,10 +65,12 @@ pub(crate) struct Egress {
     video: VecDeque<Queued>,
     /// What the peer has lost.
     repairs: VecDeque<Wanted>,
+    spares: VecDeque<Spare>,
     flight: Flight,
     /// Sound that goes out once more.
     echo: Echo,
     line: Line,
+    hold: Hold,
     pacer: Pacer,
     /// Somebody keeps what is sent within the estimate, so pacing to it is right.
     governed: bool,
@@ -176,9 +180,11 @@ impl Egress {
             audio: VecDeque::new(),
             video: VecDeque::new(),
             repairs: VecDeque::new(),
+            spares: VecDeque::new(),
             flight: Flight::default(),
             echo: Echo::default(),
             line: Line::default(),
+            hold: Hold::default(),
             pacer: Pacer::default(),
             governed: false,
             estimator: Estimator::new(Limits::default()),
@@ -223,6 +229,7 @@ impl Egress {
             self.audio.retain(|queued| queued.place() != place);
             self.video.retain(|queued| queued.place() != place);
             self.repairs.retain(|wanted| wanted.place != place);
+            self.spares.retain(|spare| spare.place != place);
         }
     }
 
@@ -252,13 +259,28 @@ impl Egress {
         }
     }
 
-    /// The peer has spoken: a line that has just collapsed gets nothing but sound for a moment.
+    /// The peer has spoken: a line that has collapsed gets nothing but sound, and the key frame of the
+    /// smaller picture, until its queue is short again.
     fn rest_when_collapsed(&mut self, now: Instant) {
-        let drains = self.estimator.state().limited_by == LimitedBy::Drain;
-        if self.governed && drains && !std::mem::replace(&mut self.line.drains, drains) {
-            self.pacer.rest(now);
+        let state = self.estimator.state();
+        let drains = self.governed && state.limited_by == LimitedBy::Drain;
+        let before = std::mem::replace(&mut self.line.drains, drains);
+        match (before, drains) {
+            (false, true) => self.pacer.rest(now),
+            (true, true) if state.queue > DEEP => self.pacer.rest_on(now),
+            (true, false) => self.pacer.wake(),
+            _ => {}
         }
-        self.line.drains = drains;
+    }
+
+    /// Whether the next picture may leave.
+    fn may_leave(&self, now: Instant) -> bool {
+        let Some(front) = self.video.front() else {
+            return false;
+        };
+        let opens = |stream: &OutStream| stream.run_timestamp == Some(front.timestamp);
+        self.pacer.allows(now)
+            || (self.pacer.may_open(now) && self.streams.get(front.place()).is_some_and(opens))
     }
 
     /// What repairs and sound need to know of the line.
@@ -292,6 +314,7 @@ impl Egress {
         stream.note(newest);
         if packet.starts_run {
             stream.run = packet.sequence;
+            stream.run_timestamp = Some(packet.timestamp);
         }
         let kind = stream.kind;
         packet.since = self.millis(newest.arrival);
@@ -323,11 +346,12 @@ impl Egress {
         {
             self.repair(sealer, wanted, out);
         }
+        self.send_spares(sealer, out);
         self.drop_stale(out.now, &mut flushed);
-        while !self.video.is_empty() && self.pacer.allows(out.now) {
-            if let Some(packet) = self.video.pop_front() {
-                self.send(sealer, packet, out);
-            }
+        while self.may_leave(out.now)
+            && let Some(packet) = self.video.pop_front()
+        {
+            self.send(sealer, packet, out);
         }
         let probing = match self.governed {
             true => self.advance_probe(sealer, out),
@@ -339,7 +363,8 @@ impl Egress {
         let waits = !self.video.is_empty() || !self.repairs.is_empty();
         let paced = waits.then(|| self.pacer.next(out.now));
         let watching = self.estimator.next_timeout();
-        flushed.next = [probing, paced, watching, self.echo.next()]
+        let spare = self.spares.front().map(|spare| spare.due);
+        flushed.next = [probing, paced, watching, self.echo.next(), spare]
             .into_iter()
             .flatten()
             .min();
@@ -363,6 +388,7 @@ impl Egress {
         self.audio.clear();
         self.video.clear();
         self.repairs.clear();
+        self.spares.clear();
     }
 
     /// A picture that waited this long is of no use: the line does not carry the stream.
@@ -395,6 +421,7 @@ impl Egress {
             send_time: out.send_time,
             carried: Some(&packet.content.carried),
             frame_number: packet.frame_number,
+            playout: self.hold.tell(&mut stream.release),
         };
         header::write(out.header, &fixed, &stream.ids, &values);
         let payload = packet.payload_len();
@@ -535,6 +562,8 @@ const BAD_LINE: f64 = 0.04;
 const ROOM_FOR_SOUND: u64 = 300_000;
 /// Packets that wait this long on the way stand in a queue.
 const STANDING: Duration = Duration::from_millis(30);
+/// While packets wait longer than this on a collapsed line, video rests.
+const DEEP: Duration = Duration::from_millis(300);
 /// What gathers for repairs is at most what the line carries in this time, ms.
 const REPAIR_TIME: u64 = 300;
 /// Repair budget at the start, and what gathers at most, bytes: a lost key frame.

@@ -12,6 +12,8 @@ pub(crate) struct Pacer {
     /// bit/s; 0 is no limit.
     rate: u64,
     empty: Option<Instant>,
+    /// From when on a new run may start although all else rests.
+    opens: Option<Instant>,
 }
 
 impl Pacer {
@@ -35,8 +37,25 @@ impl Pacer {
     /// Nothing of video leaves for a moment: the queue of a collapsed line is full to the brim, and
     /// the next to come would be dropped.
     pub(crate) fn rest(&mut self, now: Instant) {
+        self.opens = Some(now + REST);
+        self.rest_on(now);
+    }
+
+    /// The rest goes on: the queue is still long, and sound stands in it.
+    pub(crate) fn rest_on(&mut self, now: Instant) {
         let rested = now + REST + BURST;
         self.empty = Some(self.empty.map_or(rested, |empty| empty.max(rested)));
+    }
+
+    /// The line is as it should be.
+    pub(crate) const fn wake(&mut self) {
+        self.opens = None;
+    }
+
+    /// Whether the key frame of a new run may leave before the rest is over: it is small, and without
+    /// it nothing is seen.
+    pub(crate) fn may_open(&self, now: Instant) -> bool {
+        self.opens.is_some_and(|at| at <= now)
     }
 
     /// When it is worth trying again.
@@ -50,5 +69,5 @@ impl Pacer {
 const BURST: Duration = Duration::from_millis(40);
 /// How much gathers before the next step.
 const STEP: Duration = Duration::from_millis(5);
-/// Until a full queue has room for a small key frame again.
+/// Until a full queue has room for a small key frame again; as long as from one feedback to the next.
 const REST: Duration = Duration::from_millis(100);

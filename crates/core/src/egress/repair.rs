@@ -5,10 +5,12 @@
 //! the repair on its way. A repair that feedback says is lost is sent anew without being asked.
 //!
 //! Where the line has room (no queue stands on the way) a repair goes out twice, on a very bad line
-//! three times: the next chance is a round trip away, and pictures wait for it. A full line gets each
-//! repair once, and the budget bounds all of it.
+//! three times: the next chance is a round trip away, and pictures wait for it. The others follow
+//! [`APART`], so that one burst of loss does not take all. A full line gets each repair once, and the
+//! budget bounds all of it.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::header::{self, Fixed, Values};
 use super::history::Again;
@@ -33,6 +35,14 @@ pub(super) enum Told {
     Feedback,
     /// Feedback leaves its repair out.
     RepairLost,
+}
+
+/// A repair that follows the first one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spare {
+    pub(super) due: Instant,
+    pub(super) place: usize,
+    sequence: u16,
 }
 
 /// Which packet each of the last transport-wide numbers was given to.
@@ -131,23 +141,64 @@ impl Egress {
         if is_early || !is_needed {
             return;
         }
-        for _ in 0..self.copies() {
-            if len > self.repair_budget || !self.send_extra(sealer, place, Some(sequence), out) {
-                return;
+        sent.again = Again::At(now);
+        self.send_repair(sealer, place, sequence, len, out);
+        for copy in 1..self.copies() {
+            // What finds no room here goes out once, as on a full line.
+            if self.spares.len() < MAX_SPARES {
+                let due = out.now + APART * copy;
+                self.spares.push_back(Spare {
+                    due,
+                    place,
+                    sequence,
+                });
             }
-            self.flight.name(place, sequence, true);
-            self.repair_budget -= len;
-            let stream = &mut self.streams[place];
-            stream.heard.retransmitted += 1;
-            if let Some(sent) = stream.history.find(sequence) {
-                sent.again = Again::At(now);
-            }
-            out.repaired += 1;
         }
     }
 
+    /// Sends the further ones that are due.
+    pub(super) fn send_spares<S: Sink>(&mut self, sealer: &mut Sealer, out: &mut Outlet<'_, S>) {
+        while self
+            .spares
+            .front()
+            .is_some_and(|spare| spare.due <= out.now)
+            && let Some(Spare {
+                place, sequence, ..
+            }) = self.spares.pop_front()
+        {
+            let Some(stream) = self.streams.get_mut(place) else {
+                continue;
+            };
+            let sent = stream.history.find(sequence);
+            let sent = sent.filter(|sent| sent.again != Again::Arrived);
+            if let Some(len) = sent.map(|sent| sent.packet.payload_len())
+                && self.line.has_room
+                && self.pacer.allows(out.now)
+            {
+                self.send_repair(sealer, place, sequence, len, out);
+            }
+        }
+    }
+
+    fn send_repair<S: Sink>(
+        &mut self,
+        sealer: &mut Sealer,
+        place: usize,
+        sequence: u16,
+        len: usize,
+        out: &mut Outlet<'_, S>,
+    ) {
+        if len > self.repair_budget || !self.send_extra(sealer, place, Some(sequence), out) {
+            return;
+        }
+        self.flight.name(place, sequence, true);
+        self.repair_budget -= len;
+        self.streams[place].heard.retransmitted += 1;
+        out.repaired += 1;
+    }
+
     /// How often a repair goes out.
-    fn copies(&self) -> usize {
+    fn copies(&self) -> u32 {
         match self.line {
             line if !line.has_room => 1,
             line if line.loss < VERY_BAD => 2,
@@ -227,6 +278,7 @@ impl Egress {
             send_time: out.send_time,
             carried: packet.map(|packet| &packet.content.carried),
             frame_number: packet.and_then(|packet| packet.frame_number),
+            playout: None,
         };
         header::write(out.header, &fixed, &stream.ids, &values);
         let payload = packet.map_or(PADDING, |packet| ORIGINAL + packet.payload_len());
@@ -267,6 +319,10 @@ const MOST: usize = 512;
 pub(super) const MAX_REPAIRS: usize = 1_024;
 /// The most that one packet can be padded with, and a round number below.
 const PADDING: usize = 252;
+/// Repairs that wait to follow the first one.
+const MAX_SPARES: usize = 256;
+/// Between two of them: longer than a burst of loss on a radio, and no picture waits for it.
+const APART: Duration = Duration::from_millis(8);
 /// How much a round trip may be off, ms.
 const GRAIN: u32 = 15;
 /// Share of packets lost from which a repair is sent three times.

@@ -37,8 +37,12 @@ pub(crate) struct OutStream {
     pub(crate) newest: Option<Newest>,
     /// The extended sequence number at which the newest run started.
     pub(crate) run: u64,
+    /// The timestamp of its first picture.
+    pub(crate) run_timestamp: Option<u32>,
     pub(crate) packets: u32,
     pub(crate) octets: u32,
+    /// Packets that still tell that a hold has ended.
+    pub(crate) release: u8,
     /// A packet has left since the last sender report.
     pub(crate) fresh: bool,
     pub(crate) heard: Heard,
@@ -139,8 +143,10 @@ impl OutStream {
             copies: (kind == TrackKind::Audio).then(Copies::default),
             newest: None,
             run: 0,
+            run_timestamp: None,
             packets: 0,
             octets: 0,
+            release: 0,
             fresh: false,
             heard: Heard::default(),
         })
