@@ -15,6 +15,7 @@ mod keys;
 pub mod lab;
 mod link;
 mod media;
+mod nap;
 mod network;
 mod peer;
 mod threads;

@@ -41,6 +41,8 @@ pub struct Received {
     pub payload: Vec<u8>,
     /// Its header extensions, as this peer's own ids say.
     pub extensions: ExtensionValues,
+    /// It came as a retransmission, as far as the receiver tells.
+    pub repaired: bool,
 }
 
 /// What [`Peer::send_packet`] sends; the peer numbers it.
@@ -673,6 +675,7 @@ impl Peer {
                     marker: packet.header.marker,
                     payload: packet.payload.to_vec(),
                     extensions: packet.header.ext_vals.clone(),
+                    repaired: false,
                 });
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! One Sfu, its peers and the network between them, in virtual time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::time::{Duration, Instant, SystemTime};
 
 use headwater_core::command::{CodecKind, Command, RouterOptions, TransportOptions};
@@ -16,7 +17,8 @@ use str0m::channel::ChannelConfig;
 use str0m::media::{MediaKind, Mid};
 
 use crate::gathered::Gathered;
-use crate::network::{Network, SERVER};
+use crate::nap::{Nap, Stalls};
+use crate::network::{Flight, Network, SERVER};
 use crate::peer::Peer;
 
 /// See the module documentation.
@@ -46,6 +48,8 @@ pub struct World {
     requests: u64,
     replies: Vec<(RequestId, Result<Reply, Error>)>,
     sfu_timeout: Instant,
+    naps: Vec<Nap>,
+    stalls: Option<Stalls>,
 }
 
 impl World {
@@ -97,7 +101,21 @@ impl World {
             requests: 0,
             replies: Vec::new(),
             sfu_timeout: now,
+            naps: Vec::new(),
+            stalls: None,
         }
+    }
+
+    /// From now on a peer is scheduled at moments only that lie so far apart.
+    pub fn starve(&mut self, peer: usize, between: Range<Duration>) {
+        self.naps.retain(|nap| nap.peer != peer);
+        self.naps.push(Nap::new(peer, self.now, between));
+    }
+
+    /// From now on the server is not scheduled for `length`, again and again, `between` apart. What
+    /// it decided to send in the moment before leaves afterwards.
+    pub fn stall(&mut self, between: Range<Duration>, length: Duration) {
+        self.stalls = Some(Stalls::new(self.now, between, length));
     }
 
     /// Record from now on, which must be before the first command, what enters decisions.
@@ -344,9 +362,16 @@ impl World {
             if done(self) {
                 return true;
             }
-            let peers = self.peers.iter().map(Peer::next_timeout);
+            let wakes = |peer: usize| self.nap(peer).map(|nap| nap.wakes);
+            let peers = self.peers.iter().enumerate();
+            let peers = peers.map(|(n, peer)| wakes(n).unwrap_or_else(|| peer.next_timeout()));
+            let stalled = self
+                .stalls
+                .as_ref()
+                .filter(|stalls| stalls.sleeps(self.now));
+            let sfu_timeout = stalled.map_or(self.sfu_timeout, |stalls| stalls.until);
             let next = peers
-                .chain([self.sfu_timeout])
+                .chain([sfu_timeout])
                 .chain(self.network.next_arrival())
                 .min()
                 .unwrap_or(end);
@@ -400,29 +425,74 @@ impl World {
         verdict == Verdict::Keep
     }
 
+    fn nap(&self, peer: usize) -> Option<&Nap> {
+        self.naps.iter().find(|nap| nap.peer == peer)
+    }
+
     /// Deliver all that is due now.
     fn settle(&mut self) {
+        self.wake();
         while let Some(flight) = self.network.receive(self.now) {
-            if flight.destination == SERVER {
-                self.inject(flight.source, &flight.contents);
-            } else if let Some(peer) = self
-                .peers
-                .iter_mut()
-                .find(|peer| peer.address == flight.destination)
-            {
-                peer.receive(self.now, flight.source, &flight.contents);
+            self.deliver(flight);
+        }
+        let now = self.now;
+        let stalled = self
+            .stalls
+            .as_ref()
+            .is_some_and(|stalls| stalls.sleeps(now));
+        if !stalled {
+            if self.sfu_timeout <= now {
+                self.sfu.timeout(now);
             }
+            self.drain_sfu();
         }
-        if self.sfu_timeout <= self.now {
-            self.sfu.timeout(self.now);
-        }
-        self.drain_sfu();
-        for peer in &mut self.peers {
-            for transmit in peer.drive(self.now) {
+        for index in 0..self.peers.len() {
+            // Who has just woken sleeps again only after this moment.
+            if self.nap(index).is_some_and(|nap| !nap.is_awake(now)) {
+                continue;
+            }
+            let peer = &mut self.peers[index];
+            for transmit in peer.drive(now) {
                 let contents = transmit.contents.to_vec();
                 self.network
-                    .send(self.now, peer.address, transmit.destination, contents);
+                    .send(now, peer.address, transmit.destination, contents);
             }
+        }
+    }
+
+    /// Whoever has slept until now sees what has come meanwhile.
+    fn wake(&mut self) {
+        let now = self.now;
+        let mut seen: Vec<Flight> = Vec::new();
+        for nap in &mut self.naps {
+            seen.extend(nap.wake(now).unwrap_or_default());
+        }
+        if let Some(stalls) = self.stalls.as_mut().filter(|stalls| !stalls.sleeps(now)) {
+            seen.append(&mut stalls.socket);
+        }
+        seen.into_iter().for_each(|flight| self.deliver(flight));
+        if let Some(stalls) = &mut self.stalls {
+            stalls.begin(now);
+        }
+    }
+
+    fn deliver(&mut self, flight: Flight) {
+        let now = self.now;
+        if flight.destination == SERVER {
+            match self.stalls.as_mut().filter(|stalls| stalls.sleeps(now)) {
+                Some(stalls) => stalls.socket.push(flight),
+                None => drop(self.inject(flight.source, &flight.contents)),
+            }
+            return;
+        }
+        let mut peers = self.peers.iter();
+        let Some(index) = peers.position(|peer| peer.address == flight.destination) else {
+            return;
+        };
+        let mut naps = self.naps.iter_mut().filter(|nap| !nap.is_awake(now));
+        match naps.find(|nap| nap.peer == index) {
+            Some(nap) => nap.socket.push(flight),
+            None => self.peers[index].receive(now, flight.source, &flight.contents),
         }
     }
 
@@ -446,7 +516,10 @@ impl World {
                     if is_own {
                         self.recorded.push((self.now, destination, contents));
                     } else {
-                        self.network.send(self.now, SERVER, destination, contents);
+                        // What is decided at the beginning of a stall leaves at its end.
+                        let stalls = self.stalls.as_ref();
+                        let leaves = stalls.map_or(self.now, |s| s.until.max(self.now));
+                        self.network.send(leaves, SERVER, destination, contents);
                     }
                 }
                 Output::HangUp(connection) => self.hung_up.push(connection),

@@ -13,6 +13,7 @@ use crate::lab::judge::{Judge, Verdict};
 use crate::lab::source::{Camera, ENCODINGS, Microphone, PICTURE, SOUND};
 use crate::{Link, World};
 use str0m::RtcConfig;
+use str0m::rtp::{Extension, ExtensionMap};
 
 /// Someone who watches.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ impl Call {
     pub fn join(&mut self) {
         let world = &mut self.world;
         let transport = world.create_subscribe_transport(self.router);
-        let peer = world.add_viewer(codecs);
+        let peer = world.add_viewer(browser);
         let subscribers = world.subscribe_more(peer, transport, &self.publishers);
         let up = |world: &World| world.peers[peer].connected;
         assert!(world.run_until(CONNECT, up), "a receiver connects");
@@ -203,6 +204,13 @@ impl Call {
             .command(Command::AcceptAnswer { transport, sdp })
             .map(drop)
     }
+}
+
+/// As a browser that watches: it takes orders to delay pictures.
+fn browser(config: RtcConfig) -> RtcConfig {
+    let mut extensions = ExtensionMap::standard();
+    extensions.set(5, Extension::PlayoutDelay);
+    codecs(config).set_extension_map(extensions)
 }
 
 fn codecs(config: RtcConfig) -> RtcConfig {

@@ -125,6 +125,7 @@ impl Row {
         let bitrate = verdicts.iter().map(|v| v.bitrate).fold(f64::MAX, f64::min);
         vec![
             Bar::at_least(HEARD, 100.0 * heard, self.heard),
+            Bar::at_most(CONCEALED, 100.0 * most(|v| v.concealed), f64::INFINITY),
             Bar::at_most(FROZEN, 100.0 * most(|v| v.frozen), self.frozen),
             Bar::at_most(BLACKOUT, most(|v| ms(v.blackout)), self.blackout),
             Bar::at_most(SOUND_DELAY, most(|v| ms(v.sound_delay)), self.delay),
@@ -145,6 +146,8 @@ pub(crate) fn ms(time: Duration) -> f64 {
 
 /// Frames of sound delivered.
 pub const HEARD: &str = "sound %";
+/// Time in which sound was made up, for want of any to play.
+pub const CONCEALED: &str = "concealed %";
 /// Time in which the picture was frozen.
 pub const FROZEN: &str = "frozen %";
 /// The longest freeze.

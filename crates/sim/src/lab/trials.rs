@@ -47,7 +47,7 @@ impl Trial {
 }
 
 /// All trials.
-pub const ALL: [Trial; 8] = [
+pub const ALL: [Trial; 10] = [
     Trial::new("step, 3 Mbit/s to 300 kbit/s", 1, step_down),
     Trial::new("step, 300 kbit/s to 3 Mbit/s", 1, step_up),
     Trial::new("slow subscriber, 50 kbit/s", 2, slow_subscriber),
@@ -56,6 +56,8 @@ pub const ALL: [Trial; 8] = [
     Trial::new("outage of 5 s", 2, |call| outage(call, 5)),
     Trial::new("outage of 30 s", 2, |call| outage(call, 30)),
     Trial::new("outage of 120 s", 2, |call| outage(call, 120)),
+    Trial::new("receiver short of CPU", 1, starved_receiver),
+    Trial::new("server short of CPU", 1, stalled_server),
 ];
 
 fn good() -> Link {
@@ -71,9 +73,11 @@ fn narrow(rate: u64) -> Link {
     }
 }
 
+/// A minute into the call: the sound buffer's memory is half a minute, and in a younger call its first
+/// bad second weighs far more than later ones would.
 fn step_down(call: &mut Call) -> Vec<Bar> {
     call.link(0, narrow(3_000_000));
-    call.talk(SETTLE);
+    call.talk(Duration::from_secs(60));
     let before = layer(&call.receivers[0].judge, call.now());
     let step = call.now();
     call.link(0, narrow(300_000));
@@ -88,7 +92,13 @@ fn step_down(call: &mut Call) -> Vec<Bar> {
         Bar::at_least("layer before", before, f64::from(TOP)),
         Bar::at_most("layer down after ms", lower, 2_000.0),
         Bar::at_least("sound %", 100.0 * verdict.heard(), 99.0),
-        Bar::at_most("sound delay after 5 s ms", ms(settled.sound_delay), 200.0),
+        Bar::at_most("longest silence ms", ms(verdict.silence), f64::INFINITY),
+        Bar::at_most("added on the way after 5 s ms", ms(settled.way), 200.0),
+        Bar::at_most(
+            "sound delay after 5 s ms",
+            ms(settled.sound_delay),
+            f64::INFINITY,
+        ),
         Bar::at_most("frozen % after 5 s", 100.0 * settled.frozen, 2.0),
     ]
 }
@@ -113,17 +123,64 @@ fn step_up(call: &mut Call) -> Vec<Bar> {
 
 /// One receiver's line is of no use; the other one's call is as good as alone.
 fn slow_subscriber(call: &mut Call) -> Vec<Bar> {
-    call.talk(SETTLE);
+    let before = call.talk(SETTLE);
+    let before = before.end - Duration::from_secs(10)..before.end;
     call.link(0, narrow(50_000));
     let stretch = call.talk(Duration::from_secs(30));
     call.talk(Duration::from_secs(1));
     let slow = call.verdict(0, stretch.clone());
     let other = call.verdict(1, stretch);
+    let alone = ms(call.verdict(1, before).picture_delay);
     vec![
         Bar::at_least("others' sound %", 100.0 * other.heard(), 100.0),
         Bar::at_most("others' frozen %", 100.0 * other.frozen, 0.0),
-        Bar::at_most("others' picture delay ms", ms(other.picture_delay), 15.0),
+        Bar::at_most(
+            "others' picture delay grows by ms",
+            ms(other.picture_delay) - alone,
+            5.0,
+        ),
         Bar::at_most("slow one's requests", slow.key_frame_requests as f64, 60.0),
+    ]
+}
+
+/// A receiver that is scheduled every 20 to 80 ms only: all waits, nothing is lost, no line is full.
+fn starved_receiver(call: &mut Call) -> Vec<Bar> {
+    call.talk(SETTLE);
+    let peer = call.receivers[0].peer;
+    call.world
+        .starve(peer, Duration::from_millis(20)..Duration::from_millis(80));
+    kept(call)
+}
+
+/// A server that is not scheduled for 50 ms, several times a second, often between the moment that it
+/// takes for now and the moment at which packets leave.
+fn stalled_server(call: &mut Call) -> Vec<Bar> {
+    call.talk(SETTLE);
+    let every = Duration::from_millis(100)..Duration::from_millis(400);
+    call.world.stall(every, Duration::from_millis(50));
+    kept(call)
+}
+
+/// The picture stays as it was for a minute.
+fn kept(call: &mut Call) -> Vec<Bar> {
+    let stretch = call.talk(Duration::from_secs(60));
+    call.talk(Duration::from_secs(1));
+    let samples = call.receivers[0]
+        .judge
+        .samples(stretch.clone(), Duration::from_millis(500));
+    let top = samples
+        .iter()
+        .filter(|sample| sample.layer == Some(TOP))
+        .count();
+    let verdict = call.verdict(0, stretch);
+    vec![
+        Bar::at_least(
+            "largest picture %",
+            100.0 * top as f64 / samples.len() as f64,
+            100.0,
+        ),
+        Bar::at_least("sound %", 100.0 * verdict.heard(), 99.9),
+        Bar::at_most("frozen %", 100.0 * verdict.frozen, 0.0),
     ]
 }
 

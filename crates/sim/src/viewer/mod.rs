@@ -17,7 +17,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::time::{Duration, Instant};
 
 use headwater_core::srtp::{Keys, Opener, Sealer};
-use str0m::media::Mid;
+use str0m::media::{MediaTime, Mid};
 use str0m::rtp::ExtensionValues;
 
 use crate::peer::Received;
@@ -132,7 +132,8 @@ impl Viewer {
             ssrc,
             marker: packet.marker,
             payload,
-            extensions: ExtensionValues::default(),
+            extensions: self.extensions(&packet, ssrc),
+            repaired: packet.ssrc != ssrc,
         })
     }
 
@@ -194,6 +195,21 @@ impl Viewer {
         if !due.is_empty() {
             self.seal(nack(ssrc, &due));
         }
+    }
+
+    /// What of its extensions a picture's buffer obeys.
+    fn extensions(&self, packet: &Packet<'_>, ssrc: u32) -> ExtensionValues {
+        let id = self
+            .streams
+            .get(&ssrc)
+            .and_then(|s| s.offered.playout_delay);
+        let order = id.and_then(|id| packet.extension(id));
+        let mut values = ExtensionValues::default();
+        if let [high, middle, _] = *order.unwrap_or_default() {
+            let least = u64::from(high) << 4 | u64::from(middle) >> 4;
+            values.play_delay_min = Some(MediaTime::from_hundredths(least));
+        }
+        values
     }
 
     fn note_arrival(&mut self, now: Instant, packet: &Packet<'_>) {

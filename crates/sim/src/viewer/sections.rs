@@ -14,6 +14,8 @@ pub(crate) struct Offered {
     pub(crate) nack: bool,
     /// The header extension with the transport-wide number.
     pub(crate) transport_cc: Option<u8>,
+    /// The header extension with the delay that is ordered.
+    pub(crate) playout_delay: Option<u8>,
 }
 
 /// Payload types of retransmissions, with what they carry.
@@ -38,9 +40,10 @@ pub(crate) fn read(sdp: &str) -> (Vec<Offered>, Apt) {
             .filter_map(|l| first(l)?.parse().ok())
             .collect();
         ssrcs.dedup();
-        let transport_cc = of("a=extmap:")
-            .find(|line| line.contains("transport-wide-cc"))
-            .and_then(|line| line.split([' ', '/']).next()?.parse().ok());
+        let extension = |name: &str| {
+            let line = of("a=extmap:").find(|line| line.contains(name))?;
+            line.split([' ', '/']).next()?.parse().ok()
+        };
         for ssrc in ssrcs.into_iter().filter(|ssrc| !repairs(*ssrc)) {
             streams.push(Offered {
                 mid,
@@ -52,7 +55,8 @@ pub(crate) fn read(sdp: &str) -> (Vec<Offered>, Apt) {
                     90_000
                 },
                 nack: of("a=rtcp-fb:").any(|line| line.ends_with(" nack")),
-                transport_cc,
+                transport_cc: extension("transport-wide-cc"),
+                playout_delay: extension("playout-delay"),
             });
         }
     }

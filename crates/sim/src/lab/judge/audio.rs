@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use str0m::rtp::RedDecoder;
 
+use super::sound::Arrival;
 use crate::lab::source::read_stamp;
 
 /// Collects frames of sound.
@@ -13,6 +14,8 @@ use crate::lab::source::read_stamp;
 pub(crate) struct Ear {
     /// Capture time of a frame, and when it first arrived.
     pub(crate) frames: BTreeMap<Duration, Duration>,
+    /// Packets in order of arrival, copies of known ones left out.
+    pub(crate) packets: Vec<Arrival>,
     /// Frames that came only as a copy in a later packet.
     pub(crate) by_redundancy: u64,
 }
@@ -35,6 +38,9 @@ impl Ear {
         let Some((captured, _)) = frame.get(1..).and_then(read_stamp) else {
             return;
         };
+        if !copy {
+            self.packets.push(Arrival { at, captured });
+        }
         if let Entry::Vacant(slot) = self.frames.entry(captured) {
             slot.insert(at);
             self.by_redundancy += u64::from(copy);

@@ -1,13 +1,14 @@
 //! A receiver's judgement: what a person behind this client heard and saw.
 //!
-//! Sound: a frame counts as delivered when it was there at its moment of playing, be it by its own
-//! packet, a retransmission or a redundant copy. Pictures: an interval between two that are shown
-//! is a freeze when it is longer than max(3 d, d + 150 ms), d being the mean of the thirty before
-//! (W3C webrtc-stats, `freezeCount`). Delay: what the playout buffer adds to the bare way, on
-//! average (`jitterBufferDelay`).
+//! Sound: a frame counts as delivered when it was played, be it by its own packet, a retransmission or
+//! a redundant copy; what filled the time without one counts as concealed (`sound`). Pictures
+//! (`pictures`): an interval between two that are shown is a freeze when it is longer than max(3 d,
+//! d + 150 ms), d being the mean of the thirty before (W3C webrtc-stats, `freezeCount`). Delay: what
+//! the playout buffer adds to the bare way, on average (`jitterBufferDelay`).
 
 mod audio;
-mod playout;
+mod pictures;
+mod sound;
 mod video;
 
 use std::ops::Range;
@@ -15,11 +16,10 @@ use std::time::{Duration, Instant};
 
 use str0m::format::Codec;
 
-use crate::lab::source::SOUND;
 use crate::peer::Peer;
 use audio::Ear;
-use playout::{Arrival, Buffer, play};
-use video::{Eye, Picture};
+use sound::Frame;
+use video::{Came, Eye, Picture};
 
 /// Watches what one peer receives.
 #[derive(Debug)]
@@ -36,13 +36,17 @@ pub struct Judge {
 pub struct Verdict {
     /// Frames of sound that were captured.
     pub frames: usize,
-    /// Those that were there when they were to be played.
+    /// Those that were played.
     pub delivered: usize,
     /// Those that were there at all.
     pub arrived: usize,
-    /// The longest run of frames that were not delivered.
+    /// Share of the time in which sound was made up, for want of any to play, 0 to 1.
+    pub concealed: f64,
+    /// The longest time in which it was.
     pub silence: Duration,
-    /// Mean delay added to sound.
+    /// Mean delay that the way itself added to sound, above its fastest frame.
+    pub way: Duration,
+    /// Mean delay added to sound by way and buffer.
     pub sound_delay: Duration,
     /// Pictures shown.
     pub pictures: usize,
@@ -95,8 +99,15 @@ impl Judge {
             self.packets.push((at, packet.payload.len() as u32));
             if peer.payload_type(packet.mid, Codec::Vp8) == Some(packet.payload_type) {
                 camera = Some(packet.mid);
-                self.eye
-                    .see(at, packet.sequence, packet.marker, &packet.payload);
+                let ordered = packet.extensions.play_delay_min.map(Duration::from);
+                self.eye.see(&Came {
+                    at,
+                    sequence: packet.sequence,
+                    marker: packet.marker,
+                    payload: &packet.payload,
+                    repaired: packet.repaired,
+                    ordered,
+                });
             } else {
                 let red = peer.red_payload_type(packet.mid) == Some(packet.payload_type);
                 self.ear.hear(at, &packet.payload, red);
@@ -113,26 +124,47 @@ impl Judge {
     #[must_use]
     pub fn verdict(&self, stretch: Range<Duration>, captured: &[Duration]) -> Verdict {
         let base = self.base(&stretch);
-        let sound = self.sound(base, &stretch, captured);
-        let heard: Vec<bool> = sound.iter().map(playout::Played::in_time).collect();
-        let shown = self.shown(base);
-        let (frozen, blackout) = freezes(&shown, &stretch);
         let within = |at: &Duration| stretch.contains(at);
-        let shown: Vec<_> = shown.iter().filter(|s| within(&s.at)).collect();
-        let added = shown.iter().map(|s| s.added).sum::<Duration>();
+        let sound = self.sound(captured);
+        let heard: Vec<_> = captured
+            .iter()
+            .zip(&sound.at)
+            .filter(|(at, _)| within(at))
+            .collect();
+        let waits = heard
+            .iter()
+            .filter_map(|(captured, at)| Some((**at)?.saturating_sub(**captured + base)));
+        let waits: Vec<Duration> = waits.collect();
+        let concealed: Vec<_> = sound.concealed.iter().copied().filter(within).collect();
+        let shown = self.shown();
+        let (frozen, blackout) = freezes(&shown, &stretch);
+        let seen = shown
+            .iter()
+            .zip(&self.eye.pictures)
+            .filter(|(at, _)| within(at));
+        let added: Vec<Duration> = seen
+            .map(|(at, picture)| at.saturating_sub(picture.captured() + base))
+            .collect();
         let bytes = self.packets.iter().filter(|(at, _)| within(at));
         let bytes: u64 = bytes.map(|(_, size)| u64::from(*size)).sum();
         let length = stretch.end - stretch.start;
+        let ways = heard.iter().filter_map(|(captured, _)| {
+            let at = self.ear.frames.get(captured)?;
+            Some(at.saturating_sub(**captured + base))
+        });
+        let ways: Vec<Duration> = ways.collect();
         Verdict {
             frames: heard.len(),
-            delivered: heard.iter().filter(|heard| **heard).count(),
-            arrived: sound.iter().filter(|f| f.lateness.is_some()).count(),
-            silence: longest_silence(&heard),
-            sound_delay: sound.iter().map(|f| f.wait).sum::<Duration>() / sound.len().max(1) as u32,
-            pictures: shown.len(),
+            delivered: waits.len(),
+            arrived: ways.len(),
+            way: mean(&ways),
+            concealed: (TICK * concealed.len() as u32).as_secs_f64() / length.as_secs_f64(),
+            silence: longest_run(&concealed),
+            sound_delay: mean(&waits),
+            pictures: added.len(),
             frozen: frozen.as_secs_f64() / length.as_secs_f64(),
             blackout,
-            picture_delay: added / shown.len().max(1) as u32,
+            picture_delay: mean(&added),
             bitrate: bytes as f64 * 8.0 / length.as_secs_f64(),
             key_frame_requests: self.eye.requests,
         }
@@ -151,7 +183,7 @@ impl Judge {
             let seen = self
                 .eye
                 .pictures
-                .partition_point(|p| p.decoded < window.end);
+                .partition_point(|p| p.decoded() < window.end);
             samples.push(Sample {
                 at,
                 bitrate: bytes as f64 * 8.0 / step.as_secs_f64(),
@@ -165,8 +197,8 @@ impl Judge {
     pub fn seen(&self, layer: u8, stretch: Range<Duration>) -> impl Iterator<Item = Duration> {
         let pictures = self.eye.pictures.iter();
         pictures
-            .filter(move |p| p.layer == layer && stretch.contains(&p.decoded))
-            .map(|p| p.decoded)
+            .filter(move |p| p.layer == layer && stretch.contains(&p.decoded()))
+            .map(Picture::decoded)
     }
 
     /// When the first frame of sound captured after `moment` arrived.
@@ -180,39 +212,22 @@ impl Judge {
     #[must_use]
     pub fn seen_again(&self, moment: Duration) -> Option<Duration> {
         let mut pictures = self.eye.pictures.iter();
-        pictures.find(|p| p.captured >= moment).map(|p| p.decoded)
+        let after = pictures.find(|picture| picture.captured() >= moment);
+        after.map(Picture::decoded)
     }
 
-    fn sound(
-        &self,
-        base: Duration,
-        stretch: &Range<Duration>,
-        captured: &[Duration],
-    ) -> Vec<playout::Played> {
-        let arrivals = captured.iter().map(|captured| Arrival {
+    fn sound(&self, captured: &[Duration]) -> sound::Played {
+        let frames = captured.iter().map(|captured| Frame {
             captured: *captured,
             complete: self.ear.frames.get(captured).copied(),
         });
-        let mut played = play(&arrivals.collect::<Vec<_>>(), base, &SOUND_BUFFER);
-        played.retain(|frame| stretch.contains(&frame.captured));
-        played
+        sound::play(&frames.collect::<Vec<_>>(), &self.ear.packets)
     }
 
-    /// Every picture with the moment it was shown.
-    fn shown(&self, base: Duration) -> Vec<Shown> {
-        let arrivals: Vec<_> = self.eye.pictures.iter().map(arrival).collect();
-        let mut last = Duration::ZERO;
-        let played = play(&arrivals, base, &PICTURE_BUFFER);
-        let shown = played
-            .iter()
-            .zip(&self.eye.pictures)
-            .map(|(frame, picture)| {
-                let due = frame.captured + base + frame.wait;
-                last = due.max(picture.decoded).max(last);
-                let added = last.saturating_sub(frame.captured + base);
-                Shown { at: last, added }
-            });
-        shown.collect()
+    /// When each picture was shown.
+    fn shown(&self) -> Vec<Duration> {
+        let arrivals: Vec<_> = self.eye.pictures.iter().map(|p| p.arrival).collect();
+        pictures::show(&arrivals)
     }
 
     /// The bare way: how long the fastest frame of a stretch took.
@@ -225,24 +240,11 @@ impl Judge {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Shown {
-    at: Duration,
-    added: Duration,
-}
-
-const fn arrival(picture: &Picture) -> Arrival {
-    Arrival {
-        captured: picture.captured,
-        complete: Some(picture.decoded),
-    }
-}
-
 /// Time frozen, and the longest freeze, within a stretch.
-fn freezes(shown: &[Shown], stretch: &Range<Duration>) -> (Duration, Duration) {
+fn freezes(shown: &[Duration], stretch: &Range<Duration>) -> (Duration, Duration) {
     let (mut frozen, mut longest) = (Duration::ZERO, Duration::ZERO);
     let mut mean: f64 = 1.0 / 30.0;
-    let ends = shown.iter().map(|s| s.at).chain([stretch.end]);
+    let ends = shown.iter().copied().chain([stretch.end]);
     let mut last = Duration::ZERO;
     for at in ends {
         let at = at.min(stretch.end);
@@ -261,38 +263,31 @@ fn freezes(shown: &[Shown], stretch: &Range<Duration>) -> (Duration, Duration) {
     (frozen, longest)
 }
 
-fn longest_silence(heard: &[bool]) -> Duration {
-    let runs = heard.split(|heard| *heard).map(<[bool]>::len);
-    SOUND * runs.max().unwrap_or(0) as u32
+/// The longest of the runs of ticks.
+fn longest_run(ticks: &[Duration]) -> Duration {
+    let (mut longest, mut run, mut last) = (Duration::ZERO, Duration::ZERO, None);
+    for tick in ticks {
+        let goes_on = last.is_some_and(|last| *tick <= last + TICK);
+        run = if goes_on { run + TICK } else { TICK };
+        longest = longest.max(run);
+        last = Some(*tick);
+    }
+    longest
 }
 
-/// A late frame of sound is lost.
-const SOUND_BUFFER: Buffer = Buffer {
-    grace: Duration::ZERO,
-    late: Duration::from_millis(20),
-    quantile: 0.95,
-    shortest: SOUND,
-    longest: Duration::from_millis(500),
-};
-/// A late picture is shown when it comes: only one that is later than a freeze's threshold hurts,
-/// but then for some ten pictures' time, and more than a silence does.
-const PICTURE_BUFFER: Buffer = Buffer {
-    grace: Duration::from_millis(150),
-    late: Duration::from_millis(500),
-    quantile: 0.0,
-    shortest: Duration::from_millis(10),
-    longest: Duration::from_millis(500),
-};
+fn mean(times: &[Duration]) -> Duration {
+    times.iter().sum::<Duration>() / times.len().max(1) as u32
+}
+
+/// How often sound is played.
+const TICK: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(ms: u64) -> Shown {
-        Shown {
-            at: Duration::from_millis(ms),
-            added: Duration::ZERO,
-        }
+    const fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
     }
 
     #[test]
@@ -318,7 +313,7 @@ mod tests {
 
     #[test]
     fn silence_is_the_longest_run() {
-        let heard = [true, false, false, true, false, false, false, true];
-        assert_eq!(longest_silence(&heard), Duration::from_millis(60));
+        let ticks = [at(100), at(110), at(500), at(510), at(520), at(900)];
+        assert_eq!(longest_run(&ticks), at(30));
     }
 }

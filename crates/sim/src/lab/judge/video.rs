@@ -6,16 +6,27 @@
 //! Whoever sees nothing for a second asks for a key frame.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::pictures::Arrival;
 use crate::lab::source::{STAMP, read_stamp};
 
 /// A picture that could be shown.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Picture {
-    pub(crate) captured: Duration,
-    pub(crate) decoded: Duration,
+    pub(crate) arrival: Arrival,
     pub(crate) layer: u8,
+}
+
+impl Picture {
+    pub(crate) const fn captured(&self) -> Duration {
+        self.arrival.captured
+    }
+
+    pub(crate) const fn decoded(&self) -> Duration {
+        self.arrival.decodable
+    }
 }
 
 /// Puts pictures together and decodes them.
@@ -32,10 +43,27 @@ pub(crate) struct Eye {
     asked: Option<Duration>,
 }
 
+/// A packet as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Came<'a> {
+    pub(crate) at: Duration,
+    pub(crate) sequence: u64,
+    pub(crate) marker: bool,
+    pub(crate) payload: &'a [u8],
+    /// It came as a retransmission.
+    pub(crate) repaired: bool,
+    /// The least delay that it orders.
+    pub(crate) ordered: Option<Duration>,
+}
+
 /// What a packet says about its picture; nothing if it is padding.
 #[derive(Clone, Copy, Debug)]
 struct Shard {
+    at: Duration,
     marker: bool,
+    size: usize,
+    repaired: bool,
+    ordered: Option<Duration>,
     part: Option<Part>,
 }
 
@@ -51,34 +79,55 @@ struct Part {
 
 impl Eye {
     /// A packet.
-    pub(crate) fn see(&mut self, at: Duration, sequence: u64, marker: bool, payload: &[u8]) {
-        self.last_packet = Some(at);
-        if sequence <= self.decoded_to && self.decoded_to > 0 {
+    pub(crate) fn see(&mut self, came: &Came<'_>) {
+        self.last_packet = Some(came.at);
+        if came.sequence <= self.decoded_to && self.decoded_to > 0 {
             return;
         }
-        let part = Part::parse(payload);
-        self.shards.insert(sequence, Shard { marker, part });
+        let shard = Shard {
+            at: came.at,
+            marker: came.marker,
+            size: came.payload.len(),
+            repaired: came.repaired,
+            ordered: came.ordered,
+            part: Part::parse(came.payload),
+        };
+        self.shards.insert(came.sequence, shard);
         if self.shards.len() > MOST {
             self.shards.pop_first();
         }
-        while let Some((last, part)) = self.next_picture() {
-            self.shards = self.shards.split_off(&(last + 1));
-            self.decoded_to = last;
+        while let Some((packets, part)) = self.next_picture() {
+            let arrival = self.arrival(packets.clone(), part, came.at);
+            self.shards = self.shards.split_off(&(packets.end() + 1));
+            self.decoded_to = *packets.end();
             if part.temporal == 0 {
                 self.tl0 = Some(part.tl0);
             }
             self.pictures.push(Picture {
-                captured: part.captured,
-                decoded: at,
+                arrival,
                 layer: part.layer,
             });
+        }
+    }
+
+    fn arrival(&self, packets: RangeInclusive<u64>, part: Part, decodable: Duration) -> Arrival {
+        let shards = self.shards.range(packets.clone()).map(|(_, shard)| shard);
+        // What the first packet orders counts for the picture.
+        let first = self.shards.get(packets.start());
+        Arrival {
+            captured: part.captured,
+            complete: shards.clone().map(|s| s.at).max().unwrap_or(decodable),
+            decodable,
+            size: shards.clone().map(|s| s.size).sum(),
+            repaired: shards.clone().any(|s| s.repaired),
+            ordered: first.and_then(|shard| shard.ordered),
         }
     }
 
     /// Whether a browser would ask for a key frame now; counts as asked.
     pub(crate) fn asks(&mut self, now: Duration) -> bool {
         let packets = self.last_packet.is_some_and(|at| now < at + PATIENCE);
-        let seen = self.pictures.last().map(|picture| picture.decoded);
+        let seen = self.pictures.last().map(Picture::decoded);
         let stuck = seen.is_none_or(|at| now >= at + PATIENCE);
         let again = self.asked.is_none_or(|at| now >= at + AGAIN);
         let asks = packets && stuck && again;
@@ -89,9 +138,9 @@ impl Eye {
         asks
     }
 
-    /// The first picture that is complete and can be decoded: its last packet and what it is.
-    fn next_picture(&self) -> Option<(u64, Part)> {
-        let mut open: Option<Part> = None;
+    /// The first picture that is complete and can be decoded: its packets and what it is.
+    fn next_picture(&self) -> Option<(RangeInclusive<u64>, Part)> {
+        let mut open: Option<(u64, Part)> = None;
         let mut expected = 0;
         for (sequence, shard) in &self.shards {
             if *sequence != expected {
@@ -99,11 +148,11 @@ impl Eye {
             }
             expected = sequence + 1;
             if let Some(part) = shard.part.filter(|part| part.start) {
-                open = Some(part);
+                open = Some((*sequence, part));
             }
-            if let Some(part) = open.filter(|_| shard.marker) {
+            if let Some((first, part)) = open.filter(|_| shard.marker) {
                 if self.decodes(part) {
-                    return Some((*sequence, part));
+                    return Some((first..=*sequence, part));
                 }
                 open = None;
             }
@@ -178,7 +227,14 @@ mod tests {
         let mut payload = vp8_payload(descriptor, 60, 0);
         payload[5] = ((picture % 2) as u8) << 6;
         payload[6 + STAMP..6 + STAMP + 9].fill(0);
-        eye.see(Duration::ZERO, sequence, part + 1 == parts, &payload);
+        eye.see(&Came {
+            at: Duration::ZERO,
+            sequence,
+            marker: part + 1 == parts,
+            payload: &payload,
+            repaired: false,
+            ordered: None,
+        });
     }
 
     #[test]
