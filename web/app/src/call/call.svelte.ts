@@ -57,6 +57,8 @@ export class Call {
   readonly qualities = new SvelteMap<string, Quality>();
   /** Who speaks, in the server's opinion. */
   speaker = $state<string | null>(null);
+  /** The turn in which each participant spoke last. */
+  readonly spoke = new SvelteMap<string, number>();
   /** What was chosen for received tracks, by publisher id; without a choice the place decides. */
   readonly choices = new SvelteMap<string, LayerChoice>();
   screenContent = $state<Content>("detail");
@@ -69,6 +71,7 @@ export class Call {
   readonly #works = new SerialQueue();
   /** What the server says of connections, by participant id. */
   readonly #scores = new Map<string, number>();
+  #turn = 0;
   readonly #flowing = { send: true, receive: true };
 
   constructor(room: Room, media: LocalMedia, codec: Codec | undefined) {
@@ -274,7 +277,10 @@ export class Call {
       this.stalled = !this.#flowing.receive || !this.#flowing.send;
       if (flowing && this.problem?.code === "media_blocked") this.problem = null;
     });
-    room.on("activeSpeaker", ({ participantId }) => (this.speaker = participantId));
+    room.on("activeSpeaker", ({ participantId }) => {
+      this.speaker = participantId;
+      if (participantId !== null) this.spoke.set(participantId, (this.#turn += 1));
+    });
     room.on("quality", ({ participantId, score }) => this.#scores.set(participantId, score));
     room.on("subscribed", (subscriber) => {
       const choice = this.choices.get(subscriber.publisherId);

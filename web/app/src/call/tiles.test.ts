@@ -1,6 +1,6 @@
 import type { Participant, RemoteTrack } from "@headwater/client";
 import { describe, expect, it } from "vitest";
-import { buildTiles, type TileInput } from "./tiles";
+import { buildTiles, pickShown, type TileInput } from "./tiles";
 
 function track(publisherId: string, extra: Partial<RemoteTrack> = {}): RemoteTrack {
   return { publisherId, participantId: "ada", kind: "video", source: "camera", muted: false, ...extra };
@@ -72,5 +72,33 @@ describe("buildTiles", () => {
 
   it("has no tile for those who only watch", () => {
     expect(tiles({ participants: [person("viewer", [], { protocol: "whep" })] }).map(({ key }) => key)).toEqual(["self"]);
+  });
+});
+
+describe("pickShown", () => {
+  const people = ["ada", "ben", "cleo", "dora", "emil"];
+  const all = tiles({ participants: people.map((id) => person(id)) });
+  const shown = (room: number, spoke: readonly string[]): string[] =>
+    pickShown(all, room, new Map(spoke.map((id, turn) => [id, turn + 1]))).map(({ key }) => key);
+
+  it("shows who came first, and oneself, as long as nobody has spoken", () => {
+    expect(shown(3, [])).toEqual(["ada", "ben", "self"]);
+    expect(shown(1, ["emil"])).toEqual(["self"]);
+  });
+
+  it("brings whoever speaks into view, in the place of whom nobody has heard for longest", () => {
+    expect(shown(4, ["ada", "cleo", "emil"])).toEqual(["ada", "cleo", "emil", "self"]);
+    expect(shown(4, ["ada", "cleo", "emil", "dora"])).toEqual(["cleo", "dora", "emil", "self"]);
+  });
+
+  it("moves nobody when somebody speaks who is seen", () => {
+    expect(shown(3, ["ada", "ben"])).toEqual(shown(3, ["ben", "ada"]));
+  });
+
+  it("keeps a shared screen", () => {
+    const participants = [...people.map((id) => person(id)), person("zoe", [track("scr", { source: "screen" })])];
+    const withScreens = tiles({ participants, subscribers: [subscriber("scr", "zoe", "screen")] });
+    const [first, second] = pickShown(withScreens.toReversed(), 2, new Map([["ada", 1]]));
+    expect([first?.key, second?.key]).toEqual(["self", "scr"]);
   });
 });

@@ -1,5 +1,6 @@
 /**
- * Who gets a tile: one per person, and one more per shared screen. Pure, so that it can be tested.
+ * Who gets a tile: one per person, and one more per shared screen; and which tiles are shown where
+ * not all find room. Pure, so that it can be tested.
  */
 
 import type { Participant, Subscriber } from "@headwater/client";
@@ -38,6 +39,21 @@ export function buildTiles(input: TileInput): Tile[] {
     ...others.map((participant) => personTile(participant, input)),
     ownTile(input),
   ];
+}
+
+/**
+ * As many tiles as there is `room` for, in their order: oneself, screens, then those who spoke last,
+ * so that whoever speaks comes into view and takes the place of whom nobody has heard for longest.
+ *
+ * `spoke` grows with every turn, by participant.
+ */
+export function pickShown(tiles: readonly Tile[], room: number, spoke: ReadonlyMap<string, number>): Tile[] {
+  const rank = (tile: Tile): number => (tile.isScreen ? Number.MAX_SAFE_INTEGER : (spoke.get(tile.participantId) ?? 0));
+  // The sort is stable: among equals who came first stays.
+  const self = tiles.filter(({ isSelf, isScreen }) => isSelf && !isScreen);
+  const others = tiles.filter((tile) => !self.includes(tile));
+  const first = [...self, ...others.toSorted((a, b) => rank(b) - rank(a))].slice(0, room);
+  return tiles.filter((tile) => first.includes(tile));
 }
 
 function personTile(participant: Participant, { subscribers }: TileInput): Tile {
