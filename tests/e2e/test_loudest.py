@@ -53,15 +53,11 @@ async def test_the_loudest_are_heard_and_shown_as_speaking(
     assert offered["audio"] == 2, "as many m-lines as slots"
 
 
-async def test_who_speaks_does_not_hear_themselves(
-    small_server: Server, alice_browser: Browser, bob_browser: Browser
-) -> None:
+async def test_who_speaks_does_not_hear_themselves(small_server: Server, alice_browser: Browser) -> None:
     """The loudest of all hears the next two, and the same after a connection that was lost."""
     meeting = await small_server.new_meeting()
     speakers = await _speakers(alice_browser, small_server, meeting, _LOUD, _MIDDLING, _MIDDLING)
     await _expect_voices(speakers["ada"], "ben", "cleo")
-    viewer = await app_page.join(bob_browser, small_server, meeting, name="bob")
-    await _expect_heard(viewer, "ada", *(await _heard(viewer) - {"ada"}))
     await speakers["ada"].run(
         "async () => { const back = new Promise((done) => room.on('reconnected', done));"
         " kit.sockets.at(-1).close(); await back; }"
@@ -79,11 +75,6 @@ async def _speakers(browser: Browser, server: Server, meeting: str, *loudness: f
             words=True, width=160, height=96,
         )  # fmt: skip
     return pages
-
-
-async def _heard(viewer: Page) -> set[str]:
-    """Whose voices the page says it plays."""
-    return set(await viewer.run(f"() => Object.keys(({_SLOTS})())"))
 
 
 async def _expect_heard(viewer: Page, *names: str) -> None:
