@@ -127,6 +127,14 @@ class Server:
         token: str = response.json()["token"]
         return token
 
+    async def new_channel(self) -> str:
+        """Create a live channel; returns its id."""
+        async with self.client() as client:
+            response = await client.post("/channels")
+        assert response.status_code == 201, response.text
+        channel: str = response.json()["channelId"]
+        return channel
+
     async def kill(self) -> None:
         """End the node as a crash would: at once, without a word to anybody."""
         self._killed = True

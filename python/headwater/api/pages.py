@@ -13,7 +13,7 @@ __all__ = ["WEB_ROOT", "install_pages"]
 WEB_ROOT = Path(__file__).resolve().parent.parent / "_web"
 """Where the web app is built to."""
 
-PAGES = ("/", "/m/{meeting}", "/watch/{channel}")
+PAGES = ("/", "/m/{meeting}", "/studio", "/studio/{channel}", "/watch/{channel}")
 _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Headwater</title>
 <h1>The web app is not built</h1>
 <p>The server runs, but <code>headwater/_web</code> is empty. Build it in the source tree with

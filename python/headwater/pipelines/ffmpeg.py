@@ -50,7 +50,8 @@ class Ffmpeg:
     """One running FFmpeg; made by `run`.
 
     Attributes:
-        heard_at: `time.monotonic` of its last report.
+        heard_at: `time.monotonic` of its last report; none before the first, which comes when it has read enough
+            of its input.
         out_time: Seconds of media that it has written.
     """
 
@@ -58,7 +59,7 @@ class Ffmpeg:
         """Use `run`."""
         self._process = process
         self._last_lines: deque[str] = deque(maxlen=20)
-        self.heard_at = time.monotonic()
+        self.heard_at: float | None = None
         self.out_time = 0.0
 
     @classmethod
@@ -107,8 +108,8 @@ class Ffmpeg:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since its last report."""
-        return time.monotonic() - self.heard_at
+        """Seconds since its last report; 0 before the first."""
+        return 0.0 if self.heard_at is None else time.monotonic() - self.heard_at
 
     async def wait(self) -> int:
         """Wait until it ends; its exit status, which proves nothing."""

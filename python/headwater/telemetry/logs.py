@@ -68,8 +68,9 @@ def configure_logs(*, level: str = "info", style: Literal["console", "json"] = "
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # One line per request is noise for people; the metrics count them.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # One line per request, or per step of a database's upgrade, is noise for people.
+    for name in ("uvicorn", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

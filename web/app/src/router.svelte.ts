@@ -1,12 +1,15 @@
 /**
- * Two pages: `/` and `/m/{meeting}`. A token comes in the fragment, which no server ever sees; it is
+ * The pages: `/`, `/m/{meeting}`, `/studio/{channel}` (`/studio` makes one) and `/watch/{channel}`. A token comes in the fragment, which no server ever sees; it is
  * taken out of the address bar at once, so that it is neither shared by copying the address nor
  * visible while the screen is, and kept for this tab.
  */
 
 import { parseMeetingLink, parseToken } from "./start/meetingLink";
 
-export type Route = { readonly page: "start" } | { readonly page: "meeting"; readonly id: string } | { readonly page: "unknown" };
+type NamedPage = "meeting" | "studio" | "watch";
+export type Route =
+  | { readonly page: "start" | "new-channel" | "unknown" }
+  | { readonly page: NamedPage; readonly id: string };
 
 let current = $state.raw<Route>(read());
 
@@ -22,8 +25,13 @@ export function go(path: string): void {
   current = read();
 }
 
-export function tokenFor(meetingId: string): string | undefined {
-  return sessionStorage.getItem(tokenKey(meetingId)) ?? undefined;
+/** The token for a meeting or channel that came with its link. */
+export function tokenFor(id: string): string | undefined {
+  return sessionStorage.getItem(tokenKey(id)) ?? undefined;
+}
+
+export function keepToken(id: string, token: string): void {
+  sessionStorage.setItem(tokenKey(id), token);
 }
 
 /** The token that the link to this meeting carries, where one is needed: who starts it can invite. */
@@ -38,14 +46,22 @@ export function keepInvitation(meetingId: string, token: string): void {
 function read(): Route {
   const { pathname, hash, search } = location;
   if (pathname === "/") return { page: "start" };
-  const meeting = pathname.startsWith("/m/") ? parseMeetingLink(pathname) : null;
-  if (!meeting) return { page: "unknown" };
+  if (pathname === "/studio") return { page: "new-channel" };
+  const named = readNamed(pathname);
+  if (!named) return { page: "unknown" };
   const token = parseToken(hash);
   if (token) {
-    sessionStorage.setItem(tokenKey(meeting.id), token);
+    sessionStorage.setItem(tokenKey(named.id), token);
     history.replaceState(null, "", pathname + search);
   }
-  return { page: "meeting", id: meeting.id };
+  return named;
+}
+
+function readNamed(pathname: string): { readonly page: NamedPage; readonly id: string } | null {
+  const [, page, id] = /^\/(studio|watch)\/([^/]+)\/?$/.exec(pathname) ?? [];
+  if (page && id) return { page: page as NamedPage, id: decodeURIComponent(id) };
+  const meeting = pathname.startsWith("/m/") ? parseMeetingLink(pathname) : null;
+  return meeting && { page: "meeting", id: meeting.id };
 }
 
 function invitationKey(meetingId: string): string {

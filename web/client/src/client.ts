@@ -9,7 +9,7 @@
  */
 
 import { ConnectionError, HeadwaterError, ServerError, serverError } from "./errors";
-import type { Problem } from "./generated/signaling";
+import { readProblem } from "./problem";
 import { Room } from "./room";
 import { Signaling, type SignalingOptions } from "./signaling";
 
@@ -87,16 +87,5 @@ export class Client {
     const problem = await readProblem(response);
     if (response.status === 401) throw new ServerError(apiKey ? "key_refused" : "key_needed", problem);
     throw serverError(problem);
-  }
-}
-
-/** The body of a failed request, where it is a problem document; something like one where it is not. */
-async function readProblem(response: Response): Promise<Problem> {
-  const fallback: Problem = { type: "about:blank", title: response.statusText, status: response.status };
-  try {
-    const body: unknown = await response.json();
-    return body !== null && typeof body === "object" ? { ...fallback, ...body, status: response.status } : fallback;
-  } catch {
-    return fallback;
   }
 }

@@ -99,6 +99,7 @@ function problemCode({ code = "", status, detail = "" }: Problem): ErrorCode {
   if (code === "room_full" || (code === "limit_reached" && /room is full/.test(detail))) return "room_full";
   if (code === "token_expired" || (status === 401 && /expired/i.test(detail))) return "token_expired";
   if (code === "limit_reached" || code === "server_full" || status === 503 || status === 429) return "server_full";
+  if (code === "channel_busy" || code === "channel_not_found" || code === "channel_ended" || code === "channel_not_live") return code;
   if (code === "meeting_not_found" || (code === "not_found" && status === 404)) return "meeting_not_found";
   if (code === "unsupported_codec") return "unsupported_codec";
   if (status === 401) return "token_needed";
@@ -203,6 +204,10 @@ const texts = {
     "Check the link, or ask for a new one: meetings end when their server restarts.",
     false,
   ],
+  channel_not_found: ["This channel does not exist.", "Check the link, or ask for a new one.", false],
+  channel_busy: ["Somebody else is live on this channel.", "Wait until they have finished, or make a channel of your own.", false],
+  channel_ended: ["This broadcast is over.", "", false],
+  channel_not_live: ["Nobody is live on this channel yet.", "It starts by itself when somebody is.", true],
   key_needed: ["This server asks for a key.", "It was printed when the server was first started.", false],
   key_refused: ["This is not the key of this server.", "It was printed when the server was first started.", false],
   token_needed: [
