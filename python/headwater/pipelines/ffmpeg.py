@@ -50,8 +50,8 @@ class Ffmpeg:
     """One running FFmpeg; made by `run`.
 
     Attributes:
-        heard_at: `time.monotonic` of its last report; none before the first, which comes when it has read enough
-            of its input.
+        heard_at: `time.monotonic` of its last report; none before the first, which comes when it has
+            read enough of its input.
         out_time: Seconds of media that it has written.
     """
 
