@@ -30,7 +30,7 @@ pub(crate) struct Ladder {
 impl Ladder {
     /// The ladder through `layers` (ascending) that the wishes leave over.
     pub(crate) fn new(layers: &[LayerRate], wishes: &Preferences, content: Content) -> Self {
-        let allowed = allowed(layers, wishes);
+        let allowed = known(allowed(layers, wishes));
         let mut steps: Vec<Step> = Vec::with_capacity(allowed.len());
         let top = allowed.iter().map(|rate| rate.layer.spatial).max();
         let mut rest = allowed.as_slice();
@@ -108,6 +108,17 @@ fn part(row: &[LayerRate], content: Content, is_first: bool, is_top: bool) -> &[
         Content::Motion => &row[row.len() - 1..],
         Content::Camera => &row[row.len().saturating_sub(2)..],
     }
+}
+
+/// What nobody has measured yet may cost anything: it is no rung until its first window has
+/// passed, and of a publisher that has just begun there is the least picture alone.
+fn known(mut layers: Vec<LayerRate>) -> Vec<LayerRate> {
+    if layers.iter().any(LayerRate::is_measured) {
+        layers.retain(LayerRate::is_measured);
+    } else if let Some(least) = layers.first().map(|rate| rate.layer.spatial) {
+        layers.retain(|rate| rate.layer.spatial == least);
+    }
+    layers
 }
 
 fn allowed(layers: &[LayerRate], wishes: &Preferences) -> Vec<LayerRate> {

@@ -63,7 +63,15 @@ pub(crate) struct LayerRate {
     pub(crate) bitrate: u64,
     pub(crate) width: Option<u16>,
     pub(crate) height: Option<u16>,
+    /// None until it has been measured.
     pub(crate) fps: Option<f32>,
+}
+
+impl LayerRate {
+    /// Bit rate and frame rate are known.
+    pub(crate) const fn is_measured(&self) -> bool {
+        self.fps.is_some()
+    }
 }
 
 /// A packet, for counting.
@@ -207,6 +215,13 @@ impl Encodings {
         self.all
             .get(usize::from(encoding))
             .map_or(Layer::default(), Encoding::top)
+    }
+
+    /// What may pass before anybody has looked at what it costs: of several encodings the least.
+    pub(crate) fn least_to_begin(&self, wishes: &Preferences) -> Option<Layer> {
+        let spatial = self.is_simulcast().then_some(0).or(wishes.spatial);
+        let wishes = Preferences { spatial, ..*wishes };
+        self.best(&wishes)
     }
 
     /// The best living layer within the wishes, else the smallest that is not too little. None

@@ -1,7 +1,7 @@
 //! Which packets of a publisher one subscriber gets.
 //!
 //! The steps of a decision: what the application *prefers*, the *target* (the allocator's, or
-//! without one the best that the preferences allow), and what is *current*. A new target takes
+//! until it has spoken the least encoding that the preferences allow), and what is *current*. A new target takes
 //! effect between encodings at a key frame of the new one (until then the old one goes on), and
 //! inside a stream as [`Filter`] says.
 
@@ -247,7 +247,7 @@ impl Selector {
         self.dirty = true;
         self.target = match self.allocated {
             Some(allocated) => allocated,
-            None => encodings.best(&self.preferences),
+            None => encodings.least_to_begin(&self.preferences),
         };
         let least = self.preferences.min_spatial.unwrap_or(0);
         let place = self.target.and_then(|target| encodings.place(target));

@@ -1,0 +1,210 @@
+//! Somebody comes into a room, with a camera or to watch: what is seen climbs, and nobody's picture
+//! falls for it on a line that carries all.
+
+mod common;
+
+use std::time::Duration;
+
+use headwater_core::command::{Command, StatsTarget};
+use headwater_core::event::{Event, Reply, StatValue};
+use headwater_core::ids::{PublisherId, RouterId, SubscriberId, TransportId};
+use headwater_core::layer::Layer;
+use headwater_sim::{Link, World};
+use str0m::media::Mid;
+
+/// RID, bytes of a frame, pixels across: 0.2, 0.6 and 0.9 Mbit/s.
+const LAYERS: [(&str, usize, u16); 3] = [("q", 270, 320), ("h", 720, 640), ("f", 1150, 1280)];
+const FRAME: Duration = Duration::from_millis(11);
+
+/// Cameras in three sizes, and those who watch them.
+struct Meeting {
+    world: World,
+    router: RouterId,
+    cameras: Vec<Camera>,
+    frame: u64,
+}
+
+struct Camera {
+    peer: usize,
+    mid: Mid,
+    publisher: PublisherId,
+    asked: usize,
+}
+
+struct Viewer {
+    peer: usize,
+    transport: TransportId,
+    subscribers: Vec<SubscriberId>,
+}
+
+impl Meeting {
+    fn new(seed: u64, cameras: usize) -> Self {
+        let mut world = World::new(seed);
+        let router = world.create_router();
+        let mut meeting = Self {
+            world,
+            router,
+            cameras: Vec::new(),
+            frame: 0,
+        };
+        (0..cameras).for_each(|_| meeting.add_camera());
+        meeting
+    }
+
+    fn add_camera(&mut self) {
+        let world = &mut self.world;
+        let transport = world.create_publish_transport(self.router);
+        let peer = world.add_peer();
+        let (sdp, mid) = world.peers[peer].offer_simulcast(&LAYERS.map(|(rid, ..)| rid));
+        let sdp = common::answer_to(world, transport, sdp);
+        world.peers[peer].accept_answer(&sdp);
+        let publisher = common::publish(world, transport, mid);
+        let asked = 0;
+        self.cameras.push(Camera {
+            peer,
+            mid,
+            publisher,
+            asked,
+        });
+    }
+
+    /// Somebody who watches every camera over a line of this rate, bit/s.
+    fn add_viewer(&mut self, rate: u64) -> Viewer {
+        let world = &mut self.world;
+        let transport = world.create_subscribe_transport(self.router);
+        let peer = world.add_viewer(|config| config);
+        let address = world.peers[peer].address;
+        let link = Link {
+            rate,
+            queue: 96 * 1024,
+            ..Link::default().delayed(Duration::from_millis(25))
+        };
+        world.network.change_link(world.now, address, link);
+        let mut viewer = Viewer {
+            peer,
+            transport,
+            subscribers: Vec::new(),
+        };
+        self.watch(&mut viewer);
+        viewer
+    }
+
+    /// The cameras that the viewer does not watch yet.
+    fn watch(&mut self, viewer: &mut Viewer) {
+        let fresh: Vec<_> = self.cameras[viewer.subscribers.len()..]
+            .iter()
+            .map(|camera| camera.publisher)
+            .collect();
+        let world = &mut self.world;
+        let more = world.subscribe_more(viewer.peer, viewer.transport, &fresh);
+        viewer.subscribers.extend(more);
+    }
+
+    /// All cameras send; who is asked for a key frame makes one, of five packets' weight.
+    fn run(&mut self, time: Duration) {
+        for _ in 0..time.as_millis() / FRAME.as_millis() {
+            let world = &mut self.world;
+            self.frame += 1;
+            for camera in &mut self.cameras {
+                let peer = &mut world.peers[camera.peer];
+                let asked = peer.key_frame_requests.len();
+                let is_key = asked > camera.asked || self.frame == 1;
+                camera.asked = asked;
+                for (rid, size, width) in LAYERS {
+                    peer.send_layer(world.now, camera.mid, rid, is_key, size, width);
+                    for _ in 0..if is_key { 4 } else { 0 } {
+                        peer.send_layer(world.now, camera.mid, rid, false, size, width);
+                    }
+                }
+            }
+            world.run(FRAME);
+        }
+    }
+
+    /// What has changed for a viewer: camera, from, to.
+    fn changes(&mut self, viewer: &Viewer) -> Vec<(usize, Option<u8>, Option<u8>)> {
+        let size = |layer: &Option<Layer>| layer.map(|layer| layer.spatial);
+        self.world.take_events(|event| match event {
+            Event::LayerChanged {
+                subscriber,
+                from,
+                to,
+                ..
+            } => {
+                let camera = viewer.subscribers.iter().position(|id| id == subscriber)?;
+                Some((camera, size(from), size(to)))
+            }
+            _ => None,
+        })
+    }
+
+    /// What a viewer's line is believed to carry, bit/s.
+    fn estimate(&mut self, viewer: &Viewer) -> u64 {
+        let target = StatsTarget::Transport(viewer.transport);
+        let Ok(Reply::Stats(stats)) = self.world.command(Command::GetStats { target }) else {
+            panic!("a transport has statistics")
+        };
+        let estimate = stats
+            .iter()
+            .find(|(name, _)| *name == "available_outgoing_bitrate");
+        match estimate {
+            Some((_, StatValue::Int(estimate))) => *estimate,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The line carries one more: nobody's picture falls while that is found out, the newcomer's
+/// neither, which begins with the least there is.
+#[test]
+fn a_camera_that_comes_takes_nothing_from_the_others() {
+    for (seed, cameras, rate) in [(600, 2, 6_000_000), (601, 4, 8_000_000), (602, 8, 0)] {
+        let mut meeting = Meeting::new(seed, cameras);
+        let mut viewer = meeting.add_viewer(rate);
+        meeting.run(Duration::from_secs(30));
+        meeting.changes(&viewer);
+        meeting.add_camera();
+        meeting.watch(&mut viewer);
+        meeting.run(Duration::from_secs(10));
+        let changes = meeting.changes(&viewer);
+        let of_others = changes.iter().filter(|(camera, ..)| *camera != cameras);
+        assert_eq!(
+            of_others.count(),
+            0,
+            "{cameras} cameras, {rate}: {changes:?}"
+        );
+        assert!(changes.iter().all(|(_, from, to)| to > from), "{changes:?}");
+        assert_eq!(changes.last(), Some(&(cameras, Some(0), Some(2))));
+    }
+}
+
+/// Eight cameras come at once, twice what the line carries: they begin with what costs least, so
+/// that the line is not flooded before it is known.
+#[test]
+fn cameras_that_come_together_do_not_flood_the_line() {
+    let mut meeting = Meeting::new(610, 8);
+    let viewer = meeting.add_viewer(4_000_000);
+    meeting.run(Duration::from_secs(10));
+    let changes = meeting.changes(&viewer);
+    assert!(changes.iter().all(|(_, _, to)| to.is_some()), "{changes:?}");
+    let began = changes.iter().filter(|(_, from, _)| from.is_none());
+    assert!(began.clone().count() == 8 && began.clone().all(|(_, _, to)| *to == Some(0)));
+    let falls = changes.iter().filter(|(_, from, to)| to < from).count();
+    assert!(falls <= 4, "{changes:?}");
+    let estimate = meeting.estimate(&viewer);
+    assert!(estimate > 3_000_000, "{estimate}");
+}
+
+/// Who comes to watch asks every camera for a key frame; the others' pictures stay.
+#[test]
+fn a_viewer_who_comes_takes_nothing_from_the_others() {
+    for (seed, rate) in [(620, 0), (621, 12_000_000)] {
+        let mut meeting = Meeting::new(seed, 8);
+        let viewer = meeting.add_viewer(rate);
+        meeting.run(Duration::from_secs(30));
+        meeting.changes(&viewer);
+        meeting.add_viewer(rate);
+        meeting.run(Duration::from_secs(10));
+        assert_eq!(meeting.changes(&viewer), []);
+    }
+}
