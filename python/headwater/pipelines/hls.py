@@ -79,7 +79,7 @@ class _Source:
     video: Publisher | None
     audio: Publisher | None
     layers: int = 1
-    """Sizes that are packaged, smallest first."""
+    """Sizes that are packaged as they come, smallest first."""
 
     def changed(self, now: _Source) -> bool:
         """Whether FFmpeg must be told anew; something that only falls silent is no change."""
@@ -128,6 +128,7 @@ class HlsPackager:
         self.shapes: dict[str, Shape] = {}
         """Of each rendition that is or was packaged."""
         self._child: Ffmpeg | None = None
+        self._last = _Source(None, None)
 
     @property
     def restarts(self) -> int:
@@ -185,9 +186,12 @@ class HlsPackager:
                 seen_since = seen_since or time.monotonic()
                 waited = time.monotonic() - seen_since
                 layers = await self._layers(source.video)
+                if source.video is self._last.video:
+                    layers = max(layers, self._last.layers)  # players have been told of them
                 whole = source.video and source.audio and layers == _offered(source.video)
                 if whole or waited >= self._options.alone_seconds:
-                    return replace(source, layers=max(1, layers))
+                    self._last = replace(source, layers=max(1, layers))
+                    return self._last
             if self._router.closed:
                 raise Closed("the router has closed")
             self.shelf.tidy()
@@ -198,7 +202,8 @@ class HlsPackager:
         if video is None or _offered(video) == 1:
             return 1
         stats = await video.get_stats()
-        return sum(f"layer_{layer}_0_bitrate" in stats for layer in range(_offered(video)))
+        coming = [layer for layer in range(_offered(video)) if stats.get(f"layer_{layer}_0_bitrate")]
+        return max(coming, default=0) + 1
 
     def _has_room(self) -> bool:
         return shutil.disk_usage(self._folder).free >= self._options.least_free
@@ -224,11 +229,12 @@ class HlsPackager:
             for layer in range(source.layers) if source.video else ():
                 assert source.video is not None
                 feeds.append(await self._feed(stack, source.video))
-                if source.layers > 1:
+                if _offered(source.video) > 1:
                     await feeds[-1].track.set_preferred_layer(layer)
-            packaging = self._describe(source, feeds)
+            sdp = self._folder / f"r{self._runs}.sdp"
+            stack.callback(sdp.unlink, missing_ok=True)
+            packaging = self._describe(source, feeds, sdp)
             await self._measure(source, packaging)
-            stack.callback(packaging.sdp.unlink, missing_ok=True)
             self.shelf.begin_run(packaging)
             for feed in feeds:
                 feed.ports.release()
@@ -251,16 +257,14 @@ class HlsPackager:
         await transport.connect("127.0.0.1", ports.port, ports.rtcp_port)
         return _Feed(ports, transport, await transport.consume(publisher.id, paused=True))
 
-    def _describe(self, source: _Source, feeds: list[_Feed]) -> Packaging:
-        prefix = f"r{self._runs}"
-        sdp = self._folder / f"{prefix}.sdp"
+    def _describe(self, source: _Source, feeds: list[_Feed], sdp: Path) -> Packaging:
         first, *others = [feed.transport for feed in feeds]
         sdp.touch(mode=0o600)
         sdp.write_text(first.generate_sdp(*others), encoding="ascii")
         video, audio = source.video, source.audio
         return Packaging(
             sdp=sdp,
-            prefix=prefix,
+            prefix=sdp.stem,
             pictures=_pictures(video, source.layers) if video else [],
             sound=audio.codec.encoding if audio else None,
             container=self._options.container,
@@ -284,7 +288,7 @@ class HlsPackager:
     async def _watch(self, run: _Run, source: _Source) -> str:
         """Take over segments until something is wrong; what that is."""
         ended = asyncio.create_task(run.child.wait())
-        asked = time.monotonic()
+        asked = fewer = time.monotonic()
         try:
             while True:
                 await asyncio.wait([ended], timeout=_LOOK)
@@ -301,6 +305,10 @@ class HlsPackager:
                 if time.monotonic() - asked >= self._options.segment_seconds:
                     asked = time.monotonic()
                     await _ask_key_frames(run)
+                    if await self._layers(source.video) <= source.layers:
+                        fewer = asked
+                    elif asked - fewer >= _STEADY_SECONDS:
+                        return "larger pictures come"
         finally:
             ended.cancel()
 
@@ -318,7 +326,7 @@ class HlsPackager:
         if run.child.silent_for > _SILENT_SECONDS:
             return "FFmpeg does not answer"
         if now - run.begun > _PATIENCE + 4 * self._options.segment_seconds:
-            return "FFmpeg writes no segments"
+            return f"FFmpeg writes no segments: {run.child.log[-300:] or 'and says nothing'}"
         return ""
 
 
@@ -338,7 +346,7 @@ def _offered(video: Publisher | None) -> int:
 
 def _pictures(video: Publisher, layers: int) -> list[Picture]:
     codec = video.codec.encoding
-    if layers == 1:
+    if _offered(video) == 1:
         return [Picture("video", codec)]
     return [Picture(f"video{layer}", codec) for layer in range(layers)]
 
@@ -347,12 +355,19 @@ def _codecs(source: _Source, packaging: Packaging, rendition: str) -> str:
     found = []
     if source.video and not packaging.is_copied(rendition):
         found.append(_TRANSCODED)
-    elif source.video and source.video.codec.encoding.upper() == "H264":
-        profile = source.video.codec.fmtp.partition("profile-level-id=")[2][:6]
-        found.append(f"avc1.{profile or _CONSTRAINED_BASELINE}")
+    elif source.video:
+        found.append(_copied_codec(source.video))
     if source.audio:
         found.append("opus" if packaging.sound_is_copied else "mp4a.40.2")
     return ",".join(found)
+
+
+def _copied_codec(video: Publisher) -> str:
+    encoding = video.codec.encoding.upper()
+    if encoding == "AV1":
+        return _AV1
+    profile = video.codec.fmtp.partition("profile-level-id=")[2][:6]
+    return f"avc1.{profile or _CONSTRAINED_BASELINE}"
 
 
 async def _ask_key_frames(run: _Run) -> None:
@@ -365,6 +380,10 @@ async def _ask_key_frames(run: _Run) -> None:
 _TRANSCODED = "avc1.4d401f"
 """H264, main profile, level 3.1: what the encoder is told."""
 _CONSTRAINED_BASELINE = "42e01f"
+_AV1 = "av01.0.08M.08"
+"""Main profile, 8 bits, up to 1920 x 1080: what browsers send."""
+_STEADY_SECONDS = 10.0
+"""Larger pictures must have come so long to be worth the seam of a new FFmpeg."""
 _LOOK = 0.2
 """Seconds between looks at what FFmpeg wrote."""
 _RESTART_AFTER = 0.3

@@ -2,8 +2,10 @@
 
 H264 and AAC go through as they are. Other pictures become H264, other sound AAC, where the container or
 the players need it: MPEG-TS holds neither VP8, VP9, AV1 nor (for players) Opus; fragmented MP4 holds all
-but VP8. Key frames of what passes through come on the grid because they are asked for; the minimum length
-of a segment is therefore a little below the grid, or a key frame that came early would cost a whole one.
+but VP8. VP9 is encoded again even so: FFmpeg does not know its key frames when it comes by RTP, and then
+copies nothing. Key frames of what passes through come on the grid because they are asked for; the minimum
+length of a segment is therefore a little below the grid, or a key frame that came early would cost a whole
+one.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ class Packaging:
 
     def is_copied(self, rendition: str) -> bool:
         """Whether its pictures go through as they are."""
-        holds = ("H264",) if self.container == "ts" else ("H264", "VP9", "AV1")
+        holds = ("H264",) if self.container == "ts" else ("H264", "AV1")
         return any(one.name == rendition and one.codec.upper() in holds for one in self.pictures)
 
     @property

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from headwater.pipelines.hls_command import Packaging
 from headwater.protocols.hls import InvalidPlaylist, MediaPlaylist, Segment, parse_media_playlist
@@ -61,6 +62,12 @@ class SegmentShelf:
         """Playlists that list something, by name."""
         return {name: one.playlist for name, one in self._renditions.items() if one.playlist.segments}
 
+    @property
+    def ready(self) -> bool:
+        """Every rendition can be played, or one has waited long enough for the others."""
+        counts = [len(one.playlist.segments) for one in self._renditions.values()]
+        return bool(counts) and (min(counts) > 0 or max(counts) >= _ENOUGH)
+
     def peak(self, rendition: str) -> int:
         """The most bit/s that one of its segments had."""
         return self._renditions[rendition].peak
@@ -72,6 +79,8 @@ class SegmentShelf:
     def begin_run(self, packaging: Packaging) -> None:
         """FFmpeg starts to write under these names."""
         self._packaging = packaging
+        for name in self._renditions.keys() - set(packaging.renditions):
+            self._retire(self._renditions.pop(name).playlist)
         for name in packaging.renditions:
             one = self._renditions.setdefault(name, self._new())
             one.taken, one.broken = 0, bool(one.playlist.segments)
@@ -111,6 +120,11 @@ class SegmentShelf:
         for one in self._renditions.values():
             one.playlist.ended = True
 
+    def _retire(self, playlist: MediaPlaylist) -> None:
+        """Nothing goes on from it: players find the other renditions."""
+        until = time.monotonic() + _LINGER * playlist.target
+        self._leaving.extend((until, segment.uri) for segment in playlist.segments)
+
     def _new(self) -> _Rendition:
         return _Rendition(MediaPlaylist(target=self._target, window=self._window))
 
@@ -147,14 +161,30 @@ def _whole(path: Path) -> int:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(8)
+            if path.suffix == ".ts":
+                return size if size % _TS_PACKET == 0 and file.read(1) == b"\x47" else 0
+            boxes = _boxes(file, size)
     except OSError:
         return 0
-    if path.suffix == ".ts":
-        return size if size % _TS_PACKET == 0 and head[:1] == b"\x47" else 0
-    return size if head[4:] in (b"styp", b"moof", b"sidx") else 0
+    return size if b"moof" in boxes and boxes[-1] == b"mdat" else 0
 
 
+def _boxes(file: BinaryIO, size: int) -> list[bytes]:
+    """The kinds of the boxes of a fragmented MP4 file; none unless the last ends with the file."""
+    kinds, at = [], 0
+    while at < size:
+        file.seek(at)
+        head = file.read(_BOX_HEAD)
+        length = int.from_bytes(head[:4], "big")
+        if len(head) < _BOX_HEAD or length < _BOX_HEAD or at + length > size:
+            return []
+        kinds.append(head[4:])
+        at += length
+    return kinds
+
+
+_ENOUGH = 3
 _TS_PACKET = 188
+_BOX_HEAD = 8
 _LINGER = 3
 """Target durations that a file outlives its place in the window (RFC 8216 section 6.2.2 asks for one)."""

@@ -134,7 +134,7 @@ class HlsListener:
         """Wake those who wait for the first playlist, and keep the channel's thumbnail."""
         packager, changed = broadcast.packager, 0.0
         while True:
-            if packager.shelf.renditions:
+            if packager.shelf.ready:
                 broadcast.ready.set()
             if packager.thumbnail.is_file() and (at := packager.thumbnail.stat().st_mtime) != changed:
                 changed, channel.thumbnail = at, packager.thumbnail.read_bytes()
@@ -225,12 +225,11 @@ class HlsListener:
 
 
 def _playlist(packager: HlsPackager, name: str, query: str = "") -> str:
-    """``index.m3u8`` is the only rendition's playlist, or names all of them."""
+    """``index.m3u8`` is the playlist of what comes in one size, or names those of all sizes."""
     renditions = packager.shelf.renditions
     if name == "index.m3u8":
-        if len(renditions) == 1:
-            (only,) = renditions.values()
-            return only.render(query)
+        if len(renditions) == 1 and (alone := renditions.keys() & {"video", "sound"}):
+            return renditions[alone.pop()].render(query)
         if renditions:
             return _master(packager, renditions).render(query)
     elif (playlist := renditions.get(name.removesuffix(".m3u8"))) is not None:

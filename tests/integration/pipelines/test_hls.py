@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import m3u8
 import pytest
 
 from headwater import Router
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsOptions, HlsPackager
 from tests.support.peer import Camera, Microphone, Peer
+from tests.support.probe import probe
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -62,16 +63,21 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def probe(source: Path) -> dict[str, Any]:
-    """Ffprobe's streams by kind, with every frame counted."""
-    process = await asyncio.create_subprocess_exec(
-        *("ffprobe", "-v", "error", "-count_frames", "-show_streams", "-of", "json", str(source)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert not err, err.decode()
-    return {stream["codec_type"]: stream for stream in json.loads(out)["streams"]}
+async def test_fragmented_mp4_keeps_h264_and_opus(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """Neither is encoded again; both parsers find the initialisation section."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", window_seconds=20, container="cmaf") as packager:
+        await segments(packager, 4)
+        theirs = read_by_another_parser(packager)
+        assert theirs.segments[0].init_section.uri == packager.shelf.renditions["video"].segments[0].init
+        playlist = tmp_path / "hls" / "index.m3u8"
+        playlist.write_text(packager.shelf.renditions["video"].render() + "#EXT-X-ENDLIST\n")
+        whole = await probe(playlist, "-count_frames")
+        assert (whole["video"]["codec_name"], whole["audio"]["codec_name"]) == ("h264", "opus")
+        assert int(whole["video"]["nb_read_frames"]) > 20
+        assert packager.restarts == 0
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
@@ -86,12 +92,26 @@ async def test_pictures_and_sound_become_segments(
         playlist.write_text(packager.shelf.renditions["video"].render() + "#EXT-X-ENDLIST\n")
         streams = await probe(files[2])
         assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
-        whole = await probe(playlist)
+        whole = await probe(playlist, "-count_frames")
         assert int(whole["video"]["nb_read_frames"]) > 20
         assert packager.restarts == 0
         assert all(0.4 < one.duration < 3 for one in packager.shelf.renditions["video"].segments)
+        read_by_another_parser(packager)
     assert packager.shelf.renditions["video"].render().endswith("#EXT-X-ENDLIST\n")
     assert not list((tmp_path / "hls").glob("*.sdp")), "its key is in there"
+
+
+def read_by_another_parser(packager: HlsPackager, name: str = "video") -> m3u8.M3U8:
+    """A parser that is not ours finds in a playlist what we put there."""
+    ours = packager.shelf.renditions[name]
+    theirs = m3u8.loads(ours.render())
+    assert (theirs.media_sequence, theirs.target_duration) == (ours.sequence, ours.target)
+    assert [(one.uri, one.discontinuity, one.duration) for one in theirs.segments] == [
+        (one.uri, one.discontinuity, pytest.approx(one.duration, abs=1e-5)) for one in ours.segments
+    ]
+    assert all(one.duration < ours.target + 0.5 for one in theirs.segments)
+    assert theirs.is_endlist == ours.ended
+    return theirs
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
@@ -109,6 +129,7 @@ async def test_an_ffmpeg_that_dies_or_hangs_is_replaced(
         await segments(packager, before + 2)
         playlist = packager.shelf.renditions["video"]
         assert [one.discontinuity for one in playlist.segments].count(True) == 1
+        read_by_another_parser(packager)
         assert packager.pid not in (None, pid)
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
@@ -128,6 +149,41 @@ async def test_a_full_disk_stops_the_writing_and_nothing_else(
             count = len(packager.shelf.renditions["video"].segments)
         await segments(packager, count + 1)
         assert packager.problem == ""
+
+
+async def test_a_disk_that_is_really_full(router: Router, peer: Callable[[], Peer], small_disk: Path) -> None:
+    """FFmpeg writes half a segment and an empty playlist; nobody is ever served either."""
+    await published(router, peer(), "H264")
+    async with packaged(router, small_disk / "hls", window_seconds=60, least_free=0) as packager:
+        await segments(packager, 2)
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        runs = packager.restarts
+        await until(lambda: packager.restarts > runs)
+        count = len(await whole(packager))
+        ballast.unlink()
+        await segments(packager, count + 2)
+        await whole(packager)
+        assert any(one.discontinuity for one in packager.shelf.renditions["video"].segments)
+        await until(lambda: packager.state == "packaging" and not packager.problem)
+    assert not list((small_disk / "hls").glob("*.sdp"))
+
+
+async def whole(packager: HlsPackager) -> list[Path]:
+    """The files in the window, each of which plays without a complaint."""
+    files = await segments(packager, 1)
+    for path in files:
+        assert "video" in await probe(path)
+    return files
+
+
+def fill(path: Path) -> None:
+    """Leave no byte on a disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        for size in (65536, 4096, 512, 1):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
 
 
 async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +14,13 @@ import httpx
 import pytest
 
 from headwater.app import Node
-from tests.integration.server.conftest import settings
+from headwater.servers import channel_seats
+from tests.integration.server.conftest import LIMITS, settings
 from tests.support.ffmpeg import whip_publisher
+from tests.support.probe import probe
+from tests.support.resources import resident, resources
 
-pytestmark = pytest.mark.timeout(120)
-
-
-async def probe(url: str) -> dict[str, Any]:
-    """What streams ffprobe finds, by kind."""
-    process = await asyncio.create_subprocess_exec(
-        *("ffprobe", "-v", "error", "-show_streams", "-of", "json", url),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 0, err.decode()
-    return {stream["codec_type"]: stream for stream in json.loads(out)["streams"]}
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> None:
@@ -95,6 +89,95 @@ async def test_only_what_was_listed_is_served(dev: Node, name: str) -> None:
     async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as http:
         channel = (await http.post("/channels")).json()["channelId"]
         assert (await http.get(f"/hls/{channel}/{name}")).status_code == 404
+
+
+async def test_ten_shows_with_segments_leave_nothing(tmp_path: Path) -> None:
+    """Descriptors, threads, tasks, objects, children, ports, files and memory are as before."""
+    hls = {"segment_seconds": 0.5, "grace_seconds": 0.1}
+    async with (
+        Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
+        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+    ):
+        await http.get("/healthz")
+        idle = len(asyncio.all_tasks())
+
+        async def show() -> None:
+            channel = node.channels.open("")
+            async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
+                await _first(http, f"/hls/{channel.id}/index.m3u8")
+                assert len(_children()) == 2, "one that sends, one that packages"
+            await _eventually(lambda: channel.over and not _children())
+
+        async def settled() -> dict[str, int]:
+            await _eventually(lambda: len(asyncio.all_tasks()) <= idle)
+            return {**resources(), "ports": _ports(), "files": len(_folders(tmp_path))}
+
+        for _ in range(2):
+            await show()
+        before, memory = await settled(), resident()
+        for _ in range(10):
+            await show()
+        assert await settled() == before
+        assert before["files"] == 0
+        assert resident() - memory < 16 * 1024
+
+
+async def test_a_killed_broadcaster_ends_the_packaging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody says goodbye; FFmpeg, its ports and the segments go all the same."""
+    monkeypatch.setattr(channel_seats, "FAILED_SECONDS", 2.0)
+    limits = {**LIMITS, "broadcast_grace_seconds": 0.2}
+    hls = {"segment_seconds": 0.5, "grace_seconds": 0.1}
+    async with (
+        Node(settings(tmp_path, dev=True, hls=hls, limits=limits), allow_several=True) as node,
+        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+    ):
+        ports, channel = _ports(), node.channels.open("")
+
+        async def show() -> None:
+            async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
+                (sender,) = _children()
+                await _first(http, f"/hls/{channel.id}/index.m3u8")
+                assert _ports() > ports
+                os.kill(sender, signal.SIGKILL)
+                await _eventually(lambda: channel.over)
+
+        with pytest.raises(AssertionError, match="FFmpeg ended"):  # what its helper says of the dead
+            await show()
+        await _eventually(lambda: not _children())
+        await _eventually(lambda: _ports() == ports)
+        await _eventually(lambda: not _folders(tmp_path))
+
+
+def _folders(tmp_path: Path) -> list[Path]:
+    """Those of channels, in that of the process."""
+    return list((tmp_path / "data/hls").glob("*/*"))
+
+
+def _children() -> list[int]:
+    """The FFmpegs of this process."""
+    parent = os.getpid()
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if "ffmpeg" in Path(f"/proc/{child}/comm").read_text()]
+
+
+def _ports() -> int:
+    """UDP sockets of this process and of the FFmpegs that it started."""
+    bound = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
+    found = 0
+    for process in (os.getpid(), *_children()):
+        for entry in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += entry.readlink().name[8:-1] in bound
+    return found
+
+
+async def _eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something holds that no event tells."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def _first(http: httpx.AsyncClient, path: str) -> httpx.Response:

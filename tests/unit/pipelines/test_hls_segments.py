@@ -98,8 +98,9 @@ def test_files_outlive_their_place_in_the_window(tmp_path: Path, monkeypatch: py
         ("H264", "ts", True),
         ("VP8", "ts", False),
         ("VP9", "ts", False),
-        ("VP9", "cmaf", True),
+        ("VP9", "cmaf", False),
         ("VP8", "cmaf", False),
+        ("AV1", "cmaf", True),
     ],
 )
 def test_only_what_must_be_is_transcoded(tmp_path: Path, codec: str, container: str, copied: bool) -> None:

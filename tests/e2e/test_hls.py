@@ -1,0 +1,140 @@
+"""HLS of what a real browser sends: its layers become renditions, its codecs stay as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import m3u8
+import pytest
+import pytest_asyncio
+
+from tests.e2e.channel_page import broadcast
+from tests.e2e.expect import expect_marker
+from tests.support.browser import Browser
+from tests.support.probe import probe
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+
+_NUMBER = 0x6B
+_VIDEO = "() => document.querySelector('[data-testid=watch-video]')"
+_SIZES = [(1280, 720), (640, 360), (320, 180)]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def cmaf_server(network: str, tmp_path: Path) -> AsyncIterator[Server]:
+    """A node that writes fragmented MP4."""
+    settings = {"HEADWATER_HLS__CONTAINER": "cmaf"}
+    async with Server.start(tmp_path, settings=settings) as server:
+        yield server
+
+
+async def playlist(server: Server, path: str, condition: Callable[[str], bool]) -> str:
+    """The text of a playlist once it is as wanted."""
+    async with server.client() as http, asyncio.timeout(90):
+        while True:
+            with contextlib.suppress(httpx.ReadTimeout):
+                reply = await http.get(path)
+                if reply.status_code == 200 and condition(reply.text):
+                    return reply.text
+            await asyncio.sleep(0.3)
+
+
+def uris(text: str) -> list[str]:
+    """What a playlist names."""
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+async def test_layers_of_simulcast_are_renditions(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """Three sizes of H264, none of them encoded again, cut at the same moments; hls.js takes each."""
+    media: dict[str, Any] = {"codec": "video/h264", "width": 1280, "height": 720}
+    _, channel = await broadcast(alice_browser, server, _NUMBER, **media)
+    prefix = f"/hls/{channel}/"
+    master = await playlist(server, f"{prefix}index.m3u8", lambda text: text.count("#EXT-X-STREAM-INF") == 3)
+    sizes = [tuple(map(int, found)) for found in re.findall(r"RESOLUTION=(\d+)x(\d+)", master)]
+    assert sizes == _SIZES, master
+    assert master.count('CODECS="avc1.') == 3
+    theirs = m3u8.loads(master)
+    assert [one.stream_info.resolution for one in theirs.playlists] == _SIZES
+    assert [one.uri for one in theirs.playlists] == uris(master)
+
+    starts = []
+    for name, size in zip(uris(master), _SIZES, strict=True):
+        await playlist(server, prefix + name, lambda text: len(uris(text)) >= 4)
+        streams = await probe(f"{server.url}{prefix}{name}")
+        video = streams["video"]
+        assert (video["codec_name"], video["width"], video["height"]) == ("h264", *size)
+        assert video["profile"] == "Constrained Baseline", "as the browser made it"
+        assert streams["audio"]["codec_name"] == "aac"
+        starts.append((await pictures(server, prefix, name))[0])
+    assert max(starts) - min(starts) < 1.0, starts
+
+    viewer = await bob_browser.open(f"{server.url}/watch/{channel}?by=hls", name="viewer")
+    await expect_marker(viewer, _VIDEO, _NUMBER, timeout=60)
+    for _, height in reversed(_SIZES):
+        await viewer.run(
+            "(height) => { const select = document.querySelector('[data-testid=player-quality]');"
+            " select.value = `hls ${height}`;"
+            " select.dispatchEvent(new Event('change', { bubbles: true })); }",
+            height,
+        )
+        await viewer.until(
+            f"(height) => ({_VIDEO})().videoHeight === height", height, what=f"{height} lines", timeout=40
+        )
+    await expect_marker(viewer, _VIDEO, _NUMBER, timeout=40)
+
+
+async def pictures(server: Server, prefix: str, name: str) -> list[float]:
+    """When the first pictures of the first segments of a rendition are shown, in seconds."""
+    async with server.client() as http:
+        text = (await http.get(prefix + name)).text
+    found = []
+    for uri in uris(text)[:2]:
+        video = (await probe(f"{server.url}{prefix}{uri}"))["video"]
+        found.append(float(video["start_time"]))
+    return found
+
+
+async def download(server: Server, path: str, target: Path) -> Path:
+    """The initialisation section and all segments of a playlist, one after the other."""
+    async with server.client() as http:
+        listed = m3u8.loads((await http.get(path)).text)
+        names = [listed.segments[0].init_section.uri, *(one.uri for one in listed.segments)]
+        pieces = [await http.get(f"{path.rpartition('/')[0]}/{name}") for name in names]
+    assert all(piece.status_code == 200 for piece in pieces)
+    await asyncio.to_thread(target.write_bytes, b"".join(piece.content for piece in pieces))
+    return target
+
+
+@pytest.mark.parametrize(("codec", "found"), [("h264", "h264"), ("av1", "av1"), ("vp9", "h264")])
+async def test_fragmented_mp4_takes_codecs_as_they_are(
+    cmaf_server: Server,
+    alice_browser: Browser,
+    bob_browser: Browser,
+    tmp_path: Path,
+    codec: str,
+    found: str,
+) -> None:
+    """Sound is never encoded again, of pictures only VP9, and hls.js plays it."""
+    server = cmaf_server
+    media: dict[str, Any] = {"codec": f"video/{codec}", "simulcast": False, "width": 320, "height": 180}
+    _, channel = await broadcast(alice_browser, server, _NUMBER, **media)
+    path = f"/hls/{channel}/index.m3u8"
+    text = await playlist(server, path, lambda text: len(uris(text)) >= 3)
+    assert "#EXT-X-MAP" in text
+    recorded = await download(server, path, tmp_path / "recorded.mp4")
+    streams = await probe(recorded, "-count_frames")
+    assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == (found, "opus")
+    size = (320, 180) if found == codec else (1280, 720)
+    assert (streams["video"]["width"], streams["video"]["height"]) == size
+    assert int(streams["video"]["nb_read_frames"]) > 30
+    viewer = await bob_browser.open(f"{server.url}/watch/{channel}?by=hls", name="viewer")
+    await expect_marker(viewer, _VIDEO, _NUMBER, timeout=60)
