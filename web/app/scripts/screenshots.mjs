@@ -123,6 +123,27 @@ async function calls(browsers, slides) {
   }
 }
 
+/** A channel from both sides. */
+async function live([mira, jonas]) {
+  const studio = await openPage(mira, `${server}/studio`, wide);
+  await studio.locator(byId("channel-title")).fill("Where the river begins");
+  await studio.locator(byId("make-channel")).click();
+  await studio.waitForSelector(byId("studio-preview"));
+  const link = await studio.$eval(".link a", (anchor) => new URL(anchor.href).pathname);
+  const viewer = await openPage(jonas, `${server}${link}`, wide);
+  await viewer.waitForSelector(byId("watch-soon"));
+  await studio.bringToFront();
+  await studio.locator(byId("go-live")).click();
+  await studio.waitForSelector(byId("studio-live"));
+  await viewer.bringToFront();
+  await viewer.waitForFunction(() => document.querySelector("video").videoWidth >= 640, { timeout: 25_000 });
+  await pause(3_000);
+  await viewer.focus(byId("player-mute"));
+  await both(viewer, "watch");
+  await studio.bringToFront();
+  await both(studio, "studio");
+}
+
 /** With fake devices the screen is a test card too: share a drawn slide in its place. */
 async function presentInstead(page, picture) {
   await page.evaluate((data) => {
@@ -175,6 +196,10 @@ try {
   if (["call-1", "call-2", "call-3", "why", "share", "left"].some(wanted)) {
     browsers.push(await openBrowser({ camera: cameras.jonas }), await openBrowser({ camera: cameras.amara }));
     await calls(browsers, slide);
+  }
+  if (["studio", "watch"].some(wanted)) {
+    if (browsers.length < 2) browsers.push(await openBrowser({ camera: cameras.jonas }));
+    await live(browsers);
   }
 } finally {
   for (const browser of browsers) await browser.close();
