@@ -243,7 +243,7 @@ def _master(packager: HlsPackager, renditions: dict[str, MediaPlaylist]) -> Mast
         shape = packager.shapes[name]
         peak = packager.shelf.peak(name)
         variants.append(Variant(f"{name}.m3u8", peak, shape.codecs, shape.width, shape.height))
-    return MasterPlaylist(sorted(variants, key=lambda variant: -variant.bandwidth))
+    return MasterPlaylist(sorted(variants, key=lambda variant: (-variant.height, -variant.bandwidth)))
 
 
 _TYPES = {

@@ -1,9 +1,9 @@
 //! Which packets of a publisher one subscriber gets.
 //!
 //! The steps of a decision: what the application *prefers*, the *target* (the allocator's, or
-//! until it has spoken the least encoding that the preferences allow), and what is *current*. A new target takes
-//! effect between encodings at a key frame of the new one (until then the old one goes on), and
-//! inside a stream as [`Filter`] says.
+//! until it has spoken the least encoding that the preferences allow; the best where none will
+//! speak), and what is *current*. A new target takes effect between encodings at a key frame of
+//! the new one (until then the old one goes on), and inside a stream as [`Filter`] says.
 
 use super::encodings::{Encodings, Place};
 use super::filter::{Filter, Verdict};
@@ -23,6 +23,8 @@ pub(crate) struct Selector {
     wanted: Option<(Place, Layer)>,
     source: Option<Source>,
     reason: LayerReason,
+    /// No allocator will ever speak.
+    unmetered: bool,
     told: Option<Layer>,
     /// The target that was told last.
     noted: Option<Layer>,
@@ -65,6 +67,14 @@ pub(crate) struct Change {
 
 #[allow(dead_code)] // some of it is for the allocator alone
 impl Selector {
+    /// For what no allocator looks after, recordings and plain transports: the best from the start.
+    pub(crate) fn unmetered() -> Self {
+        Self {
+            unmetered: true,
+            ..Self::default()
+        }
+    }
+
     /// The allocator has spoken.
     pub(crate) const fn is_allocated(&self) -> bool {
         self.allocated.is_some()
@@ -247,6 +257,7 @@ impl Selector {
         self.dirty = true;
         self.target = match self.allocated {
             Some(allocated) => allocated,
+            None if self.unmetered => encodings.best(&self.preferences),
             None => encodings.least_to_begin(&self.preferences),
         };
         let least = self.preferences.min_spatial.unwrap_or(0);

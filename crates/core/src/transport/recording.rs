@@ -95,7 +95,7 @@ impl RecordingTrack {
             heard: None,
             rewriter,
             vp9: PlainVp9::default(),
-            selector: Selector::default(),
+            selector: Selector::unmetered(),
             clock_rate: 0,
             packets: 0,
             bytes: 0,
