@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from tests.e2e.channel_page import broadcast
 from tests.e2e.expect import expect_marker
-from tests.support.browser import Browser
+from tests.support.browser import Browser, DriverError
 from tests.support.probe import probe
 from tests.support.server import Server
 
@@ -101,6 +101,49 @@ async def pictures(server: Server, prefix: str, name: str) -> list[float]:
         video = (await probe(f"{server.url}{prefix}{uri}"))["video"]
         found.append(float(video["start_time"]))
     return found
+
+
+async def test_layers_that_come_and_go(server: Server, alice_browser: Browser) -> None:
+    """Larger ones are added behind one seam; the rendition of one that stops goes on, smaller."""
+    media: dict[str, Any] = {"codec": "video/h264", "width": 1280, "height": 720}
+    page, channel = await broadcast(alice_browser, server, _NUMBER, **media, layers=1)
+    prefix = f"/hls/{channel}/"
+    master = await playlist(server, f"{prefix}index.m3u8", lambda text: "#EXT-X-STREAM-INF" in text)
+    assert uris(master) == ["video0.m3u8"], "whoever joins now will find the others in the same place"
+    await page.run("() => ms.producers.video.setMaxSpatialLayer(2)")
+    await playlist(server, f"{prefix}index.m3u8", lambda text: text.count("#EXT-X-STREAM-INF") == 3)
+    smallest = await playlist(server, f"{prefix}video0.m3u8", lambda text: "#EXT-X-DISCONTINUITY\n" in text)
+    assert smallest.count("#EXT-X-DISCONTINUITY\n") == 1
+
+    await page.run("() => ms.producers.video.setMaxSpatialLayer(1)")
+    async with asyncio.timeout(60):
+        while True:
+            largest = await playlist(server, f"{prefix}video2.m3u8", lambda text: len(uris(text)) > 1)
+            video = (await probe(f"{server.url}{prefix}{uris(largest)[-1]}"))["video"]
+            if (video["width"], video["height"]) == _SIZES[1]:
+                break
+            await asyncio.sleep(0.5)
+    assert "#EXT-X-DISCONTINUITY\n" not in largest, "FFmpeg is still the same"
+
+
+async def test_a_browser_that_crashes_ends_the_packaging(server: Server, alice_browser: Browser) -> None:
+    """Nobody says goodbye; after the grace period the playlist has ended and no FFmpeg is left."""
+    page, channel = await broadcast(alice_browser, server, _NUMBER, codec="video/h264", simulcast=False)
+    path = f"/hls/{channel}/index.m3u8"
+    await playlist(server, path, lambda text: len(uris(text)) >= 2)
+    assert await packagers(server) >= 1
+    with contextlib.suppress(DriverError, TimeoutError):
+        await asyncio.wait_for(page.goto("chrome://crash"), 10)
+    ended = await playlist(server, path, lambda text: text.endswith("#EXT-X-ENDLIST\n"))
+    assert m3u8.loads(ended).is_endlist
+    async with asyncio.timeout(60):  # those of other tests are in their grace period still
+        while await packagers(server) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
+
+
+async def packagers(server: Server) -> float:
+    """How many FFmpegs run."""
+    return sum(value for name, value in (await server.metrics()).items() if "hls_packagers" in name)
 
 
 async def download(server: Server, path: str, target: Path) -> Path:

@@ -82,11 +82,12 @@ const ms = {
     return socket.channelId;
   },
 
-  async produce(number, { tone = 440, simulcast = true, width = 640, height = 360, codec } = {}) {
+  async produce(number, { tone = 440, simulcast = true, width = 640, height = 360, codec, layers } = {}) {
     this.stream = kit.markerStream(number, { tone, width, height });
     const [track] = this.stream.getAudioTracks();
     this.producers.audio = await this.transport.produce({ track });
     await this.produceVideo({ simulcast, codec });
+    if (layers) await this.producers.video.setMaxSpatialLayer(layers - 1);
     return { audio: this.producers.audio.id, video: this.producers.video.id };
   },
 
