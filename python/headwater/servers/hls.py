@@ -76,7 +76,8 @@ class HlsListener:
         """
         self._channels, self._folder = channels, folder
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
+        for one in (folder.parent, folder):  # parents=True would give the parent to everybody
+            one.mkdir(mode=0o700, exist_ok=True)
 
     async def close(self) -> None:
         """Remove all files."""
