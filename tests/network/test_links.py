@@ -63,7 +63,7 @@ async def test_a_new_port(call: Call) -> None:
     before = call.lab.stats()
     await call.talk(3)
     after = call.lab.stats()
-    assert after["stray"] == before["stray"], f"sent to the old port: {after['last_stray']}"
+    assert after["stray_media"] == before["stray_media"], f"sent to the old port: {after['last_stray']}"
 
 
 async def test_an_outage_of_5_seconds(call: Call) -> None:

@@ -85,6 +85,8 @@ struct Stats {
     lost: [u64; 2],
     /// Packets to ports that the client no longer has.
     stray: u64,
+    /// Of these, sound, pictures and their reports (RFC 7983), not the farewell of an earlier call.
+    stray_media: u64,
     /// The first bytes of the last of them, from the UDP header on, in hexadecimal.
     last_stray: String,
     /// Client ports that have sent since the last rebinding.
@@ -218,6 +220,9 @@ impl Emulator {
         };
         if !known {
             self.stats.stray += 1;
+            let first = packet.get(IP_HEADER + UDP_HEADER);
+            self.stats.stray_media +=
+                u64::from(first.is_some_and(|byte| (128..192).contains(byte)));
             self.stats.last_stray = hexadecimal(packet.get(IP_HEADER..).unwrap_or_default());
             return;
         }
@@ -332,6 +337,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// Bytes of an IPv4 header without options.
 const IP_HEADER: usize = 20;
+/// Bytes of a UDP header.
+const UDP_HEADER: usize = 8;
 /// How long to wait when nothing is under way.
 const IDLE: Duration = Duration::from_secs(1);
 /// Largest packet that a device hands over.
