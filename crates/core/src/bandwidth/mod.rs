@@ -12,9 +12,7 @@
 //!
 //! The estimate is the least of the delay-based rate, the loss-based limit and a fresh REMB,
 //! within [`Limits`]. After a cut with packets waiting, less than that is sent for at most
-//! [`DRAIN_TIME`] so that the queue empties ([`Estimator::pacing_rate`] follows). While nothing is
-//! sent nothing is heard: where more is wanted, what the last feedback said of queues and loss is
-//! forgotten after [`REST`], so that a probe may ask again.
+//! [`DRAIN_TIME`] so that the queue empties ([`Estimator::pacing_rate`] follows).
 //!
 //! The shape is that of draft-ietf-rmcat-gcc-02; probing by demand, loss trials and draining are
 //! ours. Everything is a function of its inputs; nothing allocates per packet; a transport costs
@@ -161,9 +159,6 @@ pub struct Estimator {
     last_sent: u64,
     drain: Option<Drain>,
     last_silence: u64,
-    /// us: since when the peer owes us a word, and what was sent last when the line came to rest.
-    unheard_since: u64,
-    rested: u64,
     estimate: f64,
     limited_by: LimitedBy,
 }
@@ -202,8 +197,6 @@ impl Estimator {
             last_sent: 0,
             drain: None,
             last_silence: 0,
-            unheard_since: 0,
-            rested: 0,
             estimate: initial,
             limited_by: LimitedBy::Delay,
         }
@@ -213,9 +206,6 @@ impl Estimator {
     pub fn on_sent(&mut self, sent: Sent) {
         let at = self.micros(sent.at);
         let probe = sent.probe.map_or(0, |id| id.0);
-        if !self.sent.has_unheard() {
-            self.unheard_since = at;
-        }
         self.sent.insert(sent.sequence, at, sent.bytes, probe);
         self.sending.add(at, sent.bytes);
         self.last_sent = at;
@@ -334,9 +324,6 @@ impl Estimator {
             self.rate.set(now, (self.rate.estimate() * 0.7).max(floor));
             self.probing.rest(now);
         }
-        if self.rests_at().is_some_and(|at| now >= at) {
-            self.come_to_rest(now);
-        }
         self.settle_estimate(now);
     }
 
@@ -350,7 +337,7 @@ impl Estimator {
             .flatten();
         let draining = self.drain.filter(|drain| !drain.is_over);
         let drained = draining.map(|drain| drain.since + DRAIN_TIME);
-        let at = [probe, self.silent_until(), self.rests_at(), drained]
+        let at = [probe, self.silent_until(), drained]
             .into_iter()
             .flatten()
             .min()?;
@@ -544,42 +531,7 @@ impl Estimator {
         let heard = self.last_feedback?;
         let patience = SILENCE.max(self.rtt * 3);
         (self.sent.has_unheard() && self.last_sent > heard)
-            .then(|| (heard.max(self.unheard_since) + patience).max(self.last_silence + SILENCE))
-    }
-
-    /// When what was heard last is out of date: nothing is sent (all was paused), so that nothing
-    /// more would ever be heard, and more is wanted.
-    fn rests_at(&self) -> Option<u64> {
-        let heard = self.last_feedback?;
-        if self.probing.is_active() || !Probing::is_wanted(self.rate.estimate(), self.wanted) {
-            return None;
-        }
-        if self.rested == self.last_sent {
-            return self.loss.policed_until();
-        }
-        // The peer says nothing of what was lost last.
-        let patience = match self.sent.has_unheard() {
-            true => (self.rtt * 3).clamp(REST, MAX_REST),
-            false => REST,
-        };
-        Some(self.last_sent.max(heard) + patience)
-    }
-
-    /// The queue that was seen last is empty by now, and the loss that it made is over. The rate
-    /// stays what it was; what is still on the way will not be heard of.
-    fn come_to_rest(&mut self, now: u64) {
-        self.rested = self.last_sent;
-        self.rtt = self.rtt.min(RESTED_RTT);
-        let most = self.loss.limit().unwrap_or(f64::INFINITY);
-        self.rate.rest(now, most);
-        self.loss.rest(now);
-        self.probing.resume(now);
-        self.queue.rest();
-        self.sent.forget();
-        self.groups = Groups::default();
-        self.trendline = Trendline::new();
-        self.throughput = Throughput::default();
-        self.usage = Usage::Normal;
+            .then(|| (heard + patience).max(self.last_silence + SILENCE))
     }
 
     fn micros(&mut self, now: Instant) -> u64 {
@@ -647,12 +599,6 @@ const DRAIN_REST: u64 = 4_000_000;
 const LEAST_DRAIN: f64 = 0.7;
 /// No probe while packets wait longer than this, ms.
 const PROBE_QUEUE: f64 = 50.0;
-/// With nothing sent for this long a line has come to rest, us: at least, and at most where the last
-/// word of the peer is waited for.
-const REST: u64 = 1_000_000;
-const MAX_REST: u64 = 4_000_000;
-/// A round trip that stood in a queue, once that has gone, us.
-const RESTED_RTT: u64 = 200_000;
 /// Hearing nothing for this long cuts the rate, and again after the same time, us.
 const SILENCE: u64 = 1_000_000;
 

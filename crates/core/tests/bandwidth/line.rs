@@ -191,12 +191,6 @@ impl Flow {
         self.origin + Duration::from_nanos((ms * 1e6) as u64)
     }
 
-    /// Everything is paused, and what waits is dropped.
-    pub(crate) fn stop(&mut self) {
-        (self.floor, self.ceiling, self.budget) = (0.0, 0.0, 0.0);
-        self.backlog.clear();
-    }
-
     /// One millisecond of this flow.
     pub(crate) fn tick(&mut self, now: f64, line: &mut Line) {
         let instant = self.at(now);
