@@ -82,7 +82,9 @@ fn one_in_twenty_lost() {
 /// Sound goes out twice: with one redundant copy alone 99 % would be the most.
 #[test]
 fn one_in_ten_lost() {
-    row("10 % random");
+    // The handshake's keys differ from run to run, and with them who loses what: a single freeze of
+    // half a second is 2 % of 24 s and says nothing.
+    row_for("10 % random", Duration::from_secs(72));
 }
 
 #[test]

@@ -50,7 +50,7 @@ def test_fanout_forwards_everything_to_two_subscribers(generator: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("srtp", "name"),
-    [("cm-sha1", "AES128_CM_SHA1_80"), ("gcm128", "AEAD_AES_128_GCM"), ("gcm256", "AEAD_AES_256_GCM")],
+    [("cm-sha1", "AES128_CM_SHA1_80"), ("gcm128", "AEAD_AES_128_GCM")],  # 256 is what the others end on
 )
 def test_the_clients_choose_the_srtp_profile(generator: Path, srtp: str, name: str) -> None:
     """Offered one profile alone, the node agrees on it, and media flows; the floor is that cipher's."""
