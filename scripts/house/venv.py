@@ -74,7 +74,7 @@ def _install(name: str, locked: Path) -> None:
         if uv is not None:
             try:
                 console.run(
-                    [uv, "pip", "install", "-q", "--python", paths.PYTHON, *arguments],
+                    [uv, "pip", "install", "-q", "--compile-bytecode", "--python", paths.PYTHON, *arguments],
                     environment=_uv_environment(),
                 )
                 return
