@@ -52,7 +52,6 @@ class Ffmpeg:
     Attributes:
         heard_at: `time.monotonic` of its last report; none before the first, which comes when it has
             read enough of its input.
-        out_time: Seconds of media that it has written.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -60,7 +59,6 @@ class Ffmpeg:
         self._process = process
         self._last_lines: deque[str] = deque(maxlen=20)
         self.heard_at: float | None = None
-        self.out_time = 0.0
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -117,11 +115,8 @@ class Ffmpeg:
 
     async def _read_progress(self) -> None:
         assert self._process.stdout is not None
-        async for line in self._process.stdout:
+        async for _ in self._process.stdout:  # that it comes says enough
             self.heard_at = time.monotonic()
-            name, _, value = line.decode(errors="replace").strip().partition("=")
-            if name == "out_time_us" and value.lstrip("-").isdigit():
-                self.out_time = max(0.0, int(value) / 1e6)
 
     async def _read_log(self) -> None:
         assert self._process.stderr is not None

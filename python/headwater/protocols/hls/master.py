@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["AudioRendition", "MasterPlaylist", "Variant"]
+__all__ = ["MasterPlaylist", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +28,10 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioRendition:
-    """Sound in a playlist of its own, shared by all variants."""
-
-    uri: str
-    name: str = "sound"
-
-
-@dataclass(frozen=True, slots=True)
 class MasterPlaylist:
     """All renditions, best first: a player starts with the first."""
 
     variants: Sequence[Variant]
-    audio: AudioRendition | None = None
 
     def render(self, query: str = "") -> str:
         """Write it down.
@@ -49,22 +40,15 @@ class MasterPlaylist:
             query: Appended to every URI, with its question mark.
         """
         lines = ["#EXTM3U", "#EXT-X-VERSION:6", "#EXT-X-INDEPENDENT-SEGMENTS"]
-        if self.audio:
-            lines.append(
-                f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="{self.audio.name}",'
-                f'DEFAULT=YES,AUTOSELECT=YES,URI="{self.audio.uri}{query}"'
-            )
         for variant in self.variants:
-            lines += [_stream(variant, bool(self.audio)), variant.uri + query]
+            lines += [_stream(variant), variant.uri + query]
         return "\n".join(lines) + "\n"
 
 
-def _stream(variant: Variant, audio: bool) -> str:
+def _stream(variant: Variant) -> str:
     attributes = [f"BANDWIDTH={variant.bandwidth}"]
     if variant.codecs:
         attributes.append(f'CODECS="{variant.codecs}"')
     if variant.width and variant.height:
         attributes.append(f"RESOLUTION={variant.width}x{variant.height}")
-    if audio:
-        attributes.append('AUDIO="audio"')
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
