@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from headwater.app import Node
@@ -53,3 +55,18 @@ async def live(tmp_path: Path) -> AsyncIterator[Node]:
     """A development node with real media."""
     async with Node(settings(tmp_path, dev=True), allow_several=True) as node:
         yield node
+
+
+@pytest.fixture
+async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the development node."""
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+async def https(production: Node) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the production node, which trusts its certificate."""
+    context = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
+    async with httpx.AsyncClient(base_url=production.url, trust_env=False, verify=context) as client:
+        yield client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,19 +11,6 @@ import pytest
 from headwater.app import Node
 from headwater.auth import digest
 from tests.integration.server.conftest import PortedFakeWorker, settings
-
-
-@pytest.fixture
-async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-async def https(production: Node) -> AsyncIterator[httpx.AsyncClient]:
-    context = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
-    async with httpx.AsyncClient(base_url=production.url, trust_env=False, verify=context) as client:
-        yield client
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, object]:

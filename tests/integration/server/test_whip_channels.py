@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator
 from typing import cast
 
 import httpx
@@ -18,19 +16,6 @@ from headwater.testing import FakeWorker, client_offer
 SDP = {"content-type": "application/sdp"}
 SEND = client_offer(audio="a", video="v")
 WATCH = client_offer(audio="a", video="v", receive=True)
-
-
-@pytest.fixture
-async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-async def https(production: Node) -> AsyncIterator[httpx.AsyncClient]:
-    context = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
-    async with httpx.AsyncClient(base_url=production.url, trust_env=False, verify=context) as client:
-        yield client
 
 
 @pytest.fixture

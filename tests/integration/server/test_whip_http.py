@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -21,19 +20,6 @@ SEND = client_offer(audio="a", video="v")
 WATCH = client_offer(audio="a", video="v", receive=True)
 CANDIDATE = "a=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\n"
 NEW_CREDENTIALS = "a=ice-ufrag:newer\r\na=ice-pwd:" + "n" * 24 + "\r\n"
-
-
-@pytest.fixture
-async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
-        yield client
-
-
-@pytest.fixture
-async def https(production: Node) -> AsyncIterator[httpx.AsyncClient]:
-    context = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
-    async with httpx.AsyncClient(base_url=production.url, trust_env=False, verify=context) as client:
-        yield client
 
 
 def bearer(node: Node, room: str, **options: object) -> dict[str, str]:
