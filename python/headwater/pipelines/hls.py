@@ -29,7 +29,8 @@ from headwater.media.plain_transport import PlainTransport
 from headwater.media.port_pair import PortPair
 from headwater.media.publisher import Publisher
 from headwater.media.router import Router
-from headwater.pipelines.ffmpeg import Ffmpeg
+from headwater.pipelines.child import Child
+from headwater.pipelines.ffmpeg import run_ffmpeg
 from headwater.pipelines.hls_command import Container, Packaging, Picture, arguments
 from headwater.pipelines.hls_segments import SegmentShelf
 from headwater.telemetry import get_logger
@@ -95,7 +96,7 @@ class _Run:
     """One FFmpeg and what feeds it."""
 
     packaging: Packaging
-    child: Ffmpeg
+    child: Child
     tracks: list[PlainTrack]
     begun: float = field(default_factory=time.monotonic)
     sent: int = 0
@@ -127,7 +128,7 @@ class HlsPackager:
         )
         self.shapes: dict[str, Shape] = {}
         """Of each rendition that is or was packaged."""
-        self._child: Ffmpeg | None = None
+        self._child: Child | None = None
         self._last = _Source(None, None)
 
     @property
@@ -238,7 +239,7 @@ class HlsPackager:
             self.shelf.begin_run(packaging)
             for feed in feeds:
                 feed.ports.release()
-            running = Ffmpeg.run(self._options.program, arguments(packaging), folder=self._folder)
+            running = run_ffmpeg(self._options.program, arguments(packaging), folder=self._folder)
             child = await stack.enter_async_context(running)
             for feed in feeds:
                 if not await feed.ports.wait_bound(_BIND_SECONDS):

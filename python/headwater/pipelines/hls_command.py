@@ -78,7 +78,7 @@ class Packaging:
 
 
 def arguments(packaging: Packaging) -> list[str]:
-    """The command line, without the program and what `Ffmpeg.run` adds."""
+    """The command line, without the program and what `run_ffmpeg` adds."""
     command = [
         *("-protocol_whitelist", "file,udp,rtp,srtp", "-localaddr", "127.0.0.1"),
         *("-fflags", "+genpts+discardcorrupt", "-analyzeduration", "3M", "-probesize", "2M"),
