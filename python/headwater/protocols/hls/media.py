@@ -75,27 +75,42 @@ class MediaPlaylist:
             query: Appended to every URI, with its question mark: signatures that travel along.
         """
         version = 7 if any(segment.init for segment in self.segments) else 6
-        lines = [
+        lines = [*self._head(version), "#EXT-X-INDEPENDENT-SEGMENTS"]
+        init: str | None = None
+        for segment in self.segments:
+            lines += opening(segment, init, query)
+            init = segment.init
+            lines += [f"#EXTINF:{segment.duration:.6f},", segment.uri + query]
+        if self.ended:
+            lines.append("#EXT-X-ENDLIST")
+        return "\n".join(lines) + "\n"
+
+    def _head(self, version: int) -> list[str]:
+        return [
             "#EXTM3U",
             f"#EXT-X-VERSION:{version}",
             f"#EXT-X-TARGETDURATION:{self.target}",
             f"#EXT-X-MEDIA-SEQUENCE:{self.sequence}",
             f"#EXT-X-DISCONTINUITY-SEQUENCE:{self.discontinuities}",
-            "#EXT-X-INDEPENDENT-SEGMENTS",
         ]
-        init: str | None = None
-        for segment in self.segments:
-            if segment.discontinuity:
-                lines.append("#EXT-X-DISCONTINUITY")
-            if segment.init != init and segment.init:
-                lines.append(f'#EXT-X-MAP:URI="{segment.init}{query}"')
-            init = segment.init
-            if segment.begins:
-                lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{segment.begins.isoformat(timespec='milliseconds')}")
-            lines += [f"#EXTINF:{segment.duration:.6f},", segment.uri + query]
-        if self.ended:
-            lines.append("#EXT-X-ENDLIST")
-        return "\n".join(lines) + "\n"
+
+
+def opening(segment: Segment, init: str | None, query: str) -> list[str]:
+    """The tags that stand before a segment, or before its first part.
+
+    Args:
+        segment: Which.
+        init: The initialisation section in force.
+        query: Appended to URIs.
+    """
+    lines = []
+    if segment.discontinuity:
+        lines.append("#EXT-X-DISCONTINUITY")
+    if segment.init != init and segment.init:
+        lines.append(f'#EXT-X-MAP:URI="{segment.init}{query}"')
+    if segment.begins:
+        lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{segment.begins.isoformat(timespec='milliseconds')}")
+    return lines
 
 
 def parse_media_playlist(text: str) -> MediaPlaylist:
