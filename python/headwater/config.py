@@ -128,6 +128,10 @@ class HlsSettings(BaseModel):
     container: Literal["ts", "cmaf"] = Field(
         default="ts", description="segments as MPEG-TS or fragmented MP4"
     )
+    low_latency: bool = Field(
+        default=False, description="fragmented MP4 in parts that are served before their segment is whole"
+    )
+    part_seconds: float = Field(default=0.35, ge=0.1, le=1, description="longest part, with low_latency")
     segment_seconds: float = Field(default=2.0, ge=0.5, le=10, description="length of a segment")
     window: int = Field(default=6, ge=3, le=1000, description="segments in a playlist")
     dvr_seconds: float = Field(default=0, ge=0, le=24 * 3600, description="how far viewers may rewind")

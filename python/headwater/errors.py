@@ -24,6 +24,7 @@ The tree says who erred, because that decides what a caller does::
     │   ├── InvalidCandidate
     │   ├── UnsupportedCodec
     │   ├── InvalidMessage         a signalling message that cannot be understood
+    │   ├── InvalidQuery           a parameter of an address makes no sense
     │   ├── NegotiationTimeout     an offer was not answered in time
     │   ├── Unauthorized           no token, or one that does not verify
     │   └── Forbidden              a valid token without the needed grant
@@ -50,6 +51,7 @@ __all__ = [
     "HeadwaterError",
     "InvalidCandidate",
     "InvalidMessage",
+    "InvalidQuery",
     "InvalidSdp",
     "InvalidState",
     "LimitReached",
@@ -167,6 +169,10 @@ class UnsupportedCodec(RemoteError):
 
 class InvalidMessage(RemoteError):
     """A signalling message that cannot be understood."""
+
+
+class InvalidQuery(RemoteError):
+    """A parameter of the address makes no sense."""
 
 
 class NegotiationTimeout(RemoteError):

@@ -16,9 +16,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -32,7 +34,9 @@ from headwater.media.router import Router
 from headwater.pipelines.child import Child
 from headwater.pipelines.ffmpeg import run_ffmpeg
 from headwater.pipelines.hls_command import Container, Packaging, Picture, arguments
+from headwater.pipelines.hls_parts import PartShelf
 from headwater.pipelines.hls_segments import SegmentShelf
+from headwater.pipelines.part_child import run_part_writer
 from headwater.telemetry import get_logger
 
 __all__ = ["HlsOptions", "HlsPackager", "Shape"]
@@ -62,6 +66,8 @@ class HlsOptions:
     height: int = 720
     least_free: int = 64 * 1024 * 1024
     alone_seconds: float = 3.0
+    part_seconds: float = 0.0
+    """Longest part of a segment, for low latency; 0: whole segments alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +123,18 @@ class HlsPackager:
         self._router = router
         self._options = options
         self._folder = folder
+        self._name = secrets.token_hex(3)
+        """Begins all file names: caches keep what a broadcast of the same channel named before."""
         self._runs = 0
         self.state: State = "waiting"
         self.problem = ""
         """Why it is not packaging, for people."""
-        self.shelf = SegmentShelf(
-            folder,
-            target=math.ceil(options.segment_seconds),
-            window=max(3, math.ceil(options.window_seconds / options.segment_seconds)),
+        target = math.ceil(options.segment_seconds)
+        window = max(3, math.ceil(options.window_seconds / options.segment_seconds))
+        self.shelf = (
+            PartShelf(folder, target=target, window=window, part_seconds=options.part_seconds)
+            if options.part_seconds
+            else SegmentShelf(folder, target=target, window=window)
         )
         self.shapes: dict[str, Shape] = {}
         """Of each rendition that is or was packaged."""
@@ -232,15 +242,14 @@ class HlsPackager:
                 feeds.append(await self._feed(stack, source.video))
                 if _offered(source.video) > 1:
                     await feeds[-1].track.set_preferred_layer(layer)
-            sdp = self._folder / f"r{self._runs}.sdp"
+            sdp = self._folder / f"{self._name}r{self._runs}.sdp"
             stack.callback(sdp.unlink, missing_ok=True)
             packaging = self._describe(source, feeds, sdp)
             await self._measure(source, packaging)
             self.shelf.begin_run(packaging)
             for feed in feeds:
                 feed.ports.release()
-            running = run_ffmpeg(self._options.program, arguments(packaging), folder=self._folder)
-            child = await stack.enter_async_context(running)
+            child = await stack.enter_async_context(self._run_child(packaging))
             for feed in feeds:
                 if not await feed.ports.wait_bound(_BIND_SECONDS):
                     raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
@@ -248,6 +257,16 @@ class HlsPackager:
             for track in run.tracks:
                 await track.resume()
             yield run
+
+    def _run_child(self, packaging: Packaging) -> AbstractAsyncContextManager[Child]:
+        if not isinstance(self.shelf, PartShelf):
+            return run_ffmpeg(self._options.program, arguments(packaging), folder=self._folder)
+        return run_part_writer(
+            packaging,
+            part_seconds=self._options.part_seconds,
+            folder=self._folder,
+            report=self.shelf.heard,
+        )
 
     async def _feed(self, stack: contextlib.AsyncExitStack, publisher: Publisher) -> _Feed:
         ports = stack.enter_context(PortPair.reserve())

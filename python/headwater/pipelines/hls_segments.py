@@ -17,13 +17,13 @@ from headwater.pipelines.hls_command import Packaging
 from headwater.protocols.hls import InvalidPlaylist, MediaPlaylist, Segment, parse_media_playlist
 from headwater.telemetry import get_logger
 
-__all__ = ["SegmentShelf"]
+__all__ = ["Rendition", "SegmentShelf", "whole_size"]
 
 _log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Rendition:
+class Rendition:
     """One playlist of ours and what is known of FFmpeg's."""
 
     playlist: MediaPlaylist
@@ -46,9 +46,9 @@ class SegmentShelf:
 
     def __init__(self, folder: Path, *, target: int, window: int) -> None:
         self._folder = folder
-        self._target = target
+        self.target = target
         self._window = window
-        self._renditions: dict[str, _Rendition] = {}
+        self._renditions: dict[str, Rendition] = {}
         self._packaging: Packaging | None = None
         self._served: set[str] = set()
         self._leaving: deque[tuple[float, str]] = deque()
@@ -122,13 +122,13 @@ class SegmentShelf:
 
     def _retire(self, playlist: MediaPlaylist) -> None:
         """Nothing goes on from it: players find the other renditions."""
-        until = time.monotonic() + _LINGER * playlist.target
+        until = time.monotonic() + LINGER * playlist.target
         self._leaving.extend((until, segment.uri) for segment in playlist.segments)
 
-    def _new(self) -> _Rendition:
-        return _Rendition(MediaPlaylist(target=self._target, window=self._window))
+    def _new(self) -> Rendition:
+        return Rendition(MediaPlaylist(target=self.target, window=self._window))
 
-    def _take(self, one: _Rendition, source: Path) -> int:
+    def _take(self, one: Rendition, source: Path) -> int:
         try:
             theirs = parse_media_playlist(source.read_text(encoding="utf-8"))
         except (OSError, UnicodeError, InvalidPlaylist):
@@ -139,8 +139,8 @@ class SegmentShelf:
         one.taken = theirs.sequence + len(theirs.segments)
         return sum(self._list(one, segment) for segment in new)
 
-    def _list(self, one: _Rendition, segment: Segment) -> bool:
-        size = _whole(self._folder / segment.uri)
+    def _list(self, one: Rendition, segment: Segment) -> bool:
+        size = whole_size(self._folder / segment.uri)
         if not size or segment.duration <= 0:
             self.broken_segments += 1
             one.broken = True
@@ -152,11 +152,11 @@ class SegmentShelf:
         playlist.target = max(playlist.target, round(segment.duration))
         self._served.update(name for name in (segment.uri, segment.init) if name)
         for gone in playlist.append(segment):
-            self._leaving.append((time.monotonic() + _LINGER * playlist.target, gone.uri))
+            self._leaving.append((time.monotonic() + LINGER * playlist.target, gone.uri))
         return True
 
 
-def _whole(path: Path) -> int:
+def whole_size(path: Path) -> int:
     """The size of a segment, or 0 when a part of it is missing."""
     try:
         size = path.stat().st_size
@@ -186,5 +186,5 @@ def _boxes(file: BinaryIO, size: int) -> list[bytes]:
 _ENOUGH = 3
 _TS_PACKET = 188
 _BOX_HEAD = 8
-_LINGER = 3
+LINGER = 3
 """Target durations that a file outlives its place in the window (RFC 8216 section 6.2.2 asks for one)."""

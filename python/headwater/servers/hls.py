@@ -24,7 +24,9 @@ from headwater.config import HlsSettings
 from headwater.errors import ChannelNotFound, ConfigurationError, NotFound
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsOptions, HlsPackager
-from headwater.protocols.hls import MasterPlaylist, MediaPlaylist, Variant
+from headwater.pipelines.part_child import check_part_writer
+from headwater.protocols.hls import Delivery
+from headwater.servers.hls_delivery import HlsDelivery
 from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -39,6 +41,7 @@ class _Broadcast:
 
     packager: HlsPackager
     folder: Path
+    delivery: HlsDelivery
     over: bool = False
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -90,15 +93,15 @@ class HlsListener:
         if not self._settings.enabled:
             return
         try:
-            program = find_ffmpeg(self._settings.ffmpeg)
+            options = self._options()
         except ConfigurationError as error:
             _log.warning("a channel is live without HLS", channel=channel.id, reason=str(error))
             return
         if (before := self._broadcasts.get(channel.id)) is not None:
             self._drop(channel.id, before)
         folder = self._folder / channel.id
-        packager = HlsPackager(channel.router, self._options(program), folder)
-        broadcast = self._broadcasts[channel.id] = _Broadcast(packager, folder)
+        packager = HlsPackager(channel.router, options, folder)
+        broadcast = self._broadcasts[channel.id] = _Broadcast(packager, folder, HlsDelivery(packager))
         looking = self._tasks.spawn(self._look_after(channel, broadcast), name=f"hls {channel.id}")
         try:
             await packager.run()
@@ -120,11 +123,14 @@ class HlsListener:
 
     # --- packaging -------------------------------------------------------------------------------
 
-    def _options(self, program: Path) -> HlsOptions:
+    def _options(self) -> HlsOptions:
         settings = self._settings
+        if settings.low_latency:
+            check_part_writer()
         return HlsOptions(
-            program=program,
-            container=settings.container,
+            program=Path() if settings.low_latency else find_ffmpeg(settings.ffmpeg),
+            container="cmaf" if settings.low_latency else settings.container,
+            part_seconds=settings.part_seconds if settings.low_latency else 0.0,
             segment_seconds=settings.segment_seconds,
             window_seconds=max(settings.dvr_seconds, settings.window * settings.segment_seconds),
             height=settings.height,
@@ -161,14 +167,19 @@ class HlsListener:
         broadcast = self._broadcasts.get(channel_id)
         if broadcast is None:
             raise ChannelNotFound("this channel has no HLS now")
+        delivery = broadcast.delivery
         if name.endswith(".m3u8"):
+            wanted = Delivery.parse(request.query_params.multi_items())
             await self._until_ready(broadcast)
-            return self._text(request, _playlist(broadcast.packager, name, signed), private=private)
-        path = broadcast.packager.shelf.file(name)
-        if path is None or not path.is_file():
-            raise NotFound("this segment is not kept any more, or never was")
+            text = await delivery.playlist(name, signed, wanted)
+            kept = _blocked_seconds(broadcast) if wanted.msn is not None else 0
+            return self._text(request, text, private=private, kept=kept)
+        path = await delivery.file(name)
         sharing = "private" if private else "public"
         headers = {"Cache-Control": f"{sharing}, max-age=3600, immutable", **self._cors()}
+        content = None if "range" in request.headers else await delivery.content(path)
+        if content is not None:
+            return Response(content, media_type=_TYPES[path.suffix], headers=headers)
         return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
 
     def _admit(self, request: Request, channel: Channel) -> str:
@@ -208,10 +219,11 @@ class HlsListener:
             reason = broadcast.packager.problem or "no segment is ready yet"
             raise NotFound(f"there is no playlist yet: {reason}") from None
 
-    def _text(self, request: Request, text: str, *, private: bool) -> Response:
+    def _text(self, request: Request, text: str, *, private: bool, kept: float) -> Response:
         body = text.encode()
         sharing = "private" if private else "public"
-        headers = {"Cache-Control": f"{sharing}, max-age=0, must-revalidate", "Vary": "Accept-Encoding"}
+        fresh = f"max-age={kept:.0f}" if kept else "max-age=0, must-revalidate"
+        headers = {"Cache-Control": f"{sharing}, {fresh}", "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("accept-encoding", "") and len(body) > _WORTH_PACKING:
             body = gzip.compress(body, 5, mtime=0)
             headers["Content-Encoding"] = "gzip"
@@ -225,26 +237,12 @@ class HlsListener:
         return {"Access-Control-Allow-Origin": origin, **exposed}
 
 
-def _playlist(packager: HlsPackager, name: str, query: str = "") -> str:
-    """``index.m3u8`` is the playlist of what comes in one size, or names those of all sizes."""
-    renditions = packager.shelf.renditions
-    if name == "index.m3u8":
-        if len(renditions) == 1 and (alone := renditions.keys() & {"video", "sound"}):
-            return renditions[alone.pop()].render(query)
-        if renditions:
-            return _master(packager, renditions).render(query)
-    elif (playlist := renditions.get(name.removesuffix(".m3u8"))) is not None:
-        return playlist.render(query)
-    raise NotFound("there is no such playlist")
+def _blocked_seconds(broadcast: _Broadcast) -> float:
+    """How long caches may keep a playlist that was asked for by the part it must have.
 
-
-def _master(packager: HlsPackager, renditions: dict[str, MediaPlaylist]) -> MasterPlaylist:
-    variants = []
-    for name in renditions:
-        shape = packager.shapes[name]
-        peak = packager.shelf.peak(name)
-        variants.append(Variant(f"{name}.m3u8", peak, shape.codecs, shape.width, shape.height))
-    return MasterPlaylist(sorted(variants, key=lambda variant: (-variant.height, -variant.bandwidth)))
+    It never changes until the broadcast is over; section 6.2.5.2 of the draft proposes six target durations.
+    """
+    return 0 if broadcast.over else _CACHED_TARGETS * broadcast.packager.shelf.target
 
 
 _TYPES = {
@@ -256,3 +254,4 @@ _TYPES = {
 _LOOK = 0.2
 _FIRST_SECONDS = 10.0
 _WORTH_PACKING = 512
+_CACHED_TARGETS = 6

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Delivery", "InvalidDelivery"]
+from headwater.errors import InvalidQuery
 
-
-class InvalidDelivery(ValueError):
-    """The parameters make no sense."""
+__all__ = ["Delivery"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +33,17 @@ class Delivery:
         """Read the parameters of a request; others are passed over.
 
         Raises:
-            InvalidDelivery: A number is none, a parameter comes twice, or a part has no segment.
+            InvalidQuery: A number is none, a parameter comes twice, or a part has no segment.
         """
         given: dict[str, str] = {}
         for name, value in fields:
             if name in given:
-                raise InvalidDelivery(f"{name} comes twice")
+                raise InvalidQuery(f"{name} comes twice")
             if name.startswith("_HLS_"):
                 given[name] = value
         msn, part = _number(given, "_HLS_msn"), _number(given, "_HLS_part")
         if part is not None and msn is None:
-            raise InvalidDelivery("_HLS_part without _HLS_msn")
+            raise InvalidQuery("_HLS_part without _HLS_msn")
         return cls(msn, part, given.get("_HLS_skip") in _SKIPS)
 
 
@@ -54,7 +52,7 @@ def _number(given: dict[str, str], name: str) -> int | None:
     if value is None:
         return None
     if not (value.isascii() and value.isdigit()) or len(value) > _DIGITS:
-        raise InvalidDelivery(f"{name} is no number")
+        raise InvalidQuery(f"{name} is no number")
     return int(value)
 
 

@@ -46,7 +46,7 @@ class PartPlaylist(MediaPlaylist):
     """A rendition's window of segments, the last of them in parts.
 
     Attributes:
-        part_target: Seconds that no part exceeds.
+        part_target: Seconds that no part exceeds; it grows with one that does, where pictures are rare.
         hint: Where the next part will be; none while nobody can know.
     """
 
@@ -94,7 +94,8 @@ class PartPlaylist(MediaPlaylist):
         if opening_of is not None or self._open is None:
             self._open = opening_of or Segment("", 0.0)
         self._parts.setdefault(self.next, []).append(part)
-        self.part_target = max(self.part_target, math.ceil(part.duration * 1000) / 1000)
+        needed = min(_LONGEST_TARGET, math.ceil(part.duration * 1000) / 1000)
+        self.part_target = max(self.part_target, needed)
 
     def close_segment(self, uri: str, duration: float) -> list[Segment]:
         """The open segment is whole; its parts stay for a while.
@@ -199,5 +200,7 @@ def _report(report: Report, query: str) -> str:
 
 _VERSION = 9
 """EXT-X-SKIP asks for it."""
+_LONGEST_TARGET = 1.0
+"""Seconds: one long gap between pictures shall not keep all players far behind for good."""
 _PARTS_STAY = 3
 """Target durations."""

@@ -1,0 +1,74 @@
+"""Low-latency HLS in browsers: what a page sends is played by hls.js a second or two later."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.channel_page import broadcast
+from tests.e2e.expect import expect_marker
+from tests.support.browser import ROOT, Browser, Page
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+
+_NUMBER = 0x6B
+_VIDEO = "() => document.querySelector('video')"
+_LIBRARY = ROOT / "web/node_modules/hls.js/dist/hls.mjs"
+_LATENCY = 3.0
+"""Seconds behind the end of the playlist, by hls.js itself."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def low_server(network: str, tmp_path: Path) -> AsyncIterator[Server]:
+    """A node that packages in parts."""
+    async with Server.start(tmp_path, settings={"HEADWATER_HLS__LOW_LATENCY": "true"}) as server:
+        yield server
+
+
+async def play(browser: Browser, server: Server, channel: str) -> Page:
+    """A bare page that plays a channel by hls.js, which may hurry when the machine made it wait."""
+    script = {"type": "text/javascript", "body": _LIBRARY.read_text()}
+    page = await browser.open(f"{server.url}/", name="viewer", routes={"/__e2e/hls.mjs": script})
+    await page.run(
+        """async (url) => {
+            const { default: Hls } = await import('/__e2e/hls.mjs');
+            const video = document.createElement('video');
+            video.muted = true;
+            video.autoplay = true;
+            document.body.replaceChildren(video);
+            const hls = (window.hls = new Hls({ maxLiveSyncPlaybackRate: 1.5 }));
+            window.seen = { errors: [], parts: 0, blocking: 0, deltas: 0 };
+            hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) =>
+                window.seen.errors.push([fatal, details, String(error)]));
+            hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => (window.seen.parts += data.part ? 1 : 0));
+            hls.on(Hls.Events.LEVEL_LOADED, (_, { details, deliveryDirectives }) => {
+                window.seen.blocking += deliveryDirectives?.part !== undefined ? 1 : 0;
+                window.seen.deltas += details.skippedSegments ? 1 : 0;
+            });
+            hls.loadSource(url);
+            hls.attachMedia(video);
+        }""",
+        f"{server.url}/hls/{channel}/index.m3u8",
+    )
+    return page
+
+
+@pytest.mark.parametrize("codec", ["h264"])
+async def test_hls_js_plays_parts_within_seconds(
+    low_server: Server, alice_browser: Browser, bob_browser: Browser, codec: str
+) -> None:
+    """It asks for the next part before it is there, plays parts, and stays close behind."""
+    media: dict[str, Any] = {"codec": f"video/{codec}", "simulcast": False, "width": 640, "height": 360}
+    _, channel = await broadcast(alice_browser, low_server, _NUMBER, **media)
+    page = await play(bob_browser, low_server, channel)
+    await expect_marker(page, _VIDEO, _NUMBER, timeout=60)
+    await page.until("() => seen.parts > 20", what="parts", timeout=30)
+    await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=30)
+    seen = await page.run("() => seen")
+    assert seen["blocking"] > 20, seen
+    assert not [fatal for fatal, *_ in seen["errors"] if fatal], seen
