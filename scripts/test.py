@@ -91,6 +91,8 @@ def _pytest(category: str) -> Work:
         report = paths.RESULTS / f"pytest-{category}.xml"
         report.unlink(missing_ok=True)
         command = [str(paths.PYTHON), "-m", "pytest", "-q", str(folder), f"--junitxml={report}"]
+        if workers := WORKERS.get(category):
+            command += ["-n", str(workers), "--dist", "loadfile"]
         status, _ = _watch(command)
         return _at_least_one_failure(ledger.from_junit(report), status)
 
@@ -134,6 +136,8 @@ def _watch(command: list[str], folder: str = ".") -> tuple[int, str]:
 
 
 CATEGORIES = ("unit", "seam", "integration", "conformance", "e2e", "network")
+WORKERS = {"unit": 2, "integration": 3}
+"""Category -> processes that share its modules: integration tests mostly wait, for FFmpeg and time-outs."""
 
 if __name__ == "__main__":
     main()
