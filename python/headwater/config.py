@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -216,6 +217,9 @@ class Settings(BaseSettings):
         default=None, description="for creating meetings; none: made at first start"
     )
     allowed_origins: _TextList = Field(default_factory=list, description="web origins besides our own")
+    embed_origins: _TextList = Field(
+        default_factory=list, description="web origins besides our own that may show the player; `*`: any"
+    )
     ice_servers: list[IceServer] = Field(
         default_factory=list, description="STUN and TURN servers for clients"
     )
@@ -240,6 +244,14 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, addresses: list[str]) -> list[str]:
         return [str(ipaddress.ip_address(a)) for a in addresses]
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"not a web origin, such as https://site.example: {origin!r}")
+        return [origin.lower() for origin in origins]
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
@@ -348,6 +360,8 @@ def _explain(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", re.IGNORECASE)
+"""What a page's ``Origin`` says, and what may stand in a ``frame-ancestors``."""
 _OTHER_VARIABLES = {"HEADWATER_CONFIG", "HEADWATER_LOAD", "HEADWATER_LOAD_TOKEN"}
 """Read elsewhere: the settings file, and what `headwater bench` passes on."""
 _ALIKE = 0.7

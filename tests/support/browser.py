@@ -242,11 +242,16 @@ class Browser:
 class Page:
     """One page; JavaScript is given as the text of a function."""
 
-    def __init__(self, browser: Browser, handle: str, name: str) -> None:
+    def __init__(self, browser: Browser, handle: str, name: str, *, frame: str | None = None) -> None:
         self.browser = browser
         self.name = name
         self._driver = browser.driver
         self._handle = handle
+        self._frame = frame
+
+    def frame(self, part: str) -> Page:
+        """The frame in this page whose address contains `part`: JavaScript runs there."""
+        return Page(self.browser, self._handle, f"{self.name}, frame", frame=part)
 
     async def goto(self, url: str) -> int | None:
         """Navigate; returns the HTTP status."""
@@ -255,7 +260,9 @@ class Page:
 
     async def run(self, function: str, *args: Any, timeout: float = _REQUEST_TIMEOUT) -> Any:
         """Call a JavaScript function in the page and return its (awaited) result."""
-        return await self._send("evaluate", source=function, args=list(args), timeout=timeout)
+        return await self._send(
+            "evaluate", frame=self._frame, source=function, args=list(args), timeout=timeout
+        )
 
     async def until(self, function: str, *args: Any, what: str, timeout: float = 20.0) -> Any:
         """Call a JavaScript function until it returns something truthy, and return that.
@@ -264,7 +271,12 @@ class Page:
             WaitTimeout: Not within `timeout` seconds; says `what` was awaited and the last value.
         """
         reply = await self._send(
-            "until", source=function, args=list(args), within=round(timeout * 1000), timeout=timeout + 30
+            "until",
+            frame=self._frame,
+            source=function,
+            args=list(args),
+            within=round(timeout * 1000),
+            timeout=timeout + 30,
         )
         if not reply["ok"]:
             raise WaitTimeout(

@@ -12,10 +12,18 @@ export default defineConfig({
     emptyOutDir: true,
     // The content security policy allows this origin's files only: no data: URLs.
     assetsInlineLimit: 0,
+    rollupOptions: {
+      // Where the player's build puts the same file.
+      output: { chunkFileNames: ({ name }) => `${name === "hls" ? "player" : "assets"}/[name]-[hash].js` },
+    },
   },
   server: {
     proxy: {
       "/meetings": server,
+      "/channels": server,
+      "/hls": server,
+      "/whip": server,
+      "/whep": server,
       "/signaling": { target: server.replace("http", "ws"), ws: true },
     },
   },

@@ -15,26 +15,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headwater.loopback import is_loopback_origin
 
-__all__ = ["BodyLimit", "SecurityHeaders", "origin_allowed"]
+__all__ = ["BodyLimit", "SecurityHeaders", "content_security_policy", "origin_allowed"]
 
-_CSP = "; ".join(
-    (
-        "default-src 'self'",
-        "connect-src 'self' ws: wss:",
-        "img-src 'self' data: blob:",
-        "media-src 'self' blob: mediastream:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'self'",
-    )
+_CSP = (
+    "default-src 'self'",
+    "connect-src 'self' ws: wss:",
+    "img-src 'self' data: blob:",
+    "media-src 'self' blob: mediastream:",
+    "worker-src 'self' blob:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
 )
 _DRAIN_SECONDS = 2.0
 BODY_SECONDS = 20.0
 """How long a body may take, from the moment when it is first asked for."""
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -52,7 +48,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, *, tls: bool) -> None:
         self._app = app
-        self._headers = dict(_HEADERS)
+        self._headers = {"Content-Security-Policy": content_security_policy(), **_HEADERS}
         if tls:
             self._headers["Strict-Transport-Security"] = "max-age=31536000"
 
@@ -129,6 +125,15 @@ class BodyLimit:
             await send(message)
 
         await self._app(scope, bounded_receive, send_and_hang_up)
+
+
+def content_security_policy(*, frame_ancestors: str = "'self'") -> str:
+    """What the browser may load and do on a page of ours.
+
+    Args:
+        frame_ancestors: Who may show the page in a frame.
+    """
+    return "; ".join((*_CSP, f"frame-ancestors {frame_ancestors}"))
 
 
 async def _drain(receive: Receive, limit: int) -> bool:

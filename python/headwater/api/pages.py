@@ -7,6 +7,9 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from headwater.api.embedding import EmbedPolicy
 
 __all__ = ["WEB_ROOT", "install_pages"]
 
@@ -21,29 +24,51 @@ _MISSING = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Headwa
 this page.</p></html>"""
 
 
-def install_pages(app: FastAPI, *, root: Path = WEB_ROOT) -> None:
+def install_pages(app: FastAPI, *, embed: EmbedPolicy, root: Path = WEB_ROOT) -> None:
     """Serve the web app's pages and assets.
 
     Args:
         app: The application; routes added before win.
+        embed: Who may show the player in a frame.
         root: Directory of ``index.html``.
     """
     router = APIRouter(include_in_schema=False)
 
-    async def page() -> Response:
-        index = root / "index.html"
-        if not index.is_file():
+    def page(name: str, headers: dict[str, str]) -> Response:
+        if not (file := root / name).is_file():
             return HTMLResponse(_MISSING, 503)
         # The names of its assets change with every build, so the page itself is always asked for.
-        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+        return FileResponse(file, headers={"Cache-Control": "no-cache", **headers})
+
+    async def app_page() -> Response:
+        return page("index.html", {})
+
+    async def embedded_page() -> Response:
+        return page("embed.html", embed.headers)
 
     for path in PAGES:
-        router.add_api_route(path, page, methods=["GET", "HEAD"])
+        router.add_api_route(path, app_page, methods=["GET", "HEAD"])
+    router.add_api_route("/embed/{channel}", embedded_page, methods=["GET", "HEAD"])
     app.include_router(router)
     # Last: everything that is no route may be a file of the web app, once it is built.
     app.mount("/", _Assets(directory=root, check_dir=False), name="web")
 
 
 class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Serve a file: for ever where its name says what is in it, to any site what the player is of."""
+        response = await super().get_response(path, scope)
+        if path.startswith(_NAMED_BY_CONTENT):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        else:
+            response.headers["Cache-Control"] = "no-cache"  # by ETag: 304 while it is the same
+        if path == "player.js" or path.startswith("player/"):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
+
     async def check_config(self) -> None:
         """A directory that is not there yet holds no file: 404, not a failure of ours."""
+
+
+_NAMED_BY_CONTENT = ("assets/", "player/")

@@ -21,7 +21,14 @@ from headwater import errors
 from headwater.api.messages import Problem
 from headwater.telemetry import get_logger
 
-__all__ = ["PROBLEM_RESPONSES", "install_problem_handlers", "problem_of", "status_of"]
+__all__ = [
+    "CONTENT_TYPE",
+    "PROBLEM_RESPONSES",
+    "install_problem_handlers",
+    "make_problem",
+    "problem_of",
+    "status_of",
+]
 
 _log = get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -64,7 +71,7 @@ def problem_of(error: errors.HeadwaterError) -> Problem:
     title = type(error).__doc__ or type(error).__name__
     # What went wrong inside is for the log, not for the other side.
     detail = str(error) if status != HTTPStatus.INTERNAL_SERVER_ERROR else "see the server's log"
-    return _problem(status, error.code, title.strip().splitlines()[0].rstrip("."), detail)
+    return make_problem(status, error.code, title.strip().splitlines()[0].rstrip("."), detail)
 
 
 def install_problem_handlers(app: FastAPI, count: Callable[[str], None]) -> None:
@@ -92,16 +99,16 @@ def install_problem_handlers(app: FastAPI, count: Callable[[str], None]) -> None
         status = HTTPStatus(error.status_code)
         code = status.name.lower()
         detail = error.detail if error.detail != status.phrase else ""
-        return respond(_problem(status, code, status.phrase, detail), dict(error.headers or {}))
+        return respond(make_problem(status, code, status.phrase, detail), dict(error.headers or {}))
 
     async def invalid(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         where = "; ".join(f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:5])
-        return respond(_problem(422, "invalid_request", "The request does not fit its schema", where))
+        return respond(make_problem(422, "invalid_request", "The request does not fit its schema", where))
 
     async def unknown(_request: Request, error: Exception) -> Response:
         _log.error("request failed", exc_info=error)
-        return respond(_problem(500, "error", "Internal error", "see the server's log"))
+        return respond(make_problem(500, "error", "Internal error", "see the server's log"))
 
     app.add_exception_handler(errors.HeadwaterError, known)
     app.add_exception_handler(HTTPException, http)
@@ -109,7 +116,8 @@ def install_problem_handlers(app: FastAPI, count: Callable[[str], None]) -> None
     app.add_exception_handler(Exception, unknown)
 
 
-def _problem(status: int, code: str, title: str, detail: str) -> Problem:
+def make_problem(status: int, code: str, title: str, detail: str) -> Problem:
+    """Write a problem document."""
     return Problem(
         type=f"urn:headwater:problem:{code}", title=title, status=int(status), detail=detail, code=code
     )

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 
 from headwater.api.channels import ChannelSockets
 from headwater.api.docs import install_docs
+from headwater.api.embedding import EmbedCors, EmbedPolicy
 from headwater.api.middleware import BodyLimit, SecurityHeaders
 from headwater.api.pages import install_pages
 from headwater.api.problems import PROBLEM_RESPONSES, install_problem_handlers
@@ -51,6 +52,8 @@ def build_api(parts: ApiParts) -> FastAPI:
         responses=PROBLEM_RESPONSES,
     )
     install_problem_handlers(app, lambda code: parts.metrics.problems.labels(code).inc())
+    embed = EmbedPolicy(parts.settings.embed_origins, dev=parts.settings.dev)
+    app.add_middleware(EmbedCors, policy=embed)
     app.add_middleware(BodyLimit, limit=parts.settings.limits.body_bytes)
     app.add_middleware(SecurityHeaders, tls=not parts.settings.dev)
     app.include_router(meeting_routes(parts.service, parts.gate))
@@ -61,7 +64,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     _install_signaling(app, parts)
     _install_channels(app, parts)
     install_docs(app)
-    install_pages(app)
+    install_pages(app, embed=embed)
     return app
 
 

@@ -77,6 +77,8 @@ class Channel:
         self.record = record
         self.thumbnail: bytes | None = None
         """The newest picture of the broadcast, JPEG; set by what makes it."""
+        self.rewind_seconds = 0.0
+        """How far back viewers can go; set by what keeps the past."""
         self._make_router = make_router
         self._endpoints = endpoints
         self._options = options
@@ -371,7 +373,7 @@ class Channel:
         self.record.went_live_at = datetime.now(UTC)
         self.record.ended_at = None
         self.record.peak_viewers = max(self.record.peak_viewers, len(self._viewers))
-        self.thumbnail = None
+        self.thumbnail, self.rewind_seconds = None, 0.0
         self._save(self.record)
         self._tell(ChannelState(self.id, "live"), keep=True)
         for attendant in self._attendants:

@@ -8,7 +8,7 @@ need a token for them.
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -46,6 +46,7 @@ class Links(BaseModel):
     """Addresses of a channel."""
 
     watch: str = Field(description="the page to watch on")
+    embed: str = Field(description="the player alone, for a frame")
     studio: str = Field(description="the page to send from")
     whip: str = Field(description="where OBS, FFmpeg or GStreamer send to")
     whep: str
@@ -69,6 +70,8 @@ class ChannelBody(BaseModel):
     created_at: datetime
     went_live_at: datetime | None
     ended_at: datetime | None
+    rewind_seconds: float = Field(description="so far back HLS viewers can go now")
+    now: datetime = Field(description="the node's clock, for players that say how far behind they are")
     links: Links
 
 
@@ -264,15 +267,18 @@ def _is_listed(record: ChannelRecord) -> bool:
 
 def _body(request: Request, channels: Channels, record: ChannelRecord) -> ChannelBody:
     base, name = str(request.base_url).rstrip("/"), quote(record.id, safe="")
-    viewers = channels.get(record.id).viewer_count if record.id in channels else 0
+    channel = channels.get(record.id) if record.id in channels else None
     kept: dict[str, Any] = {
         field: getattr(record, field) for field in ChannelBody.model_fields if hasattr(record, field)
     }
     return ChannelBody(
         channel_id=record.id,
-        viewers=viewers,
+        viewers=channel.viewer_count if channel else 0,
+        rewind_seconds=round(channel.rewind_seconds, 1) if channel else 0,
+        now=datetime.now(UTC),
         links=Links(
             watch=f"{base}/watch/{name}",
+            embed=f"{base}/embed/{name}",
             studio=f"{base}/studio/{name}",
             whip=f"{base}/whip/{name}",
             whep=f"{base}/whep/{name}",

@@ -25,7 +25,7 @@ from headwater.errors import ChannelNotFound, ConfigurationError, NotFound
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsOptions, HlsPackager
 from headwater.pipelines.part_child import check_part_writer
-from headwater.protocols.hls import Delivery
+from headwater.protocols.hls import Delivery, MediaPlaylist
 from headwater.servers.hls_delivery import HlsDelivery
 from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
@@ -143,6 +143,7 @@ class HlsListener:
         while True:
             if packager.shelf.ready:
                 broadcast.ready.set()
+            channel.rewind_seconds = min(map(_length, packager.shelf.renditions.values()), default=0.0)
             if packager.thumbnail.is_file() and (at := packager.thumbnail.stat().st_mtime) != changed:
                 changed, channel.thumbnail = at, packager.thumbnail.read_bytes()
             await asyncio.sleep(_LOOK)
@@ -208,7 +209,7 @@ class HlsListener:
     async def _options_of(self, channel_id: str, name: str) -> Response:
         """What another origin may do (CORS preflight)."""
         del channel_id, name
-        allowed = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": "*"}
+        allowed = {"Access-Control-Allow-Methods": "GET, HEAD", "Access-Control-Allow-Headers": _HEADERS}
         return Response(status_code=204, headers={**allowed, **self._cors()})
 
     async def _until_ready(self, broadcast: _Broadcast) -> None:
@@ -245,12 +246,18 @@ def _blocked_seconds(broadcast: _Broadcast) -> float:
     return 0 if broadcast.over else _CACHED_TARGETS * broadcast.packager.shelf.target
 
 
+def _length(playlist: MediaPlaylist) -> float:
+    """Seconds of what is listed."""
+    return sum(segment.duration for segment in playlist.segments)
+
+
 _TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
     ".ts": "video/mp2t",
     ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
 }
+_HEADERS = "Authorization, Range"  # by name: "*" does not stand for the former
 _LOOK = 0.2
 _FIRST_SECONDS = 10.0
 _WORTH_PACKING = 512

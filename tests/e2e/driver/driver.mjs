@@ -75,19 +75,19 @@ const handlers = {
     await at(page).evaluateOnNewDocument(source);
   },
 
-  async evaluate({ page, source, args = [] }) {
-    return at(page).evaluate(call(source, args));
+  async evaluate({ page, frame, source, args = [] }) {
+    return within(page, frame).evaluate(call(source, args));
   },
 
   /** Polls until the function returns something truthy; the last value comes back either way. */
-  async until({ page, source, args = [], within }) {
+  async until({ page, frame, source, args = [], within: patience }) {
     const expression = call(source, args);
-    const deadline = Date.now() + within;
+    const deadline = Date.now() + patience;
     for (;;) {
       let value;
       let problem = null;
       try {
-        value = await at(page).evaluate(expression);
+        value = await within(page, frame).evaluate(expression);
       } catch (error) {
         problem = String(error);
       }
@@ -126,6 +126,14 @@ function at(pageId) {
   const entry = pages.get(pageId);
   if (!entry) throw new Error(`page ${pageId} is closed`);
   return entry.page;
+}
+
+/** The page itself, or its frame whose address contains this. */
+function within(pageId, part) {
+  if (!part) return at(pageId);
+  const frame = at(pageId).frames().find((each) => each.url().includes(part));
+  if (!frame) throw new Error(`the page has no frame of ${part}`);
+  return frame;
 }
 
 /** Test-only documents on the origin under test, so that no cross-origin rule stands in the way. */

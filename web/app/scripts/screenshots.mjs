@@ -7,7 +7,9 @@
  * Each person is a Chromium of their own. With the fonts Inter and P052 installed (Debian: fonts-inter,
  * fonts-urw-base35) the pictures look the same everywhere.
  */
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -140,8 +142,23 @@ async function live([mira, jonas]) {
   await pause(3_000);
   await viewer.focus(byId("player-mute"));
   await both(viewer, "watch");
+  if (wanted("player")) await embedded(jonas, link);
   await studio.bringToFront();
   await both(studio, "studio");
+}
+
+/** The player on a page of another site, with the channel that is live. */
+async function embedded(browser, channel) {
+  const article = newsPage.replaceAll("CHANNEL", channel);
+  const site = createServer((_request, response) => response.writeHead(200, { "content-type": "text/html" }).end(article)).listen(0, "127.0.0.1");
+  await once(site, "listening");
+  const page = await openPage(browser, `http://127.0.0.1:${site.address().port}/`, wide);
+  await page.waitForFunction(() => document.querySelector("headwater-player").video?.videoWidth >= 640, { timeout: 25_000 });
+  await pause(3_000);
+  await page.evaluate(() => document.querySelector("headwater-player").shadowRoot.querySelector("[data-testid=player-mute]").focus());
+  await both(page, "player");
+  await page.close();
+  site.close();
 }
 
 /** With fake devices the screen is a test card too: share a drawn slide in its place. */
@@ -181,6 +198,14 @@ h1{font-size:5vw;font-weight:400;margin:0}p{margin:0;color:#486063;font-family:I
 <path d="M0 270C90 262 150 250 220 200S330 60 420 52s140 90 220 128 200 40 360 82" fill="none" stroke="#0d6872" stroke-width="6"/>
 ${["Jan", "Mar", "May", "Jul", "Sep", "Nov"].map((m, i) => `<text x="${i * 190 + 8}" y="326" font-family="Inter" font-size="24" fill="#486063">${m}</text>`).join("")}</svg>`;
 
+const newsPage = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>The Gazette</title>
+<script type="module" src="${server}/player.js"></script>
+<style>body{max-width:46rem;margin:0 auto;padding:1.5rem 1.25rem;background:#fffdf8;color:#222;font:1.0625rem/1.6 Georgia,serif}
+header{border-bottom:3px double #222;font-size:1.75rem}h1{margin:1.25rem 0 .75rem;font-size:1.875rem;line-height:1.2}headwater-player{border-radius:.5rem}</style>
+<header>The Gazette</header><h1>Live from the upper gauge</h1>
+<headwater-player src="${server}CHANNEL" autoplay muted controls></headwater-player>
+<p>Since this morning the river has been higher than in any spring on record. We follow the measurements as they come in.</p></html>`;
+
 const directory = await mkdtemp(join(tmpdir(), "headwater-cameras-"));
 const browsers = [];
 try {
@@ -197,7 +222,7 @@ try {
     browsers.push(await openBrowser({ camera: cameras.jonas }), await openBrowser({ camera: cameras.amara }));
     await calls(browsers, slide);
   }
-  if (["studio", "watch"].some(wanted)) {
+  if (["studio", "watch", "player"].some(wanted)) {
     if (browsers.length < 2) browsers.push(await openBrowser({ camera: cameras.jonas }));
     await live(browsers);
   }

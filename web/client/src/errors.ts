@@ -101,7 +101,7 @@ function problemCode({ code = "", status, detail = "" }: Problem): ErrorCode {
   if (code === "limit_reached" || code === "server_full" || status === 503 || status === 429) return "server_full";
   if (code === "channel_busy" || code === "channel_not_found" || code === "channel_ended" || code === "channel_not_live") return code;
   if (code === "meeting_not_found" || (code === "not_found" && status === 404)) return "meeting_not_found";
-  if (code === "unsupported_codec") return "unsupported_codec";
+  if (code === "unsupported_codec" || code === "embedding_refused") return code;
   if (status === 401) return "token_needed";
   if (status === 403) return "not_allowed";
   return status >= 500 || status === 0 ? "server_failed" : "request_refused";
@@ -208,6 +208,11 @@ const texts = {
   channel_busy: ["Somebody else is live on this channel.", "Wait until they have finished, or make a channel of your own.", false],
   channel_ended: ["This broadcast is over.", "", false],
   channel_not_live: ["Nobody is live on this channel yet.", "It starts by itself when somebody is.", true],
+  embedding_refused: [
+    "This site may not show this player.",
+    "Whoever runs the server can allow it, with the setting embed_origins.",
+    false,
+  ],
   key_needed: ["This server asks for a key.", "It was printed when the server was first started.", false],
   key_refused: ["This is not the key of this server.", "It was printed when the server was first started.", false],
   token_needed: [

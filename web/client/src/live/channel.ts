@@ -12,12 +12,18 @@ export type Channel = {
   readonly over: boolean;
   readonly viewers: number;
   readonly went_live_at: string | null;
+  /** So far back HLS viewers can go now. */
+  readonly rewind_seconds: number;
+  /** The node's clock. */
+  readonly now: string;
   readonly links: {
     readonly watch: string;
+    readonly embed: string;
     readonly studio: string;
     readonly whip: string;
     readonly whep: string;
     readonly hls: string;
+    readonly thumbnail: string;
   };
 };
 
