@@ -68,6 +68,10 @@ def _listed(value: Any) -> Any:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+_HEIGHT_BOUNDS = {"ge": 144, "le": 2160}
+_Heights = Annotated[
+    list[Annotated[int, Field(multiple_of=2, **_HEIGHT_BOUNDS)]], NoDecode, BeforeValidator(_listed)
+]
 _TextList = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
@@ -140,11 +144,29 @@ class HlsSettings(BaseModel):
         default=30.0, ge=0, le=24 * 3600, description="segments stay this long after a broadcast"
     )
     height: int = Field(default=720, ge=144, le=2160, description="lines of pictures that are transcoded")
+    ladder: _Heights = Field(
+        default_factory=list,
+        max_length=6,
+        description="heights in which pictures are encoded besides, such as 720,360; none: no ladder",
+    )
     least_free: int = Field(
         default=64 * 1024 * 1024, ge=0, description="bytes of the disk that packaging leaves free"
     )
     cors: str = Field(default="*", description="web origin that may play; empty: none but ours")
     ffmpeg: Path | None = Field(default=None, description="the FFmpeg to use; none: the one that is found")
+
+    @field_validator("ladder")
+    @classmethod
+    def _different(cls, heights: list[int]) -> list[int]:
+        if len(set(heights)) < len(heights):
+            raise ValueError("each height once")
+        return heights
+
+    @model_validator(mode="after")
+    def _consistent(self) -> HlsSettings:
+        if self.ladder and self.low_latency:
+            raise ValueError("a ladder does not go together with low_latency yet")
+        return self
 
 
 class IceServer(BaseModel):

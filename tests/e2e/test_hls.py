@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.e2e.channel_page import broadcast
 from tests.e2e.expect import expect_marker
 from tests.support.browser import Browser, DriverError
-from tests.support.probe import probe
+from tests.support.probe import pictures, probe
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
@@ -31,6 +31,14 @@ _SIZES = [(1280, 720), (640, 360), (320, 180)]
 async def cmaf_server(network: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A node that writes fragmented MP4."""
     settings = {"HEADWATER_HLS__CONTAINER": "cmaf"}
+    async with Server.start(tmp_path, settings=settings) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ladder_server(network: str, tmp_path: Path) -> AsyncIterator[Server]:
+    """A node that encodes pictures in two heights."""
+    settings = {"HEADWATER_HLS__LADDER": "180,144", "HEADWATER_HLS__WINDOW": "30"}
     async with Server.start(tmp_path, settings=settings) as server:
         yield server
 
@@ -66,20 +74,53 @@ async def test_layers_of_simulcast_are_renditions(
     assert [one.stream_info.resolution for one in theirs.playlists] == _SIZES
     assert [one.uri for one in theirs.playlists] == uris(master)
 
-    starts = []
-    for name, size in zip(uris(master), _SIZES, strict=True):
-        await playlist(server, prefix + name, lambda text: len(uris(text)) >= 4)
+    names = uris(master)
+    firsts = [
+        uris(await playlist(server, prefix + name, lambda text: len(uris(text)) >= 4))[0] for name in names
+    ]
+    starts = [await beginning(f"{server.url}{prefix}{first}") for first in firsts]
+    assert max(starts) - min(starts) < 1.0, starts
+    for name, size in zip(names, _SIZES, strict=True):
         streams = await probe(f"{server.url}{prefix}{name}")
         video = streams["video"]
         assert (video["codec_name"], video["width"], video["height"]) == ("h264", *size)
         assert video["profile"] == "Constrained Baseline", "as the browser made it"
         assert streams["audio"]["codec_name"] == "aac"
-        starts.append((await pictures(server, prefix, name))[0])
-    assert max(starts) - min(starts) < 1.0, starts
 
-    viewer = await bob_browser.open(f"{server.url}/watch/{channel}?by=hls", name="viewer")
+    await watch_each(bob_browser, f"{server.url}/watch/{channel}?by=hls", [180, 360, 720])
+
+
+async def test_a_ladder_of_encoded_sizes(
+    ladder_server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """VP8 in one size: H264 in each height, cut at the same moments; hls.js takes each."""
+    server, sizes = ladder_server, [(320, 180), (256, 144)]
+    media: dict[str, Any] = {"codec": "video/vp8", "simulcast": False, "width": 320, "height": 180}
+    _, channel = await broadcast(alice_browser, server, _NUMBER, **media)
+    prefix = f"/hls/{channel}/"
+    master = await playlist(server, f"{prefix}index.m3u8", lambda text: text.count("#EXT-X-STREAM-INF") == 2)
+    streams = [one.stream_info for one in m3u8.loads(master).playlists]
+    assert [one.resolution for one in streams] == sizes, master
+    assert [one.codecs for one in streams] == ["avc1.4d401e,mp4a.40.2"] * 2
+    assert 700_000 > streams[0].bandwidth > streams[1].bandwidth > 300_000
+    large, small = uris(master)
+    pieces = uris(await playlist(server, prefix + large, lambda text: len(uris(text)) >= 3))
+    others = uris(await playlist(server, prefix + small, lambda text: pieces[2].replace("o1", "o0") in text))
+    for piece in pieces[:3]:
+        other = next(name for name in others if name == piece.replace("o1", "o0"))
+        for name, size in zip((piece, other), sizes, strict=True):
+            video = (await probe(f"{server.url}{prefix}{name}"))["video"]
+            assert (video["codec_name"], video["width"], video["height"]) == ("h264", *size)
+        starts = [await beginning(f"{server.url}{prefix}{name}") for name in (piece, other)]
+        assert starts[0] == pytest.approx(starts[1], abs=0.001)
+    await watch_each(bob_browser, f"{server.url}/watch/{channel}?by=hls", [144, 180])
+
+
+async def watch_each(browser: Browser, address: str, heights: list[int]) -> None:
+    """Take one rendition after the other; all show the marker."""
+    viewer = await browser.open(address, name="viewer")
     await expect_marker(viewer, _VIDEO, _NUMBER, timeout=60)
-    for _, height in reversed(_SIZES):
+    for height in heights:
         await viewer.run(
             "(height) => { const select = document.querySelector('[data-testid=player-quality]');"
             " select.value = `hls ${height}`;"
@@ -92,15 +133,11 @@ async def test_layers_of_simulcast_are_renditions(
     await expect_marker(viewer, _VIDEO, _NUMBER, timeout=40)
 
 
-async def pictures(server: Server, prefix: str, name: str) -> list[float]:
-    """When the first pictures of the first segments of a rendition are shown, in seconds."""
-    async with server.client() as http:
-        text = (await http.get(prefix + name)).text
-    found = []
-    for uri in uris(text)[:2]:
-        video = (await probe(f"{server.url}{prefix}{uri}"))["video"]
-        found.append(float(video["start_time"]))
-    return found
+async def beginning(address: str) -> float:
+    """When the first picture of a segment is shown, in seconds; it is a key frame."""
+    at, is_key = (await pictures(address))[0]
+    assert is_key
+    return at
 
 
 async def test_layers_that_come_and_go(server: Server, alice_browser: Browser) -> None:

@@ -63,6 +63,12 @@ def test_lists_in_the_environment_are_written_plainly_or_as_json(
     assert load_settings().announce == meant
 
 
+@pytest.mark.parametrize(("text", "meant"), [("", []), ("720,360", [720, 360]), ("[480]", [480])])
+def test_a_ladder_in_the_environment(monkeypatch: pytest.MonkeyPatch, text: str, meant: list[int]) -> None:
+    monkeypatch.setenv("HEADWATER_HLS__LADDER", text)
+    assert load_settings().hls.ladder == meant
+
+
 @pytest.mark.parametrize("text", ["example", "[203.0.113.5"])
 def test_a_wrong_list_in_the_environment_names_its_setting(
     monkeypatch: pytest.MonkeyPatch, text: str
@@ -91,6 +97,11 @@ def test_the_file_may_be_named_in_the_environment(toml: Path, monkeypatch: pytes
         ({"ice_servers": [{"urls": ['stun:x>; rel="next"']}]}, "ice_servers"),
         ({"limits": {"rooms": 0}}, "rooms"),
         ({"limits": {"unknown": 1}}, "unknown"),
+        ({"hls": {"ladder": "720,many"}}, "hls.ladder"),
+        ({"hls": {"ladder": [720, 100]}}, "hls.ladder"),
+        ({"hls": {"ladder": [361]}}, "hls.ladder"),
+        ({"hls": {"ladder": [720, 720]}}, "each height once"),
+        ({"hls": {"ladder": [720], "low_latency": True}}, "low_latency"),
         ({"colour": "blue"}, "colour"),
     ],
 )

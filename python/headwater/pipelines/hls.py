@@ -19,7 +19,7 @@ import math
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,10 +33,18 @@ from headwater.media.publisher import Publisher
 from headwater.media.router import Router
 from headwater.pipelines.child import Child
 from headwater.pipelines.ffmpeg import run_ffmpeg
-from headwater.pipelines.hls_command import Container, Packaging, Picture, arguments
+from headwater.pipelines.hls_command import (
+    SOUND_BITRATE,
+    SOUND_ONLY,
+    Container,
+    Packaging,
+    Picture,
+    arguments,
+)
 from headwater.pipelines.hls_parts import PartShelf
 from headwater.pipelines.hls_segments import SegmentShelf
 from headwater.pipelines.part_child import run_part_writer
+from headwater.pipelines.renditions import LARGE, best, better, is_layered, is_whole, pictures
 from headwater.telemetry import get_logger
 
 __all__ = ["HlsOptions", "HlsPackager", "Shape"]
@@ -54,7 +62,8 @@ class HlsOptions:
         container: What segments are: MPEG-TS or fragmented MP4.
         segment_seconds: Length of a segment; key frames are asked for on this grid.
         window_seconds: How far back a playlist reaches: what viewers may rewind.
-        height: Lines of transcoded pictures.
+        height: Lines of pictures that have to be encoded again, without a ladder.
+        ladder: Heights in which pictures are encoded besides, see `headwater.pipelines.renditions`.
         least_free: Bytes that stay free on the disk.
         alone_seconds: How long sound waits for pictures, and pictures for sound.
     """
@@ -64,6 +73,7 @@ class HlsOptions:
     segment_seconds: float = 2.0
     window_seconds: float = 12.0
     height: int = 720
+    ladder: Sequence[int] = ()
     least_free: int = 64 * 1024 * 1024
     alone_seconds: float = 3.0
     part_seconds: float = 0.0
@@ -72,21 +82,22 @@ class HlsOptions:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a rendition looks like: pixels (0: not known) and codecs as in RFC 6381."""
+    """What a rendition looks like: pixels and most bit/s (0: not known), codecs as in RFC 6381."""
 
     width: int = 0
     height: int = 0
     codecs: str = ""
+    bitrate: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What is packaged: at most one picture, in as many sizes as it has layers, and one sound."""
+    """What is packaged: at most one picture, in one or several renditions, and one sound."""
 
     video: Publisher | None
     audio: Publisher | None
-    layers: int = 1
-    """Sizes that are packaged as they come, smallest first."""
+    pictures: Sequence[Picture] = ()
+    """Its renditions, smallest first."""
 
     def changed(self, now: _Source) -> bool:
         """Whether FFmpeg must be told anew; something that only falls silent is no change."""
@@ -196,25 +207,30 @@ class HlsPackager:
             elif source.video or source.audio:
                 seen_since = seen_since or time.monotonic()
                 waited = time.monotonic() - seen_since
-                layers = await self._layers(source.video)
+                late = waited >= self._options.alone_seconds
+                made, whole = await self._pictures(source.video, presume=late)
                 if source.video is self._last.video:
-                    layers = max(layers, self._last.layers)  # players have been told of them
-                whole = source.video and source.audio and layers == _offered(source.video)
-                if whole or waited >= self._options.alone_seconds:
-                    self._last = replace(source, layers=max(1, layers))
+                    made = best(self._last.pictures, made)  # players have been told of them
+                if late or (source.video and source.audio and whole):
+                    self._last = replace(source, pictures=made)
                     return self._last
             if self._router.closed:
                 raise Closed("the router has closed")
             self.shelf.tidy()
             await asyncio.sleep(_LOOK)
 
-    async def _layers(self, video: Publisher | None) -> int:
-        """How many sizes of a picture can be packaged as they are: those that come now."""
-        if video is None or _offered(video) == 1:
-            return 1
-        stats = await video.get_stats()
-        coming = [layer for layer in range(_offered(video)) if stats.get(f"layer_{layer}_0_bitrate")]
-        return max(coming, default=0) + 1
+    async def _pictures(
+        self, video: Publisher | None, *, presume: bool = False
+    ) -> tuple[Sequence[Picture], bool]:
+        """Which renditions can be made of what comes now or may be presumed to, and whether of no more."""
+        if video is None:
+            return (), True
+        codec, layers, ladder = video.codec.encoding, len(video.track.rids), self._options.ladder
+        stats = await video.get_stats() if ladder or is_layered(video) else {}
+        if made := pictures(codec, layers, stats, ladder):
+            return made, is_whole(codec, layers, stats, ladder)
+        await video.request_key_frame()  # which tells how large it is
+        return pictures(codec, layers, LARGE, ladder) if presume else (), False
 
     def _has_room(self) -> bool:
         return shutil.disk_usage(self._folder).free >= self._options.least_free
@@ -237,11 +253,11 @@ class HlsPackager:
         """Feed a new FFmpeg; all of it is given back."""
         async with contextlib.AsyncExitStack() as stack:
             feeds = [await self._feed(stack, source.audio)] if source.audio else []
-            for layer in range(source.layers) if source.video else ():
+            for line in sorted({picture.line for picture in source.pictures}):
                 assert source.video is not None
                 feeds.append(await self._feed(stack, source.video))
-                if _offered(source.video) > 1:
-                    await feeds[-1].track.set_preferred_layer(layer)
+                if is_layered(source.video):
+                    await feeds[-1].track.set_preferred_layer(line)
             sdp = self._folder / f"{self._name}r{self._runs}.sdp"
             stack.callback(sdp.unlink, missing_ok=True)
             packaging = self._describe(source, feeds, sdp)
@@ -285,7 +301,7 @@ class HlsPackager:
         return Packaging(
             sdp=sdp,
             prefix=sdp.stem,
-            pictures=_pictures(video, source.layers) if video else [],
+            pictures=source.pictures,
             sound=audio.codec.encoding if audio else None,
             container=self._options.container,
             segment_seconds=self._options.segment_seconds,
@@ -296,14 +312,20 @@ class HlsPackager:
     async def _measure(self, source: _Source, packaging: Packaging) -> None:
         """Note what the renditions look like, for players that choose among them."""
         stats = await source.video.get_stats() if source.video else {}
-        for layer, name in enumerate(packaging.renditions):
-            codecs = _codecs(source, packaging, name)
-            if packaging.is_copied(name):
-                width = int(stats.get(f"layer_{layer}_0_frame_width", 0))
-                height = int(stats.get(f"layer_{layer}_0_frame_height", 0))
-                self.shapes[name] = Shape(width, height, codecs)
+        sound = "opus" if packaging.sound_is_copied else "mp4a.40.2"
+        self.shapes[SOUND_ONLY] = Shape(codecs=sound)
+        for picture in packaging.pictures:
+            width, height, bitrate = picture.width, picture.height, 0
+            if packaging.copies(picture):
+                assert source.video is not None
+                codec = _copied_codec(source.video)
+                width = int(stats.get(f"layer_{picture.line}_0_frame_width", 0))
+                height = int(stats.get(f"layer_{picture.line}_0_frame_height", 0))
             else:
-                self.shapes[name] = Shape(codecs=codecs)
+                codec = f"avc1.4d40{packaging.level(picture):02x}"
+                bitrate = packaging.bitrate(picture) + SOUND_BITRATE
+            codecs = f"{codec},{sound}" if source.audio else codec
+            self.shapes[picture.name] = Shape(width, height, codecs, bitrate)
 
     async def _watch(self, run: _Run, source: _Source) -> str:
         """Take over segments until something is wrong; what that is."""
@@ -325,7 +347,8 @@ class HlsPackager:
                 if time.monotonic() - asked >= self._options.segment_seconds:
                     asked = time.monotonic()
                     await _ask_key_frames(run)
-                    if await self._layers(source.video) <= source.layers:
+                    coming, _ = await self._pictures(source.video)
+                    if not better(coming, source.pictures):
                         fewer = asked
                     elif asked - fewer >= _STEADY_SECONDS:
                         return "larger pictures come"
@@ -359,29 +382,6 @@ class _Feed:
     track: PlainTrack
 
 
-def _offered(video: Publisher | None) -> int:
-    """Sizes that may be packaged as they are: the encodings of H264 simulcast."""
-    return max(1, len(video.track.rids)) if video and video.codec.encoding.upper() == "H264" else 1
-
-
-def _pictures(video: Publisher, layers: int) -> list[Picture]:
-    codec = video.codec.encoding
-    if _offered(video) == 1:
-        return [Picture("video", codec)]
-    return [Picture(f"video{layer}", codec) for layer in range(layers)]
-
-
-def _codecs(source: _Source, packaging: Packaging, rendition: str) -> str:
-    found = []
-    if source.video and not packaging.is_copied(rendition):
-        found.append(_TRANSCODED)
-    elif source.video:
-        found.append(_copied_codec(source.video))
-    if source.audio:
-        found.append("opus" if packaging.sound_is_copied else "mp4a.40.2")
-    return ",".join(found)
-
-
 def _copied_codec(video: Publisher) -> str:
     encoding = video.codec.encoding.upper()
     if encoding == "AV1":
@@ -397,8 +397,6 @@ async def _ask_key_frames(run: _Run) -> None:
                 await track.request_key_frame()
 
 
-_TRANSCODED = "avc1.4d401f"
-"""H264, main profile, level 3.1: what the encoder is told."""
 _CONSTRAINED_BASELINE = "42e01f"
 _AV1 = "av01.0.08M.08"
 """Main profile, 8 bits, up to 1920 x 1080: what browsers send."""

@@ -10,6 +10,7 @@ one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +23,21 @@ Container = Literal["ts", "cmaf"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One video m-line of the SDP, which becomes one rendition.
+    """One rendition of a video m-line of the SDP.
 
     Attributes:
         name: Of the rendition, part of file names.
         codec: As in SDP ("H264", "VP8", ...).
+        line: Which video m-line, from 0.
+        width: Pixels that it is encoded in; 0: as it comes, or as high as `Packaging.height`.
+        height: Likewise.
     """
 
     name: str
     codec: str
+    line: int = 0
+    width: int = 0
+    height: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +47,11 @@ class Packaging:
     Attributes:
         sdp: Its description of the input.
         prefix: Of all file names, different in every run.
-        pictures: In the order of the SDP's video m-lines; empty for sound alone.
+        pictures: Smallest first; empty for sound alone.
         sound: Codec of the audio m-line; none when there is no sound.
         container: What segments are.
         segment_seconds: The grid.
-        height: Lines of transcoded pictures.
+        height: Lines of pictures that have to be encoded again and have no size.
         thumbnail: Where a small picture is renewed.
     """
 
@@ -66,10 +73,29 @@ class Packaging:
         """Names of all renditions."""
         return [picture.name for picture in self.pictures] or [SOUND_ONLY]
 
-    def is_copied(self, rendition: str) -> bool:
-        """Whether its pictures go through as they are."""
+    def copies(self, picture: Picture) -> bool:
+        """Whether a picture goes through as it is."""
         holds = ("H264",) if self.container == "ts" else ("H264", "AV1")
-        return any(one.name == rendition and one.codec.upper() in holds for one in self.pictures)
+        return not picture.height and picture.codec.upper() in holds
+
+    @property
+    def follows_sender(self) -> bool:
+        """Whether segments begin where the sender makes key frames."""
+        return any(self.copies(one) for one in self.pictures)
+
+    def size(self, picture: Picture) -> tuple[int, int]:
+        """Width and height in which a picture is encoded; without a size of its own the width is a guess."""
+        return (picture.width, picture.height) if picture.height else (self.height * 16 // 9, self.height)
+
+    def bitrate(self, picture: Picture) -> int:
+        """Bit/s that an encoded picture is held to: 3 Mbit/s with 720 lines, more with more."""
+        part: float = (min(self.size(picture)) / 720) ** 1.5
+        return round(_RATE_OF_720 * part / 10_000) * 10_000
+
+    def level(self, picture: Picture) -> int:
+        """H264's level, times ten, of an encoded picture at 30 frames a second (H.264 table A-1)."""
+        blocks = math.prod(math.ceil(side / 16) for side in self.size(picture))
+        return next((level for level, most in _LEVELS if blocks <= most), _LEVELS[-1][0])
 
     @property
     def sound_is_copied(self) -> bool:
@@ -84,8 +110,8 @@ def arguments(packaging: Packaging) -> list[str]:
         *("-fflags", "+genpts+discardcorrupt", "-analyzeduration", "3M", "-probesize", "2M"),
         *("-reorder_queue_size", "64", "-max_delay", "150000", "-f", "sdp", "-i", str(packaging.sdp)),
     ]
-    for index, picture in enumerate(packaging.pictures):
-        command += _output(packaging, picture, index)
+    for picture in packaging.pictures:
+        command += _output(packaging, picture)
     if not packaging.pictures:
         command += [*_sound(packaging), *_muxer(packaging, SOUND_ONLY)]
     if packaging.thumbnail and packaging.pictures:
@@ -93,23 +119,36 @@ def arguments(packaging: Packaging) -> list[str]:
     return command
 
 
-def _output(packaging: Packaging, picture: Picture, index: int) -> list[str]:
-    command = ["-map", f"0:v:{index}", *_video(packaging, picture)]
+def _output(packaging: Packaging, picture: Picture) -> list[str]:
+    command = ["-map", f"0:v:{picture.line}", *_video(packaging, picture)]
     if packaging.sound:
         command += _sound(packaging)
     return [*command, *_muxer(packaging, picture.name)]
 
 
 def _video(packaging: Packaging, picture: Picture) -> list[str]:
-    if packaging.is_copied(picture.name):
+    if packaging.copies(picture):
         return ["-c:v", "copy"]
-    grid = packaging.segment_seconds
+    most, level = f"{packaging.bitrate(picture)}", f"{packaging.level(picture) / 10:g}"
+    # Renditions are cut alike: on the grid, or where one that is copied has its key frames.
+    grid = f"expr:gte(t,n_forced*{packaging.segment_seconds:g})"
     return [
         *("-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "main"),
-        *("-pix_fmt", "yuv420p", "-crf", "24", "-maxrate", "3M", "-bufsize", "3M"),
-        *("-vf", f"scale=-2:{packaging.height}", "-fps_mode", "vfr", "-sc_threshold", "0"),
-        *("-force_key_frames", f"expr:gte(t,n_forced*{grid:g})"),
+        *("-pix_fmt", "yuv420p", "-crf", "24", "-maxrate", most, "-bufsize", most, "-level:v", level),
+        *("-vf", _scaling(packaging, picture), "-sc_threshold", "0"),
+        # Moments stay exact: FFmpeg's own clock ticks as often as it believes there are pictures.
+        *("-fps_mode", "vfr", "-enc_time_base", "1:90000"),
+        *("-force_key_frames", "source" if packaging.follows_sender else grid),
     ]
+
+
+def _scaling(packaging: Packaging, picture: Picture) -> str:
+    """To one size, whatever comes: one that is turned or shrinks in between gets a frame around it."""
+    if not picture.height:
+        return f"scale=-2:{packaging.height}"
+    size = f"{picture.width}:{picture.height}"
+    scale = f"scale={size}:force_original_aspect_ratio=decrease:force_divisible_by=2"
+    return f"{scale},pad={size}:(ow-iw)/2:(oh-ih)/2,setsar=1"
 
 
 def _sound(packaging: Packaging) -> list[str]:
@@ -117,11 +156,11 @@ def _sound(packaging: Packaging) -> list[str]:
     if packaging.sound_is_copied:
         return [*command, "-c:a", "copy"]
     # Sound that was lost becomes silence, so that the rest stays beside its pictures.
-    return [*command, "-c:a", "aac", "-b:a", "128k", "-ac", "2", "-af", "aresample=async=1"]
+    return [*command, "-c:a", "aac", "-b:a", f"{SOUND_BITRATE}", "-ac", "2", "-af", "aresample=async=1"]
 
 
 def _muxer(packaging: Packaging, rendition: str) -> list[str]:
-    least = packaging.segment_seconds * (EARLY if packaging.is_copied(rendition) else 1.0)
+    least = packaging.segment_seconds * (EARLY if packaging.follows_sender else 1.0)
     ending = "ts" if packaging.container == "ts" else "m4s"
     kind = [] if packaging.container == "ts" else ["-hls_segment_type", "fmp4"]
     if kind:
@@ -142,5 +181,10 @@ def _thumbnail(path: Path) -> list[str]:
 
 
 SOUND_ONLY = "sound"
+SOUND_BITRATE = 128_000
+"""Bit/s of encoded sound."""
 EARLY = 0.75
 """A key frame that was asked for may come this much of the grid early."""
+_RATE_OF_720 = 3_000_000
+_LEVELS = ((30, 1620), (31, 3600), (40, 8192), (50, 22080), (51, 36864))
+"""With the most macroblocks that a picture may have."""

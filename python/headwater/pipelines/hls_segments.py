@@ -148,7 +148,8 @@ class SegmentShelf:
         playlist = one.playlist
         segment = replace(segment, discontinuity=one.broken)
         one.broken = False
-        one.peak = max(one.peak, round(size * 8 / segment.duration))
+        if segment.duration >= playlist.target / 2:  # less is the rest of a run, and no rate to tell players
+            one.peak = max(one.peak, round(size * 8 / segment.duration))
         playlist.target = max(playlist.target, round(segment.duration))
         self._served.update(name for name in (segment.uri, segment.init) if name)
         for gone in playlist.append(segment):

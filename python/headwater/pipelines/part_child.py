@@ -46,8 +46,8 @@ def run_part_writer(
 
 def _job(packaging: Packaging, part_seconds: float) -> PartJob:
     pictures = [
-        PartRendition(one.name, index, 0 if packaging.is_copied(one.name) else packaging.height)
-        for index, one in enumerate(packaging.pictures)
+        PartRendition(one.name, one.line, 0 if packaging.copies(one) else packaging.height)
+        for one in packaging.pictures
     ]
     return PartJob(
         sdp=str(packaging.sdp),

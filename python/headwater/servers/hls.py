@@ -134,6 +134,7 @@ class HlsListener:
             segment_seconds=settings.segment_seconds,
             window_seconds=max(settings.dvr_seconds, settings.window * settings.segment_seconds),
             height=settings.height,
+            ladder=settings.ladder,
             least_free=settings.least_free,
         )
 

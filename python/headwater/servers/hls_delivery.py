@@ -131,7 +131,8 @@ class HlsDelivery:
 
     def _variant(self, name: str) -> Variant:
         shape = self._packager.shapes[name]
-        return Variant(f"{name}.m3u8", self._shelf.peak(name), shape.codecs, shape.width, shape.height)
+        peak = max(self._shelf.peak(name), shape.bitrate)
+        return Variant(f"{name}.m3u8", peak, shape.codecs, shape.width, shape.height)
 
 
 _PATIENCE = 3

@@ -17,7 +17,7 @@ from headwater import Router
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsOptions, HlsPackager
 from tests.support.peer import Camera, Microphone, Peer
-from tests.support.probe import probe
+from tests.support.probe import pictures, probe
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -184,6 +184,41 @@ def fill(path: Path) -> None:
             with contextlib.suppress(OSError):
                 while file.write(bytes(size)):
                     pass
+
+
+@pytest.mark.parametrize(
+    ("codec", "ladder", "encoded"), [("VP8", (120, 64), [64, 120]), ("H264", (64,), [64])]
+)
+async def test_a_ladder_is_cut_at_the_same_moments(
+    router: Router,
+    peer: Callable[[], Peer],
+    tmp_path: Path,
+    codec: str,
+    ladder: tuple[int, ...],
+    encoded: list[int],
+) -> None:
+    """Every rendition has its size, and segments that begin with a key frame when the others' do."""
+    await published(router, peer(), codec)
+    async with packaged(router, tmp_path / "hls", window_seconds=20, ladder=ladder) as packager:
+        shelf = packager.shelf
+        await until(lambda: len(shelf.renditions) == 2)
+        await until(lambda: min(len(one.segments) for one in shelf.renditions.values()) >= 4)
+        starts = []
+        for name, size in (("video0", (86, 64)), ("video1", (160, 120))):
+            shape = packager.shapes[name]
+            assert (shape.width, shape.height) == size
+            assert bool(shape.bitrate) == (size[1] in encoded)
+            files = [shelf.file(one.uri) for one in shelf.renditions[name].segments[:4]]
+            found = (await probe(files[0]))["video"]
+            assert (found["width"], found["height"], found["codec_name"]) == (*size, "h264")
+            if shape.bitrate:
+                assert shape.codecs.split(",")[0] == f"avc1.4d40{found['level']:02x}"
+            firsts = [(await pictures(path))[0] for path in files]
+            assert all(is_key for _, is_key in firsts)
+            starts.append([at for at, _ in firsts])
+            read_by_another_parser(packager, name)
+        assert starts[0] == pytest.approx(starts[1], abs=0.001)
+        assert packager.restarts == 0
 
 
 async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:

@@ -60,6 +60,17 @@ def test_an_empty_segment_is_left_out(tmp_path: Path) -> None:
     assert shelf.file("r1_video_00002.ts") is None
 
 
+def test_the_rest_of_a_run_is_no_rate(tmp_path: Path) -> None:
+    """What FFmpeg had in hand when it ended may be long in bytes and short in time."""
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(3))
+    theirs = tmp_path / "r1_video.m3u8"
+    theirs.write_text(theirs.read_text() + "#EXTINF:0.000011,\nr1_video_00002.ts\n")
+    assert shelf.collect() == 4
+    assert shelf.peak("video") == 188 * 5 * 8 / 2
+
+
 @pytest.mark.parametrize("text", ["", "#EXTM3U\n#EXT-X-TARGETD"])
 def test_a_cut_off_playlist_changes_nothing(tmp_path: Path, text: str) -> None:
     """Zero bytes, or the beginning of one."""
