@@ -77,11 +77,6 @@ class Child:
         """The last lines that it wrote."""
         return "\n".join(self._last_lines)
 
-    @property
-    def silent_for(self) -> float:
-        """Seconds since its last report; 0 before the first."""
-        return 0.0 if self.heard_at is None else time.monotonic() - self.heard_at
-
     async def wait(self) -> int:
         """Wait until it ends; its exit status, which proves nothing."""
         return await self._process.wait()

@@ -32,6 +32,7 @@ from headwater.media.port_pair import PortPair
 from headwater.media.publisher import Publisher
 from headwater.media.router import Router
 from headwater.pipelines.child import Child
+from headwater.pipelines.feeding import Feeding
 from headwater.pipelines.ffmpeg import run_ffmpeg
 from headwater.pipelines.hls_command import (
     SOUND_BITRATE,
@@ -115,10 +116,9 @@ class _Run:
     packaging: Packaging
     child: Child
     tracks: list[PlainTrack]
-    begun: float = field(default_factory=time.monotonic)
-    sent: int = 0
-    fed: float = field(default_factory=time.monotonic)
-    """When packets were last seen to go to it."""
+    feeding: Feeding
+    worked: float = field(default_factory=time.monotonic)
+    """When it last finished a segment, or began."""
 
 
 class HlsPackager:
@@ -269,7 +269,8 @@ class HlsPackager:
             for feed in feeds:
                 if not await feed.ports.wait_bound(_BIND_SECONDS):
                     raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
-            run = _Run(packaging, child, [feed.track for feed in feeds])
+            tracks = [feed.track for feed in feeds]
+            run = _Run(packaging, child, tracks, Feeding(tracks))
             for track in run.tracks:
                 await track.resume()
             yield run
@@ -335,7 +336,7 @@ class HlsPackager:
             while True:
                 await asyncio.wait([ended], timeout=_LOOK)
                 if self.shelf.collect():
-                    run.begun = time.monotonic()
+                    run.worked = time.monotonic()
                 if ended.done():
                     return f"FFmpeg ended: {run.child.log[-300:] or 'without a word'}"
                 if source.closed or source.changed(self._source()):
@@ -357,18 +358,14 @@ class HlsPackager:
 
     async def _trouble(self, run: _Run) -> str:
         """Whether FFmpeg has stopped working while it had work."""
-        sent = 0
-        for track in run.tracks:
-            sent += int((await track.get_stats()).get("packets_sent", 0))
         now = time.monotonic()
-        if sent > run.sent:
-            run.sent, run.fed = sent, now
-        if now - run.fed > _LOOK * 4:
-            run.begun = now  # nothing comes in: nothing can be late
+        await run.feeding.look(now)
+        if (since := run.feeding.since) is None:
             return ""
-        if run.child.silent_for > _SILENT_SECONDS:
+        heard, worked = run.child.heard_at, max(run.worked, since)
+        if heard is not None and now - max(heard, since) > _SILENT_SECONDS:
             return "FFmpeg does not answer"
-        if now - run.begun > _PATIENCE + 4 * self._options.segment_seconds:
+        if now - worked > _PATIENCE + 4 * self._options.segment_seconds:
             return f"FFmpeg writes no segments: {run.child.log[-300:] or 'and says nothing'}"
         return ""
 
