@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         PublisherNotFound,
         RemoteError,
         ResourceError,
+        StoreAway,
         TrackNotFound,
         Unauthorized,
         UnsupportedCodec,
@@ -119,9 +120,9 @@ __all__ = [
     "PlainTrackClosed", "PlainTransport", "PortInUse", "PortPair", "PublishTransport", "Publisher",
     "PublisherActive", "PublisherAdded", "PublisherClosed", "PublisherNotFound", "RecordingTrack",
     "RecordingTrackClosed", "RecordingTransport", "RemoteError", "ResourceError", "Router", "RouterClosed",
-    "Slot", "SlotChanged", "SrtpParameters", "StatsFeed", "StatsSample", "SubscribeTransport", "Subscriber",
-    "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed", "TransportTuple",
-    "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
+    "Slot", "SlotChanged", "SrtpParameters", "StatsFeed", "StatsSample", "StoreAway", "SubscribeTransport",
+    "Subscriber", "SubscriberClosed", "TrackAdded", "TrackNotFound", "TrackRemoved", "TransportClosed",
+    "TransportTuple", "Unauthorized", "UnsupportedCodec", "Worker", "WorkerClosed", "WrongTransport",
 ]
 
 _HOMES: dict[str, tuple[str, ...]] = {
@@ -131,7 +132,7 @@ _HOMES: dict[str, tuple[str, ...]] = {
         "HeadwaterError", "InvalidCandidate", "InvalidMessage", "InvalidQuery", "InvalidSdp",
         "InvalidState", "LimitReached", "LocalError", "NameTaken", "NegotiationTimeout", "NoOffer",
         "NotFound", "Overloaded", "PortInUse", "PublisherNotFound", "RemoteError", "ResourceError",
-        "TrackNotFound", "Unauthorized", "UnsupportedCodec", "WorkerClosed", "WrongTransport",
+        "StoreAway", "TrackNotFound", "Unauthorized", "UnsupportedCodec", "WorkerClosed", "WrongTransport",
     ),
     "headwater.media.codec": ("Codec",),
     "headwater.media.data_publisher": ("DataPublisher",),

@@ -25,7 +25,7 @@ from headwater.api.routes import ApiParts, build_api
 from headwater.auth import DEV_SECRET, Gate, TokenAuthority, load_api_key_digest, load_secret
 from headwater.channels import ChannelOptions, Channels, ChannelStore
 from headwater.channels.sql_store import SqlStore
-from headwater.cluster import Endpoints
+from headwater.cluster import Endpoints, node_name
 from headwater.config import Settings
 from headwater.errors import ConfigurationError, PortInUse
 from headwater.media.overload import OverloadLimits
@@ -86,13 +86,19 @@ class Node:
             ConfigurationError: A setting cannot be followed.
         """
         started = time.monotonic()
+        self.settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         authority, gate = self._open_gate()
         self.authority, self.gate = authority, gate
         sockets, self.worker = await self._open_ports()
         try:
             store = await self._open_store()
             parts = build_parts(
-                self.settings, worker=self.worker, gate=gate, ready=self._media_flows, store=store
+                self.settings,
+                worker=self.worker,
+                gate=gate,
+                ready=self._media_flows,
+                store=store,
+                node=node_name(self.settings.data, self.settings.node),
             )
             self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
             self.channels = parts.channels
@@ -285,6 +291,7 @@ def build_parts(
     gate: Gate,
     ready: Callable[[], bool] = lambda: False,
     store: ChannelStore | None = None,
+    node: str = "",
 ) -> Parts:
     """Build everything above the Worker; nothing starts by it.
 
@@ -294,8 +301,9 @@ def build_parts(
         gate: Checks who may do what.
         ready: Answers ``/readyz``.
         store: Keeps the channels; none: they end with the process.
+        node: Its name.
     """
-    endpoints = Endpoints(node=settings.node, limit=settings.max_participants)
+    endpoints = Endpoints(node=node, limit=settings.max_participants)
     options = RoomOptions(
         limits=settings.limits,
         dtls=settings.dtls,
@@ -314,7 +322,13 @@ def build_parts(
     channels = Channels(
         worker=worker,
         endpoints=endpoints,
-        options=ChannelOptions(settings.limits, settings.dtls, worker.check_capacity),
+        options=ChannelOptions(
+            settings.limits,
+            settings.dtls,
+            worker.check_capacity,
+            node=node,
+            named_ids=bool(settings.node),
+        ),
         attendants=(hls.attend,),
         store=store,
         taken=rooms.has_meeting,

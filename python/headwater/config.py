@@ -230,7 +230,9 @@ class Settings(BaseSettings):
     tls_cert: Path | None = Field(default=None, description="PEM certificate chain; none: self-signed")
     tls_key: Path | None = Field(default=None, description="PEM private key")
     node: str = Field(
-        default="", pattern=r"^[A-Za-z0-9_-]{0,32}$", description="name of this node; empty: random"
+        default="",
+        pattern=r"^[A-Za-z0-9_-]{0,32}$",
+        description="name of this node, told by the ids it makes; empty: random, and told by no channel",
     )
     secret: SecretStr | None = Field(
         default=None, description="signs tokens; none: made in the data directory"

@@ -32,6 +32,7 @@ The tree says who erred, because that decides what a caller does::
         ├── LimitReached
         ├── Overloaded             the machine is busy: newcomers must wait
         ├── BufferFull
+        ├── StoreAway              the database does not answer
         └── PortInUse
 """
 
@@ -65,6 +66,7 @@ __all__ = [
     "PublisherNotFound",
     "RemoteError",
     "ResourceError",
+    "StoreAway",
     "TrackNotFound",
     "Unauthorized",
     "UnsupportedCodec",
@@ -197,6 +199,10 @@ class LimitReached(ResourceError):
 
 class Overloaded(ResourceError):
     """The server is short of CPU or bandwidth and takes nobody in; try again later."""
+
+
+class StoreAway(ResourceError):
+    """The database does not answer; try again later."""
 
 
 class BufferFull(ResourceError):

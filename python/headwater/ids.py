@@ -38,14 +38,16 @@ ConnId = NewType("ConnId", str)
 _RANDOM_BYTES = 16
 
 
-def new_id(prefix: str) -> str:
-    """Make an id such as ``rtr_kX3…``.
+def new_id(prefix: str, *, node: str = "") -> str:
+    """Make an id such as ``rtr_kX3…``, or ``chn_a.kX3…`` of the node ``a``.
 
     Args:
         prefix: Kind of object: ``rtr``, ``trn``, ``pub``, ``sub``, ``dpb``, ``dsb``, ``rec``,
             ``mtg``, ``chn`` or ``prt`` (participant).
+        node: The node that a proxy is to find by the id; none: any.
     """
-    return f"{prefix}_{secrets.token_urlsafe(_RANDOM_BYTES)}"
+    where = f"{node}." if node else ""
+    return f"{prefix}_{where}{secrets.token_urlsafe(_RANDOM_BYTES)}"
 
 
 def new_conn_id(node: str) -> ConnId:

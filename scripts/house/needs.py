@@ -21,6 +21,8 @@ PROGRAMS = {
 
 POSTGRESQL = Path("/usr/lib/postgresql")
 """Where Debian keeps the servers, one folder per version; none of them is on the PATH."""
+HAPROXY = Path("/usr/sbin/haproxy")
+"""The proxy in front of several nodes; not on everybody's PATH."""
 
 
 def ensure() -> None:
@@ -28,8 +30,17 @@ def ensure() -> None:
     if system.install_missing(PROGRAMS, reason="a program that the tests use"):
         # Without one font a headless browser draws empty boxes on the screenshots.
         system.install(["fonts-dejavu-core"], reason="a font for the browsers")
+    if not HAPROXY.exists():
+        _install_haproxy()
     if not any(POSTGRESQL.glob("*/bin/postgres")):
         _install_postgresql()
+
+
+def _install_haproxy() -> None:
+    """Install the program without the service that Debian would start with it: tests start their own."""
+    system.install(["haproxy"], reason="HAProxy, behind which the tests run nodes,")
+    if Path("/run/systemd/system").is_dir():
+        console.run([*(system.privilege() or []), "systemctl", "disable", "--now", "-q", "haproxy"])
 
 
 def _install_postgresql() -> None:

@@ -12,8 +12,9 @@ import fractions
 import json
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
+import httpx
 import numpy as np
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -23,7 +24,23 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.support.markers import marker_frame, read_marker
 from tests.support.server import Server
 
-__all__ = ["MarkerTrack", "Signaled", "ToneTrack", "expect_marker_frame", "publish_by_whip", "watch_by_whep"]
+__all__ = [
+    "MarkerTrack",
+    "Signaled",
+    "Site",
+    "ToneTrack",
+    "expect_marker_frame",
+    "publish_by_whip",
+    "watch_by_whep",
+]
+
+
+class Site(Protocol):
+    """Whatever a client reaches by HTTP: a node, or what stands in front of several."""
+
+    def client(self) -> httpx.AsyncClient:
+        """An HTTP client for it."""
+
 
 _RATE = 48_000
 _FRAME = 960
@@ -80,7 +97,7 @@ class ToneTrack(MediaStreamTrack):
 
 @contextlib.asynccontextmanager
 async def publish_by_whip(
-    server: Server, room: str, number: int, tone: float
+    server: Site, room: str, number: int, tone: float
 ) -> AsyncIterator[RTCPeerConnection]:
     """Send a marker and a tone into `room`; leaves by DELETE."""
     pc = RTCPeerConnection()
@@ -91,7 +108,7 @@ async def publish_by_whip(
 
 
 @contextlib.asynccontextmanager
-async def watch_by_whep(server: Server, room: str) -> AsyncIterator[RTCPeerConnection]:
+async def watch_by_whep(server: Site, room: str) -> AsyncIterator[RTCPeerConnection]:
     """Receive one video and one audio track of `room`; leaves by DELETE."""
     pc = RTCPeerConnection()
     pc.addTransceiver("video", direction="recvonly")
@@ -101,7 +118,7 @@ async def watch_by_whep(server: Server, room: str) -> AsyncIterator[RTCPeerConne
 
 
 @contextlib.asynccontextmanager
-async def _session(server: Server, path: str, pc: RTCPeerConnection) -> AsyncIterator[None]:
+async def _session(server: Site, path: str, pc: RTCPeerConnection) -> AsyncIterator[None]:
     async with server.client() as http:
         try:
             await pc.setLocalDescription(await pc.createOffer())

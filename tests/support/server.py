@@ -58,6 +58,7 @@ class Server:
         python: str = sys.executable,
         port: int | None = None,
         production: bool = False,
+        api_key: str | None = None,
     ) -> AsyncIterator[Server]:
         """Start a node and wait until it is ready.
 
@@ -68,13 +69,14 @@ class Server:
             python: The interpreter whose `headwater` runs.
             port: The port to take; any free one when None.
             production: On every address, by TLS and with tokens, instead of `--dev`.
+            api_key: The API key in production; one of its own when None.
 
         Raises:
             ServerFailed: It did not become ready, or did not end when asked to.
         """
         port = port or free_port()
         log = folder / f"server-{threads}.log"
-        api_key = secrets.token_urlsafe(32) if production else None
+        api_key = (api_key or secrets.token_urlsafe(32)) if production else None
         mode = {} if api_key is None else {"HEADWATER_API_KEY": api_key}
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(

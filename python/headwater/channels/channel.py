@@ -146,6 +146,11 @@ class Channel:
         """How many watch."""
         return len(self._viewers)
 
+    @property
+    def occupied(self) -> bool:
+        """Whether anybody sends, watches or waits here: then this node alone says what becomes of it."""
+        return bool(self._router or self._viewers or self._streams) or self._turn.locked()
+
     def check_live(self) -> None:
         """Refuse whoever comes to watch nothing.
 
@@ -193,6 +198,10 @@ class Channel:
             self._stop_grace()
             self._broadcast = Broadcast(self, endpoint)
             return self._broadcast
+
+    def renew(self, record: ChannelRecord) -> None:
+        """Take over what was kept by another node, while nobody is here."""
+        self.record = record
 
     def revoke_links(self) -> None:
         """Make all signed links void that were issued until now."""
@@ -319,7 +328,8 @@ class Channel:
             self._gone(publisher_id)
         if router is not None:
             await router.close()
-        self._save(self.record)
+        if was_live or self.over:  # else nothing changed, and another node may have changed it
+            self._save(self.record)
         if self.state != before:
             self._tell(ChannelState(self.id, self.state), keep=True)
         if self.over:
@@ -369,7 +379,7 @@ class Channel:
             self._tell(PublisherClosed(self.id, publisher_id, kind))
 
     def _become_live(self) -> None:
-        self.record.state = "live"
+        self.record.state, self.record.node = "live", self._options.node
         self.record.went_live_at = datetime.now(UTC)
         self.record.ended_at = None
         self.record.peak_viewers = max(self.record.peak_viewers, len(self._viewers))

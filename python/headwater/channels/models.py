@@ -38,6 +38,7 @@ class ChannelRecord:
         ended_at: When the newest broadcast was over.
         peak_viewers: The most that watched at once, ever.
         links_revoked_at: Signed links that were issued until then are no longer valid.
+        node: Name of the node that carries, or carried, its newest broadcast; empty before the first.
     """
 
     id: ChannelId
@@ -53,18 +54,24 @@ class ChannelRecord:
     ended_at: datetime | None = None
     peak_viewers: int = 0
     links_revoked_at: datetime | None = None
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelOptions:
     """What the node decides for all channels: bounds, and the DTLS version of their transports.
 
-    ``check_capacity`` raises ``Overloaded`` when the machine takes nothing new.
+    Attributes:
+        check_capacity: Raises ``Overloaded`` when the machine takes nothing new.
+        node: Its name, the same in its next process.
+        named_ids: Whether the ids that it makes say its name, for a proxy in front of several nodes.
     """
 
     limits: Limits = field(default_factory=Limits)
     dtls: DtlsVersion = "1.2"
     check_capacity: Callable[[], None] = lambda: None
+    node: str = ""
+    named_ids: bool = False
 
 
 def check_slug(slug: str) -> str:

@@ -16,10 +16,11 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response, status
 from pydantic import BaseModel, ConfigDict, Field
 
 from headwater.auth import MAX_PATH_TTL, Claims, Gate, Grant
+from headwater.channels.channel import Channel
 from headwater.channels.events import State
 from headwater.channels.models import ChannelRecord, Visibility
 from headwater.channels.service import Channels
-from headwater.errors import NotFound
+from headwater.errors import ChannelNotFound, NotFound
 
 __all__ = ["channel_routes"]
 
@@ -121,7 +122,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     ) -> ChannelBody:
         owner = gate.require_creator(authorization)
         wished = body or NewChannelBody()
-        channel = channels.open(
+        channel = await channels.create(
             owner,
             slug=wished.slug,
             title=wished.title,
@@ -142,12 +143,8 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         everything = authorization is not None or gate.open_house
         if everything:
             gate.require_admin(authorization)
-        found = [
-            channel.record
-            for channel in reversed(channels.channels)
-            if (everything or _is_listed(channel.record)) and state in (None, channel.state)
-        ]
-        return [_body(request, channels, record) for record in found[offset : offset + limit]]
+        records = await channels.browse(state=state, listed=not everything, limit=limit, offset=offset)
+        return [_body(request, channels, record) for record in records]
 
     @router.get("/channels/history", summary="List all channels there ever were")
     async def history(
@@ -171,8 +168,8 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         "/channels/{channelId}", status_code=status.HTTP_204_NO_CONTENT, summary="End a channel for good"
     )
     async def end(channel_id: ChannelPath, authorization: Authorization = None) -> None:
-        _may_end(gate, authorization, channels, channel_id)
-        await channels.end(channel_id)
+        channel = await _owned(channels, gate, authorization, channel_id)
+        await channel.end()
 
     @router.get(
         "/channels/{channelId}/thumbnail.jpg",
@@ -182,7 +179,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     )
     async def thumbnail(channel_id: ChannelPath, authorization: Authorization = None) -> Response:
         await _seen(channels, gate, authorization, channel_id)
-        picture = channels.get(channel_id).thumbnail
+        picture = (await channels.find(channel_id)).thumbnail
         if picture is None:
             raise NotFound("there is no picture of this channel yet")
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=5"})
@@ -195,9 +192,9 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     async def mint(
         channel_id: ChannelPath, body: NewTokenBody, authorization: Authorization = None
     ) -> TokenBody:
-        _may_end(gate, authorization, channels, channel_id)
+        channel = await _owned(channels, gate, authorization, channel_id)
         token = gate.authority.mint(
-            room=channels.get(channel_id).id,
+            room=channel.id,
             identity=body.identity,
             name=body.name,
             grants=body.grants,
@@ -218,7 +215,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     ) -> LinkBody:
         if not gate.is_api_key(gate.bearer(authorization)):
             gate.may_view(authorization, channel_id, public=False)
-        channel = channels.get(channel_id)
+        channel = await channels.find(channel_id)
         ttl = (body or NewLinkBody()).ttl
         query = gate.paths.sign_path(f"/hls/{channel.id}/", channel=channel.id, ttl=ttl)
         address = _body(request, channels, channel.record).links.hls
@@ -230,39 +227,45 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         summary="Make all signed links of a channel void",
     )
     async def revoke(channel_id: ChannelPath, authorization: Authorization = None) -> None:
-        _may_end(gate, authorization, channels, channel_id)
-        channels.get(channel_id).revoke_links()
+        channel = await _owned(channels, gate, authorization, channel_id)
+        channel.revoke_links()
 
     return router
 
 
 async def _seen(channels: Channels, gate: Gate, authorization: str | None, channel_id: str) -> ChannelRecord:
     """Find a channel for somebody who may see it; whoever may not learns nothing of it."""
-    token = gate.bearer(authorization)
-    known = channel_id in channels and channels.get(channel_id).record.visibility == "public"
-    if not known and not gate.is_api_key(token):
+    channel = await _known(channels, channel_id)
+    public = channel is not None and channel.record.visibility == "public"
+    if not public and not gate.is_api_key(gate.bearer(authorization)):
         gate.room_claims(authorization, channel_id)
-    return await channels.record(channel_id)
+    return channel.record if channel is not None else await channels.record(channel_id)
 
 
-def _may_end(gate: Gate, authorization: str | None, channels: Channels, channel_id: str) -> None:
-    """Administrators may, and whoever made the channel."""
+async def _owned(channels: Channels, gate: Gate, authorization: str | None, channel_id: str) -> Channel:
+    """Find a channel for an administrator, or for whoever made it."""
     token = gate.bearer(authorization)
     claims: Claims | None = None if gate.is_api_key(token) else gate.claims(token)
+    channel = await _known(channels, channel_id)
     mine = (
         claims is not None
-        and channel_id in channels
-        and claims.identity == channels.get(channel_id).record.owner
+        and channel is not None
+        and claims.identity == channel.record.owner
         and claims.room in ("*", channel_id)
         and claims.allows("publish")
     )
     if not mine:
         gate.require_admin(authorization)
+    if channel is None:
+        raise ChannelNotFound("no such channel")
+    return channel
 
 
-def _is_listed(record: ChannelRecord) -> bool:
-    """Whether strangers find it in the list: a public one that its owner named."""
-    return record.visibility == "public" and record.slug is not None and not record.over
+async def _known(channels: Channels, channel_id: str) -> Channel | None:
+    try:
+        return await channels.find(channel_id)
+    except ChannelNotFound:
+        return None
 
 
 def _body(request: Request, channels: Channels, record: ChannelRecord) -> ChannelBody:

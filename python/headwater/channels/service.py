@@ -3,6 +3,11 @@
 Channels that are not over survive the process in the store; one that was live when the process ended is
 ``ended`` when the next begins. Ids are server-made (``chn_…``), or the slug that the owner chose;
 meetings and channels share one namespace.
+
+Several nodes may share a store. A channel lives where it is asked for, and a proxy in front sees to it that
+all who ask for one ask the same node (docs/how-to/nodes.md): a channel that nobody uses here is read again
+from the store whenever it is asked for, one that somebody uses is this node's. A broadcast that the store
+says is on another node is over as far as this one is concerned: the proxy would have asked the other.
 """
 
 from __future__ import annotations
@@ -13,10 +18,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from headwater.channels.channel import Attendant, Channel
+from headwater.channels.events import State
 from headwater.channels.models import ChannelOptions, ChannelRecord, Visibility, check_slug
 from headwater.channels.store import ChannelStore, MemoryStore
 from headwater.cluster import Endpoint, EndpointProtocol, Endpoints
-from headwater.errors import ChannelNotFound, Closed, LimitReached, NameTaken
+from headwater.errors import ChannelNotFound, Closed, LimitReached, NameTaken, StoreAway
 from headwater.ids import ChannelId, new_id
 from headwater.media.router import Router
 from headwater.media.worker import Worker
@@ -73,14 +79,38 @@ class Channels:
         }
 
     async def load(self) -> None:
-        """Take up the channels of the process before."""
+        """Take up the channels of the process before; those of a shared store when they are asked for."""
         for record in await self._store.load():
-            channel = self._make(record)
-            if record.state == "live":  # that process ended in the middle of it
+            if record.state == "live" and (not self._store.shared or record.node in ("", self._options.node)):
+                # That process ended in the middle of it.
                 record.state, record.ended_at = "ended", datetime.now(UTC)
                 record.over = not record.reusable
                 self._keep(record)
-            self._channels[record.id] = channel
+            if not self._store.shared:
+                self._channels[record.id] = self._make(record)
+
+    async def create(
+        self,
+        owner: str,
+        *,
+        slug: str | None = None,
+        title: str | None = None,
+        visibility: Visibility = "public",
+        reusable: bool | None = None,
+    ) -> Channel:
+        """Make a channel as `open` does, and keep it before this returns: every node knows it then.
+
+        Raises:
+            ConfigurationError, NameTaken, LimitReached, Closed: As `open`.
+        """
+        at_hand = self._channels.get(ChannelId(slug or ""))
+        if at_hand is not None and self._store.shared and not at_hand.occupied:
+            del self._channels[at_hand.id]  # the store knows better whether there still is one
+        channel = self._open(owner, slug, title, visibility, reusable)
+        if not await self._store.add(replace(channel.record)):
+            del self._channels[channel.id]
+            raise NameTaken(f"a channel is called {slug!r}")
+        return channel
 
     def open(
         self,
@@ -91,7 +121,7 @@ class Channels:
         visibility: Visibility = "public",
         reusable: bool | None = None,
     ) -> Channel:
-        """Make a channel.
+        """Make a channel; what is kept of it is written behind the scenes.
 
         Args:
             owner: Identity of whoever makes it.
@@ -106,12 +136,24 @@ class Channels:
             LimitReached: There are as many as the node may keep.
             Closed: The node is going down.
         """
+        channel = self._open(owner, slug, title, visibility, reusable)
+        self._keep(channel.record)
+        return channel
+
+    def _open(
+        self,
+        owner: str,
+        slug: str | None,
+        title: str | None,
+        visibility: Visibility,
+        reusable: bool | None,
+    ) -> Channel:
         self._check_open()
         if slug is not None and (check_slug(slug) in self._channels or self._taken(slug)):
             raise NameTaken(f"a meeting or channel is called {slug!r}")
         self._forget_some()
         record = ChannelRecord(
-            id=ChannelId(slug or new_id("chn")),
+            id=ChannelId(slug or new_id("chn", node=self._options.node if self._options.named_ids else "")),
             slug=slug,
             title=title or "",
             owner=owner,
@@ -120,7 +162,33 @@ class Channels:
             created_at=datetime.now(UTC),
         )
         channel = self._channels[record.id] = self._make(record)
-        self._keep(record)
+        return channel
+
+    async def find(self, channel_id: str) -> Channel:
+        """Find a channel, at hand or in a store that other nodes use too.
+
+        Raises:
+            ChannelNotFound: There is none of that id.
+            StoreAway: It is not at hand, and the store cannot be asked.
+        """
+        channel = self._channels.get(ChannelId(channel_id))
+        if not self._store.shared or (channel is not None and channel.occupied):
+            return self.get(channel_id)
+        try:
+            record = await self._store.find(channel_id)
+        except StoreAway:
+            if channel is None:
+                raise
+            return channel
+        channel = self._channels.get(ChannelId(channel_id))  # others may have asked meanwhile
+        if record is None or (channel is not None and channel.occupied):
+            return self.get(channel_id)
+        if record.state == "live":  # on a node that is not asked any more
+            record = replace(record, state="ended")
+        if channel is None:
+            channel = self._take_up(record)
+        else:
+            channel.renew(record)
         return channel
 
     def get(self, channel_id: str) -> Channel:
@@ -145,6 +213,26 @@ class Channels:
         if (record := await self._store.find(channel_id)) is None:
             raise ChannelNotFound("no such channel")
         return record
+
+    async def browse(
+        self, *, state: State | None, listed: bool, limit: int, offset: int
+    ) -> Sequence[ChannelRecord]:
+        """Return records, newest first: of the channels at hand, or of those that a shared store knows.
+
+        Args:
+            state: Only those in this state.
+            listed: Only public ones with a slug, which are not over.
+            limit: How many.
+            offset: How many are left out before.
+        """
+        if self._store.shared:
+            return await self._store.browse(state=state, listed=listed, limit=limit, offset=offset)
+        found = [
+            channel.record
+            for channel in reversed(self.channels)
+            if (not listed or _is_listed(channel.record)) and state in (None, channel.state)
+        ]
+        return found[offset : offset + limit]
 
     async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
         """Return the records of all channels that were ever kept, newest first."""
@@ -173,7 +261,8 @@ class Channels:
     async def close(self) -> None:
         """End all broadcasts; reusable channels are there again with the next process."""
         self._closed = True
-        await asyncio.gather(*(channel.close() for channel in self.channels))
+        mine = [channel for channel in self.channels if channel.occupied or not self._store.shared]
+        await asyncio.gather(*(channel.close() for channel in mine))
         await self._store.close()
 
     # --- inside ------------------------------------------------------------------------------------
@@ -205,16 +294,29 @@ class Channels:
     def _keep(self, record: ChannelRecord) -> None:
         self._store.save(replace(record))
 
+    def _take_up(self, record: ChannelRecord) -> Channel:
+        if len(self._channels) >= self._options.limits.channels:
+            self._forget_some()
+        channel = self._channels[record.id] = self._make(record)
+        return channel
+
     def _forget_some(self) -> None:
-        """Make room: of the channels that are over, the oldest are left to the store."""
+        """Make room: the oldest that are over, or that a shared store gives back, are left to the store."""
         over = [channel for channel in self._channels.values() if channel.over]
         spare = len(over) - _REMEMBERED
         if len(self._channels) >= self._options.limits.channels:
             spare = max(spare, 1)
+            if self._store.shared:
+                over = [channel for channel in self._channels.values() if not channel.occupied]
         for channel in over[: max(spare, 0)]:
             del self._channels[channel.id]
         if len(self._channels) >= self._options.limits.channels:
             raise LimitReached("this server keeps no more channels")
+
+
+def _is_listed(record: ChannelRecord) -> bool:
+    """Whether strangers find it in the list: a public one that its owner named."""
+    return record.visibility == "public" and record.slug is not None and not record.over
 
 
 _REMEMBERED = 100

@@ -13,10 +13,12 @@ from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import String, Text, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from headwater.channels.events import State
 from headwater.channels.models import ChannelRecord
+from headwater.errors import StoreAway
 from headwater.storage.database import Database
 from headwater.storage.tables import Base, UtcTime
 from headwater.tasks import Tasks
@@ -47,6 +49,7 @@ class ChannelRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     peak_viewers: Mapped[int]
     links_revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    node: Mapped[str] = mapped_column(String(32))
 
 
 class SqlStore:
@@ -71,6 +74,28 @@ class SqlStore:
         """Return the channels that are not over, oldest first."""
         return await self._select(select(ChannelRow).where(~ChannelRow.over).order_by(ChannelRow.created_at))
 
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may keep theirs here too."""
+        return self._database.shared
+
+    async def add(self, record: ChannelRecord) -> bool:
+        """Keep a new record at once; while the database is away it waits like any other."""
+        try:
+            async with asyncio.timeout(_ASK_SECONDS), self._database.session() as session:
+                before = await session.get(ChannelRow, record.id, with_for_update=True)
+                if before is None:
+                    session.add(_row(record))
+                elif before.over:
+                    await session.merge(_row(record))
+                else:
+                    return False
+        except IntegrityError:  # another node was faster by a moment
+            return False
+        except (SQLAlchemyError, OSError, TimeoutError):
+            self.save(record)
+        return True
+
     def save(self, record: ChannelRecord) -> None:
         """Note a record; it is written soon."""
         self._waiting.pop(record.id, None)
@@ -89,8 +114,24 @@ class SqlStore:
         """Look a channel up."""
         if (waiting := self._waiting.get(channel_id)) is not None:
             return waiting
-        found = await self._select(select(ChannelRow).where(ChannelRow.id == channel_id))
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                found = await self._select(select(ChannelRow).where(ChannelRow.id == channel_id))
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise StoreAway("the database does not answer") from error
         return found[0] if found else None
+
+    async def browse(
+        self, *, state: State | None, listed: bool, limit: int, offset: int
+    ) -> Sequence[ChannelRecord]:
+        """Return the channels that are not over, newest first."""
+        query = select(ChannelRow).where(~ChannelRow.over)
+        if state is not None:
+            query = query.where(ChannelRow.state == state)
+        if listed:
+            query = query.where(ChannelRow.visibility == "public", ChannelRow.slug.is_not(None))
+        newest = query.order_by(ChannelRow.created_at.desc(), ChannelRow.id)
+        return await self._select(newest.limit(limit).offset(offset))
 
     async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
         """Return all channels, newest first."""
@@ -150,4 +191,6 @@ def _record(row: ChannelRow) -> ChannelRecord:
 _NAMES = tuple(field.name for field in fields(ChannelRecord))
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _WRITE_SECONDS = 10.0
+_ASK_SECONDS = 2.0
+"""Somebody waits for the answer."""
 _CLOSE_SECONDS = 1.0

@@ -56,7 +56,7 @@ class NodeFlags:
     record_decisions: Path | None = None
     """File for what enters media decisions; see `headwater replay`."""
     node: str | None = None
-    """Name of this node, part of connection ids; default: random."""
+    """Name of this node, part of the ids of its connections and channels; default: one it makes."""
     log_level: Literal["debug", "info", "warning", "error"] | None = None
     """What is logged."""
     log_format: Literal["console", "json"] | None = None

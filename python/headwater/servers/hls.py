@@ -163,7 +163,8 @@ class HlsListener:
     async def _get(self, request: Request, channel_id: str, name: str) -> Response:
         """A playlist, a segment or an initialisation section of a channel."""
         assert self._channels is not None, "opened before it serves"
-        channel = self._channels.get(channel_id)
+        here = channel_id in self._broadcasts
+        channel = self._channels.get(channel_id) if here else await self._channels.find(channel_id)
         private = channel.record.visibility == "private"
         signed = self._admit(request, channel)
         broadcast = self._broadcasts.get(channel_id)

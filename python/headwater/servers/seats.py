@@ -7,12 +7,13 @@ meeting. In a meeting the client is a participant; in a channel it is the broadc
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from headwater.auth import Claims, Gate
 from headwater.channels import Channels
-from headwater.errors import BufferFull, Forbidden, InvalidSdp
+from headwater.errors import BufferFull, ChannelNotFound, Forbidden, InvalidSdp
 from headwater.loopback import is_loopback_origin
 from headwater.meetings.rooms import JoinRequest, RoomsService, TrackHint
 from headwater.meetings.rooms.events import Ended, TransportLost
@@ -158,6 +159,12 @@ class RoomDirectory:
         self._rooms = rooms
         self._channels = channels
         self._gate = gate
+
+    async def look(self, room: str) -> None:
+        """Have a channel at hand that other nodes may have made or changed; before all else."""
+        if not self._rooms.has_meeting(room):
+            with contextlib.suppress(ChannelNotFound):
+                await self._channels.find(room)
 
     def authorise(self, kind: Kind, room: str, header: str | None) -> Claims | None:
         """Check the ``Authorization`` of a newcomer; whether there is such a room is not looked at.

@@ -146,6 +146,7 @@ class WhipListener:
 
     async def _post(self, request: Request, kind: Kind, room: str) -> Response:
         header = request.headers.get("authorization")
+        await self._rooms.look(room)
         claims = self._rooms.authorise(kind, room, header)
         self._rooms.refuse_strangers(claims, request.headers.get("origin"))
         if not whip.is_media_type(request.headers.get("content-type"), whip.SDP):

@@ -43,6 +43,11 @@ class Database:
         """Name the database, without its password."""
         return f"<Database {self._engine.url.render_as_string(hide_password=True)}>"
 
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may use it too: a PostgreSQL server, but no file of ours."""
+        return not is_sqlite(self._address)
+
     async def open(self) -> None:
         """Connect, and see to it that the tables are those of this version.
 

@@ -32,9 +32,9 @@ async def test_a_channel_is_made_looked_at_and_ended(http: httpx.AsyncClient) ->
     assert created.headers["location"] == path
     assert channel["channelId"].startswith("chn_")
     assert channel["links"]["hls"].endswith(f"/hls/{channel['channelId']}/index.m3u8")
-    assert (await http.get(path)).json() == channel
+    assert (await http.get(path)).json() == {**channel, "now": ANY}
     assert (channel["state"], channel["viewers"], channel["went_live_at"]) == ("idle", 0, None)
-    assert (await http.get("/channels")).json() == [channel]
+    assert (await http.get("/channels")).json() == [{**channel, "now": ANY}]
     assert (await http.delete(path)).status_code == 204
     after = (await http.get(path)).json()
     assert (after["state"], after["over"]) == ("ended", True)

@@ -77,6 +77,27 @@ async def test_records_come_back_as_they_were(database: Database) -> None:
     await store.close()
 
 
+async def test_one_name_is_kept_once(database: Database) -> None:
+    """Two nodes that make a channel of one name at the same time: one of them is told; lists are the same."""
+    ours, theirs = SqlStore(database), SqlStore(database)
+    names = [f"show-{number}" for number in range(10)]
+    for name in names:
+        kept = [store.add(record(name, slug=name, visibility="public")) for store in (ours, theirs)]
+        if database.shared:
+            assert sorted(await asyncio.gather(*kept)) == [False, True]
+        else:
+            assert [await one for one in kept] == [True, False]
+    ours.save(record("show-3", slug="show-3", over=True))
+    await ours.settle()
+    assert await theirs.add(record("show-3", slug="show-3", visibility="private", node="b", state="live"))
+    listed = await ours.browse(state=None, listed=True, limit=100, offset=0)
+    assert {one.id for one in listed} == set(names) - {"show-3"}
+    (live,) = await ours.browse(state="live", listed=False, limit=100, offset=0)
+    assert (live.id, live.node) == ("show-3", "b")
+    await theirs._tasks.close()
+    await ours.close()
+
+
 async def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
     """No column was forgotten in either, and the version the code asks for is the newest there is."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from headwater.channels import ChannelRecord, Channels, MemoryStore
+from headwater.channels import ChannelOptions, ChannelRecord, Channels, MemoryStore
 from headwater.cluster import Endpoints
 from headwater.errors import (
     ChannelNotFound,
@@ -14,6 +14,7 @@ from headwater.errors import (
     ConfigurationError,
     LimitReached,
     NameTaken,
+    StoreAway,
 )
 from headwater.testing import FakeWorker
 from tests.unit.channels.support import go_live, watch
@@ -31,7 +32,25 @@ class DiskStore(MemoryStore):
     def save(self, record: ChannelRecord) -> None:
         self.records[record.id] = record
 
+    async def add(self, record: ChannelRecord) -> bool:
+        if record.id in self.records and not self.records[record.id].over:
+            return False
+        self.records[record.id] = record
+        return True
+
     async def find(self, channel_id: str) -> ChannelRecord | None:
+        return self.records.get(channel_id)
+
+
+class SharedStore(DiskStore):
+    """A store of several nodes, which may be away."""
+
+    shared = True
+    away = False
+
+    async def find(self, channel_id: str) -> ChannelRecord | None:
+        if self.away:
+            raise StoreAway("gone")
         return self.records.get(channel_id)
 
 
@@ -106,3 +125,79 @@ async def test_channels_survive_the_process(worker: FakeWorker, endpoints: Endpo
         await go_live(after, again)
         assert (await after.record(once.id)).over
         await after.close()
+
+
+@pytest.fixture
+async def nodes(worker: FakeWorker, endpoints: Endpoints) -> AsyncIterator[tuple[Channels, Channels]]:
+    """Two nodes over one store."""
+    store = SharedStore()
+    a, b = (
+        Channels(
+            worker=worker, endpoints=endpoints, store=store, options=ChannelOptions(node=name, named_ids=True)
+        )
+        for name in "ab"
+    )
+    yield a, b
+    await a.close()
+    await b.close()
+
+
+def shared(channels: Channels) -> SharedStore:
+    """Their store."""
+    assert isinstance(channels._store, SharedStore)
+    return channels._store
+
+
+async def test_a_channel_goes_live_on_the_node_that_is_asked(nodes: tuple[Channels, Channels]) -> None:
+    """What one node made the other finds, with what became of it there; the id tells who made it."""
+    a, b = nodes
+    made = await a.create("ada")
+    assert made.id.startswith("chn_a.")
+    named = await a.create("ada", slug="friday-show", visibility="private")
+    with pytest.raises(NameTaken):
+        await b.create("eve", slug="friday-show")
+    there = await b.find("friday-show")
+    assert (there.record.owner, there.record.visibility) == ("ada", "private")
+    await go_live(b, there)
+    assert (shared(a).records["friday-show"].state, shared(a).records["friday-show"].node) == ("live", "b")
+    there.revoke_links()
+    assert (await a.find("friday-show")).record.links_revoked_at is not None
+    assert named.state == "ended", "where nobody asks for it, it is not live"
+    await there.end()
+    assert (await a.find("friday-show")).over
+    again = await a.create("eve", slug="friday-show")
+    assert (await b.find("friday-show")).record.owner == again.record.owner == "eve"
+    with pytest.raises(ChannelNotFound):
+        await b.find("chn_nothing")
+
+
+async def test_a_channel_whose_node_died_goes_live_elsewhere(
+    nodes: tuple[Channels, Channels], worker: FakeWorker, endpoints: Endpoints
+) -> None:
+    """And the dead one, when it comes back, takes nothing away that is not its own."""
+    a, b = nodes
+    for slug in ("one-show", "two-show"):
+        await a.create("ada", slug=slug)
+        await go_live(a, await a.find(slug))
+    assert (await b.find("one-show")).state == "ended"
+    await go_live(b, await b.find("one-show"))
+    options = ChannelOptions(node="a")
+    returned = Channels(worker=worker, endpoints=endpoints, store=shared(a), options=options)
+    await returned.load()
+    states = {name: record.state for name, record in shared(a).records.items()}
+    assert states == {"one-show": "live", "two-show": "ended"}
+    await returned.find("one-show")
+    await returned.close()
+    assert shared(a).records["one-show"].state == "live"
+
+
+async def test_without_the_store_a_node_goes_on_with_what_it_knows(nodes: tuple[Channels, Channels]) -> None:
+    """Its own channels are found, others may be asked for later."""
+    a, b = nodes
+    made = await a.create("ada")
+    shared(a).away = True
+    assert await a.find(made.id) is made
+    await go_live(a, made)
+    assert made.state == "live"
+    with pytest.raises(StoreAway):
+        await b.find(made.id)

@@ -228,7 +228,7 @@ class _Connection:
     # --- requests: what this connection is about -------------------------------------------------------
 
     async def _capabilities(self, request: m.GetRouterRtpCapabilities) -> Any:
-        channel = self._find(request)
+        channel = await self._find(request)
         try:
             return channel.router.rtp_capabilities
         except InvalidState:  # nobody broadcasts yet: a router has these
@@ -255,7 +255,7 @@ class _Connection:
     # --- requests: sending -----------------------------------------------------------------------------
 
     async def _create_producer_transport(self, request: m.CreateProducerTransport) -> Any:
-        channel = self._find(request)
+        channel = await self._find(request)
         self._require_publish()
         if self._sending is None or self._sending.broadcast.closed:
             endpoint = self._endpoint(channel)
@@ -301,7 +301,7 @@ class _Connection:
     # --- requests: receiving ---------------------------------------------------------------------------
 
     async def _create_consumer_transport(self, request: m.CreateConsumerTransport) -> Any:
-        channel = self._find(request)
+        channel = await self._find(request)
         self._require_view(channel)
         if self._receiving is None or self._receiving.viewer.closed:
             endpoint = self._endpoint(channel)
@@ -373,7 +373,7 @@ class _Connection:
             raise NotFound("createConsumerTransport comes first")
         return self._receiving
 
-    def _find(self, request: m._Request) -> Channel:
+    async def _find(self, request: m._Request) -> Channel:
         """Return the connection's channel; the first call decides which it is.
 
         Raises:
@@ -386,26 +386,26 @@ class _Connection:
                 raise InvalidMessage("a connection is about one channel")
             return self._channel
         if wanted is None:
-            channel = self._new_channel()
+            channel = await self._new_channel()
         else:
-            channel = self._owner.channels.get(wanted)
+            channel = await self._owner.channels.find(wanted)
             self._check_entry(channel)
         self._channel = channel
         self._owner.enter(channel, self)
         self._tasks.spawn(self._pump(channel), name="channel events")
         return channel
 
-    def _new_channel(self) -> Channel:
+    async def _new_channel(self) -> Channel:
         """Open a channel for a broadcaster; a token for one room names it."""
         self._require_publish()
         channels, claims = self._owner.channels, self._claims
         if claims is None or claims.room == ANY_ROOM:
             self._made = True
-            return channels.open(claims.identity if claims is not None else "")
+            return await channels.create(claims.identity if claims is not None else "")
         try:
-            return channels.get(claims.room)
+            return await channels.find(claims.room)
         except ChannelNotFound:
-            return channels.open(claims.identity, slug=claims.room)
+            return await channels.create(claims.identity, slug=claims.room)
 
     def _check_token(self) -> None:
         """Verify what was given, once.
