@@ -12,7 +12,7 @@ import msgspec
 
 from headwater.errors import ConfigurationError
 from headwater.pipelines.child import Child
-from headwater.pipelines.hls_command import Packaging
+from headwater.pipelines.hls_command import Packaging, Picture
 from headwater.pipelines.part_job import PartJob, PartRendition
 
 __all__ = ["check_part_writer", "run_part_writer"]
@@ -45,10 +45,7 @@ def run_part_writer(
 
 
 def _job(packaging: Packaging, part_seconds: float) -> PartJob:
-    pictures = [
-        PartRendition(one.name, one.line, 0 if packaging.copies(one) else packaging.height)
-        for one in packaging.pictures
-    ]
+    pictures = [_rendition(packaging, one) for one in packaging.pictures]
     return PartJob(
         sdp=str(packaging.sdp),
         prefix=packaging.prefix,
@@ -57,4 +54,19 @@ def _job(packaging: Packaging, part_seconds: float) -> PartJob:
         part_seconds=part_seconds,
         segment_seconds=packaging.segment_seconds,
         thumbnail=str(packaging.thumbnail) if packaging.thumbnail else None,
+    )
+
+
+def _rendition(packaging: Packaging, picture: Picture) -> PartRendition:
+    # VP9 goes through too: the writer knows its key frames where FFmpeg does not.
+    passes = packaging.copies(picture) or (picture.codec.upper() == "VP9" and not picture.height)
+    if passes:
+        return PartRendition(picture.name, picture.line)
+    return PartRendition(
+        name=picture.name,
+        picture=picture.line,
+        width=picture.width,
+        height=picture.height or packaging.height,
+        bitrate=packaging.bitrate(picture),
+        follow=packaging.follows_sender,
     )

@@ -23,6 +23,7 @@ class Sample:
         video: It is a picture.
         key: It needs no picture before it.
         data: Itself.
+        renewed: A key frame whose parameters are not those of the pictures before it.
     """
 
     at: float
@@ -30,6 +31,7 @@ class Sample:
     video: bool
     key: bool
     data: Any = None
+    renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class PartCutter:
 
     def _ends_segment(self, picture: Sample) -> bool:
         elapsed = picture.at - self._segment_begun
-        return (picture.key and elapsed >= EARLY * self._segment_seconds) or elapsed >= _LONGEST
+        due = picture.renewed or elapsed >= EARLY * self._segment_seconds
+        return (picture.key and due) or elapsed >= _LONGEST
 
     def _fills_segment(self, sound: Sample, end: float) -> bool:
         """Whether a segment ends with a part that sound has ended."""

@@ -14,11 +14,17 @@ class PartRendition(msgspec.Struct, frozen=True):
         name: Of the rendition, part of file names.
         picture: Which of the SDP's video m-lines it is made of; none for sound alone.
         height: Lines of pictures that are encoded again; 0: they go through as they are.
+        width: Their columns; 0: as their shape wants.
+        bitrate: Bit/s that those are held to.
+        follow: Those have key frames where the sender makes them, not on the grid.
     """
 
     name: str
     picture: int | None
     height: int = 0
+    width: int = 0
+    bitrate: int = 3_000_000
+    follow: bool = False
 
 
 class PartJob(msgspec.Struct, frozen=True):

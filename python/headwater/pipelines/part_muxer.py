@@ -8,12 +8,13 @@ and ``moov``) is the same each time and becomes the initialisation section.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import av
 from av.packet import Packet
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 
 __all__ = ["Muxed", "PartMuxer"]
 
@@ -30,25 +31,39 @@ class PartMuxer:
     """Writes the parts of one rendition.
 
     Args:
-        templates: Streams whose codecs and parameters it takes over: pictures first.
+        templates: Streams whose codecs and parameters it takes over: that of pictures (true), that of sound.
     """
 
-    def __init__(self, templates: Sequence[Stream]) -> None:
-        self._templates = templates
+    def __init__(self, templates: Mapping[bool, Stream | None]) -> None:
+        self._templates = {video: stream for video, stream in templates.items() if stream is not None}
         self._written = 0
+        self._extradata: bytes | None = None
+        self._size = (0, 0)
 
-    def write(self, samples: Sequence[tuple[int, Packet[Stream]]]) -> Muxed:
+    def renew(self, extradata: bytes, width: int, height: int) -> None:
+        """Pictures have other parameters from now on than their template had."""
+        self._extradata, self._size = extradata, (width, height)
+
+    def write(self, samples: Sequence[tuple[bool, Packet[Stream]]]) -> Muxed:
         """Make a part.
 
         Args:
-            samples: Which template each packet is of, and the packet, whose times grow within its kind.
+            samples: Whether each is a picture, and its packet, whose times grow within its kind.
         """
         self._written += 1
         buffer = io.BytesIO()
         with av.open(buffer, "w", format="mp4", options=self._options()) as output:
-            streams = [output.add_stream_from_template(one, opaque=True) for one in self._templates]
-            for index, packet in samples:
-                packet.stream = streams[index]
+            streams = {
+                video: output.add_stream_from_template(one, opaque=True)
+                for video, one in self._templates.items()
+            }
+            if self._extradata is not None:
+                context = streams[True].codec_context
+                assert isinstance(context, VideoCodecContext)
+                context.extradata = self._extradata
+                context.width, context.height = self._size
+            for video, packet in samples:
+                packet.stream = streams[video]
                 output.mux(packet)
         return _split(buffer.getvalue())
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,8 +22,12 @@ from av.packet import Packet
 from av.stream import Stream
 
 from headwater.pipelines.part_cutter import Cut, PartCutter, Sample
+from headwater.pipelines.part_encoder import PictureEncoder
 from headwater.pipelines.part_job import PartDone, PartJob, PartRendition, PartReport, SegmentDone
 from headwater.pipelines.part_muxer import PartMuxer
+from headwater.pipelines.part_parameters import Parameters, ParameterSets
+from headwater.pipelines.part_source import Clock, open_source, samples_of
+from headwater.pipelines.part_thumbnail import Thumbnail
 
 __all__ = ["main"]
 
@@ -33,148 +37,113 @@ def main() -> None:
     job = msgspec.json.decode(sys.argv[1], type=PartJob)
     av.logging.set_level(av.logging.ERROR)
     av.logging.restore_default_callback()
-    with av.open(job.sdp, "r", format="sdp", options=_INPUT) as source:
-        run(job, source)
+    with open_source(job.sdp) as source:
+        write(job, source)
 
 
-def run(job: PartJob, source: InputContainer) -> None:
-    """Write what comes from a source, until it ends."""
-    audio = source.streams.audio[0] if job.sound else None
-    writers = [_RenditionWriter(job, one, source, audio) for one in job.renditions]
-    clock = _Clock()
-    tracks = {stream.index: _Track() for stream in source.streams}
-    for packet in source.demux():
-        if packet.pts is None or packet.is_corrupt:
-            continue
-        sample = tracks[packet.stream_index].sample(packet, clock)
-        if sample is not None:
-            for writer in writers:
-                writer.take(sample, packet.stream, clock)
-
-
-class _Clock:
-    """One zero for all tracks, and what time it was then."""
-
-    def __init__(self) -> None:
-        self._zero: float | None = None
-        self._epoch = 0.0
-
-    def since(self, seconds: float) -> float:
-        """Seconds since a little before the first sample."""
-        if self._zero is None:
-            self._zero = seconds - _LEAD
-            self._epoch = time.time() - _LEAD
-        return seconds - self._zero
-
-    def note(self, at: float) -> None:
-        """Something was received: nothing arrives before it was made, so the earliest is right."""
-        self._epoch += max(-_SLEW, min(_SLEW, time.time() - at - self._epoch))
-
-    def wall(self, at: float) -> float:
-        """The wall-clock time of a sample, in seconds."""
-        return self._epoch + at
-
-
-class _Track:
-    """The packets of one m-line, on their way to becoming samples."""
-
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._length = 0.0
-
-    def sample(self, packet: Packet[Stream], clock: _Clock) -> Sample | None:
-        assert packet.pts is not None
-        assert packet.time_base is not None
-        video = packet.stream.type == "video"
-        at = clock.since(float(packet.pts * packet.time_base))
-        if self._last is not None:
-            step = at - self._last
-            if not -_JUMP < step < _JUMP:
-                raise SystemExit(f"timestamps jump by {step:.1f} s")
-            if step <= 0 and not video:
-                return None  # where sender reports move it back: heard already
-            at = max(at, self._last + _LEAST)
-            self._length = min(at - self._last, _LONGEST_GUESS)
-        self._last = at
-        length = self._length or (_PICTURE if video else _SOUND)
-        if video:
-            clock.note(at)
-        return Sample(at, length, video, packet.is_keyframe, packet)
+def write(job: PartJob, source: InputContainer) -> None:
+    """Write what comes, until it ends."""
+    clock = Clock()
+    writers = [_RenditionWriter(job, one, source, clock) for one in job.renditions]
+    thumbnail = Thumbnail(Path(job.thumbnail)) if job.thumbnail else None
+    shown = source.streams.video[0] if thumbnail else None
+    for stream, sample in samples_of(source, clock):
+        for writer in writers:
+            writer.take(stream, sample)
+        if thumbnail and stream is shown:
+            thumbnail.take(sample, stream.codec_context.name)
 
 
 class _RenditionWriter:
-    """The files of one rendition."""
+    """One rendition: its pictures, encoded again if they must be, and the sound, in parts."""
 
-    def __init__(
-        self, job: PartJob, rendition: PartRendition, source: InputContainer, audio: Stream | None
-    ) -> None:
-        self._name = rendition.name
-        self._prefix = f"{job.prefix}_{rendition.name}"
-        video = None if rendition.picture is None else source.streams.video[rendition.picture]
-        self._streams = [stream for stream in (video, audio) if stream is not None]
-        self._indexes = {stream.index: place for place, stream in enumerate(self._streams)}
-        self._muxer = PartMuxer(self._streams)
+    def __init__(self, job: PartJob, rendition: PartRendition, source: InputContainer, clock: Clock) -> None:
+        self._video = None if rendition.picture is None else source.streams.video[rendition.picture]
+        self._audio = source.streams.audio[0] if job.sound else None
+        self._encoder = self._parameters = None
+        if self._video is not None and rendition.height:
+            self._encoder = PictureEncoder(self._video, rendition, job.segment_seconds)
+        elif self._video is not None:
+            self._parameters = ParameterSets(self._video)
         self._cutter = PartCutter(
-            part_seconds=job.part_seconds, segment_seconds=job.segment_seconds, pictures=video is not None
+            part_seconds=job.part_seconds,
+            segment_seconds=job.segment_seconds,
+            pictures=self._video is not None,
         )
-        self._parts = self._segments = self._inits = 0
-        self._init = b""
-        self._segment: list[bytes] = []
-        self._segment_seconds = 0.0
+        self._muxer: PartMuxer | None = None
+        self._files = _Files(job.prefix, rendition.name, clock)
 
-    def take(self, sample: Sample, stream: Stream, clock: _Clock) -> None:
-        """Take a sample if it is of this rendition."""
-        if stream.index not in self._indexes:
-            return
+    def take(self, stream: Stream, sample: Sample) -> None:
+        """Take a sample of any m-line."""
+        if stream is self._audio:
+            self._add(sample)
+        elif stream is self._video and self._encoder is not None:
+            for encoded in self._encoder.encode(sample):
+                self._add(encoded)
+        elif stream is self._video:
+            assert self._parameters is not None, "where nothing is encoded"
+            changed = self._parameters.changed(sample.data) if sample.key else None
+            self._add(replace(sample, renewed=True) if changed else sample, changed)
+
+    def _add(self, sample: Sample, changed: Parameters | None = None) -> None:
         cut = self._cutter.add(sample)
         if cut is not None:
-            self._write(cut, clock)
+            muxed = self._mux().write(list(_packets(cut)))
+            self._files.put(cut, muxed.init, muxed.fragment)
+        if changed is not None:
+            self._mux().renew(changed.extradata, changed.width, changed.height)
 
-    def _write(self, cut: Cut, clock: _Clock) -> None:
-        muxed = self._muxer.write(list(self._packets(cut)))
-        if muxed.init != self._init:
-            self._init = muxed.init
+    def _mux(self) -> PartMuxer:
+        if self._muxer is None:
+            pictures = self._encoder.template if self._encoder else self._video
+            self._muxer = PartMuxer({True: pictures, False: self._audio})
+        return self._muxer
+
+
+class _Files:
+    """The files of one rendition, in the working directory."""
+
+    def __init__(self, prefix: str, rendition: str, clock: Clock) -> None:
+        self._rendition = rendition
+        self._prefix = f"{prefix}_{rendition}"
+        self._clock = clock
+        self._parts = self._segments = self._inits = 0
+        self._init = b""
+        self._fragments: list[bytes] = []
+        self._seconds = 0.0
+
+    def put(self, cut: Cut, init: bytes, fragment: bytes) -> None:
+        """Write a part, what it needs before it, and the segment that it ends."""
+        if init != self._init:
+            self._init = init
             self._inits += 1
-            _put(self._init_name, muxed.init)
+            _put(self._init_name, init)
         name = self._part_name
+        _put(name, fragment)
         self._parts += 1
-        _put(name, muxed.fragment)
-        self._segment.append(muxed.fragment)
-        self._segment_seconds += cut.duration
-        begins = clock.wall(cut.begins) if cut.first else None
+        begins = self._clock.wall(cut.begins) if cut.first else None
         _report(
             PartDone(
-                self._name, name, cut.duration, cut.independent, self._part_name, self._init_name, begins
+                rendition=self._rendition,
+                uri=name,
+                duration=cut.duration,
+                independent=cut.independent,
+                following=self._part_name,
+                init=self._init_name,
+                begins=begins,
             )
         )
+        self._fragments.append(fragment)
+        self._seconds += cut.duration
         if cut.last:
-            self._end_segment()
+            self._put_segment()
 
-    def _packets(self, cut: Cut) -> Iterator[tuple[int, Packet[Stream]]]:
-        """Packets with times of ours, in order of time, as a muxer wants them."""
-        until = cut.until
-        rows: list[tuple[float, int, Packet[Stream]]] = []
-        for sample in reversed(cut.samples):
-            packet: Packet[Stream] = Packet(bytes(sample.data))
-            rate = _PICTURE_RATE if sample.video else _SOUND_RATE
-            packet.time_base = Fraction(1, rate)
-            packet.pts = packet.dts = round(sample.at * rate)
-            length = sample.length
-            if sample.video:
-                length, until = max(until - sample.at, _LEAST), sample.at
-            packet.duration = round(length * rate)
-            packet.is_keyframe = sample.key
-            rows.append((sample.at, self._indexes[sample.data.stream_index], packet))
-        rows.sort(key=lambda row: row[0])
-        for _, place, packet in rows:
-            yield place, packet
-
-    def _end_segment(self) -> None:
+    def _put_segment(self) -> None:
         name = f"{self._prefix}_{self._segments:05d}.m4s"
-        _put(name, b"".join(self._segment))
-        _report(SegmentDone(self._name, name, self._segment_seconds))
+        _put(name, b"".join(self._fragments))
+        _report(SegmentDone(self._rendition, name, self._seconds))
         self._segments += 1
-        self._segment, self._segment_seconds = [], 0.0
+        self._fragments, self._seconds = [], 0.0
 
     @property
     def _part_name(self) -> str:
@@ -184,6 +153,26 @@ class _RenditionWriter:
     @property
     def _init_name(self) -> str:
         return f"{self._prefix}_{self._inits}.mp4"
+
+
+def _packets(cut: Cut) -> Iterator[tuple[bool, Packet[Stream]]]:
+    """Whether each is a picture, and the packet with times of ours, in order of time."""
+    until = cut.until
+    rows: list[tuple[float, bool, Packet[Stream]]] = []
+    for sample in reversed(cut.samples):
+        packet: Packet[Stream] = Packet(bytes(sample.data))
+        rate = _PICTURE_RATE if sample.video else _SOUND_RATE
+        packet.time_base = Fraction(1, rate)
+        packet.pts = packet.dts = round(sample.at * rate)
+        length = sample.length
+        if sample.video:
+            length, until = max(until - sample.at, _LEAST), sample.at
+        packet.duration = round(length * rate)
+        packet.is_keyframe = sample.key
+        rows.append((sample.at, sample.video, packet))
+    rows.sort(key=lambda row: row[0])
+    for _, video, packet in rows:
+        yield video, packet
 
 
 def _put(name: str, data: bytes) -> None:
@@ -198,29 +187,9 @@ def _report(report: PartReport) -> None:
     sys.stdout.buffer.flush()
 
 
-_INPUT = {
-    "protocol_whitelist": "file,udp,rtp,srtp",
-    "localaddr": "127.0.0.1",
-    "fflags": "+discardcorrupt",
-    "analyzeduration": "2000000",
-    "probesize": "2000000",
-    "fpsprobesize": "0",
-    "reorder_queue_size": "64",
-    "max_delay": "150000",
-}
-_LEAD = 1.0
-"""Seconds that tracks which begin a little earlier may lie before the first sample."""
-_JUMP = 10.0
-"""Seconds: what jumps further is no longer the same stream."""
-_LEAST = 0.001
-_LONGEST_GUESS = 0.5
-_PICTURE = 1 / 30
-_SOUND = 0.02
-"""Seconds that the first of a kind is thought to last."""
-_SLEW = 0.0005
-"""Seconds by which a picture may move the wall clock."""
 _PICTURE_RATE = 90_000
 _SOUND_RATE = 48_000
+_LEAST = 0.001
 
 if __name__ == "__main__":
     main()

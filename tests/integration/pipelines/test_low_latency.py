@@ -1,0 +1,155 @@
+"""Low-latency HLS of a router: parts of real media that ffprobe reads, and a writer that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import m3u8
+import pytest
+
+from headwater import Router
+from headwater.pipelines.hls import HlsPackager
+from headwater.pipelines.hls_parts import PartShelf
+from headwater.protocols.hls import PartPlaylist
+from tests.integration.pipelines.test_hls import fill
+from tests.support.packaging import packaged, published, segments, until
+from tests.support.peer import Microphone, Peer
+from tests.support.probe import probe
+
+pytestmark = pytest.mark.timeout(120)
+
+PARTS = {"container": "cmaf", "part_seconds": 0.35}
+
+
+def playlist_of(packager: HlsPackager, name: str = "video") -> PartPlaylist:
+    found = packager.shelf.renditions[name]
+    assert isinstance(found, PartPlaylist)
+    return found
+
+
+async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What ffprobe counts in an initialisation section and what follows it."""
+    init = playlist_of(packager).segments[-1].init
+    assert init
+    paths = [packager.shelf.file(name) for name in (init, *names)]
+    whole = folder / "whole.mp4"
+    whole.write_bytes(b"".join(path.read_bytes() for path in paths if path))
+    return await probe(whole, "-count_frames")
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+async def test_parts_play_and_make_up_their_segments(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, codec: str
+) -> None:
+    """Every part decodes behind the initialisation section; H264 goes through, VP8 does not."""
+    await published(router, peer(), codec)
+    async with packaged(router, tmp_path / "hls", window_seconds=20, **PARTS) as packager:
+        await segments(packager, 3)
+        theirs = m3u8.loads(playlist_of(packager).render())
+        segment = next(one for one in theirs.segments[1:] if one.uri and one.parts)
+        parts = [one.uri for one in segment.parts]
+        pieces = [packager.shelf.file(name) for name in parts]
+        whole = packager.shelf.file(segment.uri)
+        assert whole
+        assert b"".join(path.read_bytes() for path in pieces if path) == whole.read_bytes()
+        assert sum(one.duration for one in segment.parts) == pytest.approx(segment.duration, abs=0.01)
+        streams = await playable(packager, tmp_path, parts)
+        assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "opus")
+        height = 120 if codec == "H264" else 144
+        assert streams["video"]["height"] == height
+        pictures = int(streams["video"]["nb_read_frames"])
+        assert pictures == pytest.approx(segment.duration * 15, abs=3)
+        for part in segment.parts:
+            assert part.duration <= float(theirs.part_inf.part_target)
+        assert segment.parts[0].independent == "YES"
+        assert packager.restarts == 0
+        await until(packager.thumbnail.is_file)
+        assert (await probe(packager.thumbnail))["video"]["width"] == 320
+    assert playlist_of(packager).render().endswith("#EXT-X-ENDLIST\n")
+    assert not list((tmp_path / "hls").glob("*.sdp")), "its key is in there"
+
+
+async def test_whoever_waits_gets_the_next_part(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """It is there, whole, in the moment in which it is announced; those that never come end at the end."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", **PARTS) as packager:
+        await segments(packager, 1)
+        shelf = packager.shelf
+        assert isinstance(shelf, PartShelf)
+        for _ in range(8):
+            msn, part = playlist_of(packager).newest
+            wanted = (msn, part + 1) if part is not None else (msn + 1, 0)
+            hint = playlist_of(packager).hint
+            assert await shelf.wait_until(partial(playlist_of(packager).has, *wanted), 10)
+            assert hint
+            path = shelf.file(hint)
+            assert path
+            assert path.stat().st_size > 0
+        waiting = asyncio.create_task(shelf.wait_until(lambda: playlist_of(packager).ended, 60))
+        await asyncio.sleep(0)
+    assert await waiting
+
+
+@pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_writer_that_dies_or_hangs_is_replaced(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, harm: signal.Signals
+) -> None:
+    """What it had begun becomes a segment, and behind a discontinuity it goes on."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", window_seconds=60, **PARTS) as packager:
+        before = len(await segments(packager, 2))
+        pid = packager.pid
+        assert pid is not None
+        os.kill(pid, harm)
+        await until(lambda: packager.restarts == 1)
+        await segments(packager, before + 3)
+        found = playlist_of(packager).segments
+        assert [one.discontinuity for one in found].count(True) == 1
+        seam = next(place for place, one in enumerate(found) if one.discontinuity)
+        assert found[seam].init != found[seam - 1].init
+        theirs = m3u8.loads(playlist_of(packager).render())
+        assert theirs.segments[seam].discontinuity
+        assert theirs.segments[seam].init_section.uri == found[seam].init
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        streams = await playable(packager, tmp_path, [found[-1].uri])
+        assert int(streams["video"]["nb_read_frames"]) > 5
+
+
+async def test_a_disk_that_is_really_full(router: Router, peer: Callable[[], Peer], small_disk: Path) -> None:
+    """The writer ends with an error, nothing that is listed is half, and with room it goes on."""
+    await published(router, peer(), "H264")
+    async with packaged(router, small_disk / "hls", window_seconds=60, least_free=0, **PARTS) as packager:
+        await segments(packager, 2)
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        await until(lambda: packager.restarts > 0)
+        count = len(playlist_of(packager).segments)
+        ballast.unlink()
+        await segments(packager, count + 2)
+        found = playlist_of(packager).segments
+        assert any(one.discontinuity for one in found)
+        assert all((small_disk / "hls" / one.uri).stat().st_size for one in found)
+        assert int((await playable(packager, small_disk, [found[-1].uri]))["video"]["nb_read_frames"]) > 5
+
+
+async def test_sound_alone_comes_in_parts_too(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """After a while without pictures it is a radio; every part stands for itself."""
+    publishing = await router.create_publish_transport()
+    track = Microphone()
+    await peer().publish(publishing, track)
+    await (await publishing.publish(track.id)).wait_active()
+    async with packaged(router, tmp_path / "hls", **PARTS) as packager:
+        await until(lambda: "sound" in packager.shelf.renditions)
+        theirs = m3u8.loads(playlist_of(packager, "sound").render())
+        assert all(part.independent == "YES" for one in theirs.segments for part in one.parts)
