@@ -162,12 +162,6 @@ class HlsSettings(BaseModel):
             raise ValueError("each height once")
         return heights
 
-    @model_validator(mode="after")
-    def _consistent(self) -> HlsSettings:
-        if self.ladder and self.low_latency:
-            raise ValueError("a ladder does not go together with low_latency yet")
-        return self
-
 
 class IceServer(BaseModel):
     """A STUN or TURN server handed to clients."""

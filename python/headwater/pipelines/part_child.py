@@ -68,5 +68,6 @@ def _rendition(packaging: Packaging, picture: Picture) -> PartRendition:
         width=picture.width,
         height=picture.height or packaging.height,
         bitrate=packaging.bitrate(picture),
+        level=packaging.level(picture),
         follow=packaging.follows_sender,
     )

@@ -74,11 +74,10 @@ class PictureEncoder:
     def _open(self, frame: VideoFrame) -> VideoStream:
         self._shape = frame.width / frame.height
         width, height = self._rendition.width, self._rendition.height
-        options = {
-            **_OPTIONS,
-            "maxrate": str(self._rendition.bitrate),
-            "bufsize": str(self._rendition.bitrate),
-        }
+        most = str(self._rendition.bitrate)
+        options = {**_OPTIONS, "maxrate": most, "bufsize": most}
+        if self._rendition.level:
+            options["level"] = f"{self._rendition.level / 10:g}"
         output = av.open(io.BytesIO(), "w", format="mp4")
         stream = output.add_stream("libx264", rate=30, options=options)
         assert isinstance(stream, VideoStream)

@@ -16,6 +16,7 @@ class PartRendition(msgspec.Struct, frozen=True):
         height: Lines of pictures that are encoded again; 0: they go through as they are.
         width: Their columns; 0: as their shape wants.
         bitrate: Bit/s that those are held to.
+        level: H264's level of those, times ten; 0: as it comes.
         follow: Those have key frames where the sender makes them, not on the grid.
     """
 
@@ -24,6 +25,7 @@ class PartRendition(msgspec.Struct, frozen=True):
     height: int = 0
     width: int = 0
     bitrate: int = 3_000_000
+    level: int = 0
     follow: bool = False
 
 

@@ -20,7 +20,7 @@ from headwater.protocols.hls import PartPlaylist
 from tests.integration.pipelines.test_hls import fill
 from tests.support.packaging import packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
-from tests.support.probe import probe
+from tests.support.probe import pictures, probe
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -33,14 +33,19 @@ def playlist_of(packager: HlsPackager, name: str = "video") -> PartPlaylist:
     return found
 
 
-async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
-    """What ffprobe counts in an initialisation section and what follows it."""
-    init = playlist_of(packager).segments[-1].init
+def joined(packager: HlsPackager, folder: Path, names: list[str], rendition: str = "video") -> Path:
+    """A file of an initialisation section and what follows it."""
+    init = playlist_of(packager, rendition).segments[-1].init
     assert init
     paths = [packager.shelf.file(name) for name in (init, *names)]
     whole = folder / "whole.mp4"
     whole.write_bytes(b"".join(path.read_bytes() for path in paths if path))
-    return await probe(whole, "-count_frames")
+    return whole
+
+
+async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What ffprobe counts there."""
+    return await probe(joined(packager, folder, names), "-count_frames")
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
@@ -139,6 +144,34 @@ async def test_a_disk_that_is_really_full(router: Router, peer: Callable[[], Pee
         assert any(one.discontinuity for one in found)
         assert all((small_disk / "hls" / one.uri).stat().st_size for one in found)
         assert int((await playable(packager, small_disk, [found[-1].uri]))["video"]["nb_read_frames"]) > 5
+
+
+@pytest.mark.parametrize(("codec", "ladder"), [("VP8", (120, 64)), ("H264", (64,))])
+async def test_a_ladder_comes_in_parts_that_begin_alike(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, codec: str, ladder: tuple[int, ...]
+) -> None:
+    """Both sizes begin their segments with a key frame of the same moment, and tell how far the other is."""
+    await published(router, peer(), codec)
+    async with packaged(router, tmp_path / "hls", window_seconds=20, ladder=ladder, **PARTS) as packager:
+        shelf = packager.shelf
+        assert isinstance(shelf, PartShelf)
+        await until(lambda: len(shelf.renditions) == 2)
+        await until(lambda: min(len(one.segments) for one in shelf.renditions.values()) >= 4)
+        starts = []
+        for name, size in (("video0", (86, 64)), ("video1", (160, 120))):
+            found = []
+            for segment in playlist_of(packager, name).segments[:4]:
+                whole = joined(packager, tmp_path, [segment.uri], name)
+                video = (await probe(whole))["video"]
+                assert (video["width"], video["height"], video["codec_name"]) == (*size, "h264")
+                at, is_key = (await pictures(whole))[0]
+                assert is_key
+                found.append(at)
+            starts.append(found)
+        assert starts[0] == pytest.approx(starts[1], abs=0.001)
+        (report,) = shelf.reports("video0")
+        assert (report.uri, report.msn) == ("video1.m3u8", playlist_of(packager, "video1").newest[0])
+        assert packager.restarts == 0
 
 
 async def test_sound_alone_comes_in_parts_too(
