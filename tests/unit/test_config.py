@@ -101,7 +101,6 @@ def test_the_file_may_be_named_in_the_environment(toml: Path, monkeypatch: pytes
         ({"hls": {"ladder": [720, 100]}}, "hls.ladder"),
         ({"hls": {"ladder": [361]}}, "hls.ladder"),
         ({"hls": {"ladder": [720, 720]}}, "each height once"),
-        ({"hls": {"ladder": [720], "low_latency": True}}, "low_latency"),
         ({"colour": "blue"}, "colour"),
     ],
 )
