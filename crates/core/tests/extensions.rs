@@ -5,50 +5,12 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use headwater_core::command::Command;
 use headwater_core::ids::PublisherId;
-use headwater_sim::{Received, World};
+use headwater_sim::{Received, World, descriptor};
 use str0m::RtcConfig;
 use str0m::format::Codec;
 use str0m::media::{MediaKind, MediaTime, Mid};
-use str0m::rtp::{
-    AbsCaptureTime, Extension, ExtensionMap, ExtensionSerializer, ExtensionValues, VideoOrientation,
-};
-
-/// The bytes of a dependency descriptor as a client's own parser sees them.
-#[derive(Debug, PartialEq, Eq)]
-struct Descriptor(Vec<u8>);
-
-#[derive(Debug)]
-struct DescriptorBytes;
-
-impl ExtensionSerializer for DescriptorBytes {
-    fn write_to(&self, buf: &mut [u8], values: &ExtensionValues) -> usize {
-        let Some(Descriptor(bytes)) = values.user_values.get() else {
-            return 0;
-        };
-        buf[..bytes.len()].copy_from_slice(bytes);
-        bytes.len()
-    }
-
-    fn parse_value(&self, buf: &[u8], values: &mut ExtensionValues) -> bool {
-        values.user_values.set(Descriptor(buf.to_vec()));
-        true
-    }
-
-    fn is_video(&self) -> bool {
-        true
-    }
-
-    fn is_audio(&self) -> bool {
-        false
-    }
-
-    fn requires_two_byte_form(&self, values: &ExtensionValues) -> bool {
-        let descriptor = values.user_values.get::<Descriptor>();
-        descriptor.is_some_and(|Descriptor(bytes)| bytes.len() > 16)
-    }
-}
+use str0m::rtp::{AbsCaptureTime, Extension, ExtensionMap, ExtensionValues, VideoOrientation};
 
 /// A client that numbers its extensions from one upwards, the descriptor last.
 fn upwards(config: RtcConfig) -> RtcConfig {
@@ -70,7 +32,7 @@ fn numbered(id: impl Fn(u8) -> u8) -> ExtensionMap {
         Extension::PlayoutDelay,
         Extension::AbsoluteCaptureTime,
         Extension::VideoOrientation,
-        Extension::with_serializer(DEPENDENCY_DESCRIPTOR, DescriptorBytes),
+        descriptor::extension(),
     ];
     for (place, extension) in (0..).zip(all) {
         map.set(id(place), extension);
@@ -140,9 +102,7 @@ impl Call {
     }
 
     fn pause(&mut self, paused: bool) {
-        let publisher = self.voice;
-        let command = Command::SetPublisherPaused { publisher, paused };
-        self.world.command(command).expect("it is published");
+        common::pause_publisher(&mut self.world, self.voice, paused);
     }
 
     fn send_video(&mut self, extensions: ExtensionValues) -> Received {
@@ -208,9 +168,9 @@ fn dependency_descriptor() {
     for length in [40, 3, 16, 17] {
         let bytes: Vec<u8> = (0..length).collect();
         let mut sent = ExtensionValues::default();
-        sent.user_values.set(Descriptor(bytes.clone()));
+        descriptor::set(&mut sent, &bytes);
         let got = call.send_video(sent).extensions;
-        assert_eq!(got.user_values.get(), Some(&Descriptor(bytes)));
+        assert_eq!(descriptor::get(&got), Some(&bytes[..]));
     }
 }
 
@@ -239,6 +199,3 @@ fn what_belongs_to_a_connection_is_new() {
     let apart = time(&second) - time(&first);
     assert!(apart >= Duration::from_millis(30), "{apart:?}");
 }
-
-const DEPENDENCY_DESCRIPTOR: &str =
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";

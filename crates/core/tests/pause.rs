@@ -4,16 +4,21 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Room, assert_continuous, video};
+use common::{Room, assert_continuous, pause_publisher, video};
 use headwater_core::command::Command;
 use headwater_core::event::Event;
-use headwater_core::ids::ObjectId;
+use headwater_core::ids::{ObjectId, SubscriberId};
 
 fn paused(room: &mut Room) -> Vec<(ObjectId, bool)> {
     room.world.take_events(|event| match event {
         Event::Paused { object, paused } => Some((*object, *paused)),
         _ => None,
     })
+}
+
+fn pause_subscriber(room: &mut Room, subscriber: SubscriberId, paused: bool) {
+    let command = Command::SetSubscriberPaused { subscriber, paused };
+    room.world.command(command).expect("it subscribes");
 }
 
 /// One subscriber pauses; the other does not notice.
@@ -24,22 +29,12 @@ fn one_subscriber() {
     let (carol, _, _) = room.world.subscribe(room.router, &[room.camera.1]);
     room.frames(20);
     let subscriber = subscribers[0];
-    room.world
-        .command(Command::SetSubscriberPaused {
-            subscriber,
-            paused: true,
-        })
-        .unwrap();
+    pause_subscriber(&mut room, subscriber, true);
     room.world.run(Duration::from_millis(20));
     let before = room.world.peers[bob].received.len();
     room.frames(40);
     assert_eq!(room.world.peers[bob].received.len(), before);
-    room.world
-        .command(Command::SetSubscriberPaused {
-            subscriber,
-            paused: false,
-        })
-        .unwrap();
+    pause_subscriber(&mut room, subscriber, false);
     room.frames(20);
     let packets = video(&room.world.peers[bob].received);
     assert!(packets.len() > before + 50, "flows again");
@@ -58,12 +53,7 @@ fn the_publisher() {
     let (bob, _, _) = room.world.subscribe(room.router, &[room.camera.1]);
     room.frames(20);
     let publisher = room.camera.1;
-    room.world
-        .command(Command::SetPublisherPaused {
-            publisher,
-            paused: true,
-        })
-        .unwrap();
+    pause_publisher(&mut room.world, publisher, true);
     room.world.run(Duration::from_millis(20));
     let before = room.world.peers[bob].received.len();
     room.world.peers[room.alice].key_frame_requests.clear();
@@ -75,12 +65,7 @@ fn the_publisher() {
     room.world.run(Duration::from_secs(1));
     assert_eq!(room.world.peers[bob].received.len(), before);
     assert_eq!(room.world.peers[room.alice].key_frame_requests, []);
-    room.world
-        .command(Command::SetPublisherPaused {
-            publisher,
-            paused: false,
-        })
-        .unwrap();
+    pause_publisher(&mut room.world, publisher, false);
     room.frames(20);
     let packets = video(&room.world.peers[bob].received);
     assert!(packets.len() > before + 50, "flows again");
@@ -96,19 +81,9 @@ fn the_clock_keeps_ticking() {
     let (bob, _, subscribers) = room.world.subscribe(room.router, &[room.camera.1]);
     room.frames(20);
     let subscriber = subscribers[0];
-    room.world
-        .command(Command::SetSubscriberPaused {
-            subscriber,
-            paused: true,
-        })
-        .unwrap();
+    pause_subscriber(&mut room, subscriber, true);
     room.frames(100);
-    room.world
-        .command(Command::SetSubscriberPaused {
-            subscriber,
-            paused: false,
-        })
-        .unwrap();
+    pause_subscriber(&mut room, subscriber, false);
     room.frames(20);
     let packets = video(&room.world.peers[bob].received);
     let (first, last) = (&packets[0].0, &packets[packets.len() - 1].0);

@@ -5,39 +5,45 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::Room;
-use headwater_core::command::Command;
+use common::simulcast::{LAYERS, Simulcast};
+use common::{Room, pause_publisher};
+use headwater_core::command::{Command, PlainOptions};
 use headwater_core::error::Error;
 use headwater_core::event::CloseReason;
-use headwater_core::ids::{ObjectId, PublisherId, RecordingTrackId, TransportId};
-use headwater_sim::Vp8Descriptor;
+use headwater_core::ids::{ObjectId, PublisherId, RecordingTrackId, RouterId, TransportId};
+use headwater_core::layer::Preferences;
+use headwater_sim::{Vp8Descriptor, World};
 
 fn start(
-    room: &mut Room,
+    world: &mut World,
+    router: RouterId,
     publisher: PublisherId,
-    remote: SocketAddr,
 ) -> (TransportId, RecordingTrackId) {
-    let (transport, track) = (
-        TransportId(room.world.handle()),
-        RecordingTrackId(room.world.handle()),
-    );
-    let router = room.router;
-    room.world
-        .command(Command::CreateRecordingTransport {
-            router,
-            transport,
-            remote,
-        })
-        .unwrap();
-    room.world
-        .command(Command::StartRecording {
-            transport,
-            track,
-            publisher,
-            remote,
-        })
-        .unwrap();
+    let (transport, remote) = (create(world, router), recorder());
+    let track = RecordingTrackId(world.handle());
+    let command = Command::StartRecording {
+        transport,
+        track,
+        publisher,
+        remote,
+    };
+    world.command(command).expect("it is of this router");
     (transport, track)
+}
+
+fn create(world: &mut World, router: RouterId) -> TransportId {
+    let (transport, remote) = (TransportId(world.handle()), recorder());
+    let command = Command::CreateRecordingTransport {
+        router,
+        transport,
+        remote,
+    };
+    world.command(command).expect("there is such a router");
+    transport
+}
+
+fn recorder() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 6000))
 }
 
 struct Rtp {
@@ -69,10 +75,10 @@ fn parse(bytes: &[u8]) -> Rtp {
 fn video() {
     let mut room = Room::new(80);
     room.frames(30);
-    let remote: SocketAddr = "127.0.0.1:6000".parse().unwrap();
+    let remote = recorder();
     let rtcp: SocketAddr = "127.0.0.1:6001".parse().unwrap();
     let camera = room.camera.1;
-    let (transport, track) = start(&mut room, camera, remote);
+    let (transport, track) = start(&mut room.world, room.router, camera);
     let began = room.world.now;
     room.frames(75);
     let payload_type = {
@@ -155,16 +161,10 @@ fn video() {
 fn audio_over_a_pause() {
     let mut room = Room::new(81);
     room.frames(5);
-    let remote: SocketAddr = "127.0.0.1:6000".parse().unwrap();
     let publisher = room.microphone.1;
-    start(&mut room, publisher, remote);
+    start(&mut room.world, room.router, publisher);
     room.frames(20);
-    room.world
-        .command(Command::SetPublisherPaused {
-            publisher,
-            paused: true,
-        })
-        .unwrap();
+    pause_publisher(&mut room.world, publisher, true);
     room.world.run(Duration::from_millis(20));
     let before = room.world.recorded.len();
     room.frames(20);
@@ -172,17 +172,12 @@ fn audio_over_a_pause() {
         let recorded = &room.world.recorded[from..];
         recorded
             .iter()
-            .filter(|(_, to, _)| *to == remote)
+            .filter(|(_, to, _)| *to == recorder())
             .map(|(_, _, bytes)| parse(bytes))
             .collect()
     };
     assert_eq!(rtp(&room, before).len(), 0);
-    room.world
-        .command(Command::SetPublisherPaused {
-            publisher,
-            paused: false,
-        })
-        .unwrap();
+    pause_publisher(&mut room.world, publisher, false);
     room.frames(20);
     let packets = rtp(&room, 0);
     assert!(packets.len() >= 38, "{} packets", packets.len());
@@ -194,11 +189,83 @@ fn audio_over_a_pause() {
     assert_eq!(packets[0].payload_type, 111);
 }
 
+/// Sizes of the pictures that have left for an address since the last time.
+fn sizes(world: &mut World, address: SocketAddr) -> Vec<usize> {
+    let sent = std::mem::take(&mut world.recorded).into_iter();
+    let rtp = sent.filter(|(_, to, bytes)| *to == address && !(192..=223).contains(&bytes[1]));
+    rtp.map(|(.., bytes)| parse(&bytes).payload.len()).collect()
+}
+
+/// No allocator looks after a recording: of several encodings it gets the largest from its first
+/// packet on.
+#[test]
+fn the_best_from_the_start() {
+    let mut call = Simulcast::new();
+    call.frames(25, &LAYERS);
+    start(&mut call.world, call.router, call.publisher);
+    call.frames(50, &LAYERS);
+    let sent = sizes(&mut call.world, recorder());
+    assert!(sent.len() > 30, "{} pictures", sent.len());
+    assert!(sent.iter().all(|size| *size == 1000), "{sent:?}");
+}
+
+/// Nor after a track out of a plain transport, which gets what is asked for, and at once.
+#[test]
+fn a_plain_track_is_what_it_is_asked_to_be() {
+    let mut call = Simulcast::new();
+    call.frames(25, &LAYERS);
+    let world = &mut call.world;
+    let (transport, track) = (
+        TransportId(world.handle()),
+        RecordingTrackId(world.handle()),
+    );
+    let options = PlainOptions {
+        local: SocketAddr::from(([127, 0, 0, 1], 40_000)),
+        rtcp_local: None,
+        comedia: false,
+        keys: None,
+    };
+    let create = Command::CreatePlainTransport {
+        router: call.router,
+        transport,
+        options,
+    };
+    world.command(create).expect("there is such a router");
+    let connect = Command::ConnectPlainTransport {
+        transport,
+        remote: Some(recorder()),
+        rtcp_remote: None,
+        keys: None,
+    };
+    world.command(connect).expect("it is not connected yet");
+    let consume = Command::Consume {
+        transport,
+        track,
+        publisher: call.publisher,
+        paused: false,
+    };
+    world.command(consume).expect("it is of this router");
+    for (spatial, size) in [(None, 1000), (Some(0), 600), (Some(1), 800)] {
+        let preferences = Preferences {
+            spatial,
+            ..Preferences::default()
+        };
+        let command = Command::SetTrackPreferences { track, preferences };
+        call.world.command(command).expect("it is a track");
+        call.frames(20, &LAYERS); // the key frame for it
+        sizes(&mut call.world, recorder());
+        call.frames(25, &LAYERS);
+        let sent = sizes(&mut call.world, recorder());
+        assert!(sent.len() >= 24, "{} pictures", sent.len());
+        assert!(sent.iter().all(|seen| *seen == size), "{size}: {sent:?}");
+    }
+}
+
 /// Only a recording transport records, and only publishers of its router.
 #[test]
 fn misuse() {
     let mut room = Room::new(82);
-    let remote: SocketAddr = "127.0.0.1:6000".parse().unwrap();
+    let remote = recorder();
     let (transport, publisher) = (room.publishing, room.camera.1);
     let track = RecordingTrackId(room.world.handle());
     let wrong = room.world.command(Command::StartRecording {
@@ -209,14 +276,7 @@ fn misuse() {
     });
     assert!(matches!(wrong, Err(Error::WrongTransport(_))));
     let router = room.world.create_router();
-    let transport = TransportId(room.world.handle());
-    room.world
-        .command(Command::CreateRecordingTransport {
-            router,
-            transport,
-            remote,
-        })
-        .unwrap();
+    let transport = create(&mut room.world, router);
     let wrong = room.world.command(Command::StartRecording {
         transport,
         track,

@@ -4,123 +4,31 @@ mod common;
 
 use std::time::Duration;
 
-use headwater_core::command::{Command, StatsTarget};
-use headwater_core::event::{Reply, StatValue, TrackKind};
-use headwater_core::ids::{PublisherId, SubscriberId, TransportId};
+use common::simulcast::{LAYERS, Simulcast};
+use headwater_core::command::Command;
+use headwater_core::event::{Reply, TrackKind};
 use headwater_core::layer::Preferences;
 use headwater_sim::{Link, World};
-use str0m::media::Mid;
 
-const LAYERS: [(&str, usize, u16); 3] = [("q", 600, 320), ("h", 800, 640), ("f", 1000, 1280)];
-
-const SOURCES: [(&str, u32); 3] = [("q", 1_000), ("h", 4_000_000_000), ("f", 3_000)];
-
-struct Simulcast {
-    world: World,
-    alice: usize,
-    bob: usize,
-    watching: TransportId,
-    mid: Mid,
-    publisher: PublisherId,
-    subscriber: SubscriberId,
-    frame: u32,
-    /// Key frames are sent unasked.
-    restless: bool,
-}
-
-impl Simulcast {
-    fn new() -> Self {
-        Self::offered(|world, transport, alice| {
-            let (sdp, mid) = world.peers[alice].offer_simulcast(&["q", "h", "f"]);
-            let sdp = common::answer_to(world, transport, sdp);
-            world.peers[alice].accept_answer(&sdp);
-            mid
-        })
-    }
-
-    /// Encodings without RIDs; the server names them by their places.
-    fn by_ssrc() -> Self {
-        Self::offered(|world, transport, alice| {
-            let (sdp, mid) = world.peers[alice].offer_by_ssrc(&SOURCES);
-            let sdp = common::answer_to(world, transport, sdp);
-            assert!(!sdp.contains("a=simulcast"), "{sdp}");
-            world.peers[alice].accept_answer_by_ssrc(&sdp, mid, &SOURCES);
-            mid
-        })
-    }
-
-    fn offered(offer: impl FnOnce(&mut World, TransportId, usize) -> Mid) -> Self {
-        let mut world = World::new(110);
-        let router = world.create_router();
-        let transport = world.create_publish_transport(router);
-        let alice = world.add_peer();
-        let mid = offer(&mut world, transport, alice);
-        let publisher = common::publish(&mut world, transport, mid);
-        let (bob, watching, subscribers) = world.subscribe(router, &[publisher]);
-        Self {
-            world,
-            alice,
-            bob,
-            watching,
-            mid,
-            publisher,
-            subscriber: subscribers[0],
-            frame: 0,
-            restless: false,
-        }
-    }
-
-    /// One frame of each of these encodings; key frames as asked for and at the start.
-    fn frames(&mut self, count: usize, layers: &[(&str, usize, u16)]) {
-        for _ in 0..count {
-            let peer = &mut self.world.peers[self.alice];
-            let asked = (!peer.key_frame_requests.is_empty())
-                .then_some(peer.key_frame_rid)
-                .flatten();
-            peer.key_frame_requests.clear();
-            for (rid, size, width) in layers {
-                let key =
-                    self.frame == 0 || self.restless || asked.is_some_and(|asked| *asked == **rid);
-                peer.send_layer(self.world.now, self.mid, rid, key, *size, *width);
-            }
-            self.frame += 1;
-            self.world.run(Duration::from_millis(40));
-        }
-    }
-
-    fn rid(&mut self) -> String {
-        let target = StatsTarget::Publisher(self.publisher);
-        let Ok(Reply::Stats(stats)) = self.world.command(Command::GetStats { target }) else {
-            panic!()
-        };
-        match stats.iter().find(|(name, _)| *name == "rid") {
-            Some((_, StatValue::Text(rid))) => rid.clone(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn last_sizes(&self, count: usize) -> Vec<usize> {
-        let received = &self.world.peers[self.bob].received;
-        received[received.len() - count..]
-            .iter()
-            .map(|packet| packet.payload.len())
-            .collect()
+/// The largest is found, lost with its encoder, and found again under these names.
+fn follow(call: &mut Simulcast, largest: &str, next: &str) {
+    let steps = [
+        (50, 3, largest, 1000),
+        (100, 2, next, 800),
+        (50, 3, largest, 1000),
+    ];
+    for (frames, encodings, rid, size) in steps {
+        call.frames(frames, &LAYERS[..encodings]);
+        assert_eq!(call.rid(), rid);
+        assert_eq!(call.last_sizes(10), [size; 10]);
     }
 }
 
-/// The largest is found, lost with its encoder, and found again; numbers never jump.
+/// The largest that lives goes out; numbers never jump.
 #[test]
 fn the_largest_that_lives() {
     let mut call = Simulcast::new();
-    call.frames(50, &LAYERS);
-    assert_eq!(call.rid(), "f");
-    assert_eq!(call.last_sizes(10), [1000; 10]);
-    call.frames(100, &LAYERS[..2]);
-    assert_eq!(call.rid(), "h");
-    assert_eq!(call.last_sizes(10), [800; 10]);
-    call.frames(50, &LAYERS);
-    assert_eq!(call.rid(), "f");
-    assert_eq!(call.last_sizes(10), [1000; 10]);
+    follow(&mut call, "f", "h");
     common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
 }
 
@@ -144,26 +52,12 @@ fn key_frame_of_another() {
 #[test]
 fn encodings_without_rids() {
     let mut call = Simulcast::by_ssrc();
-    call.frames(50, &LAYERS);
-    assert_eq!(call.rid(), "2");
-    assert_eq!(call.last_sizes(10), [1000; 10]);
-    call.frames(100, &LAYERS[..2]);
-    assert_eq!(call.rid(), "1");
-    assert_eq!(call.last_sizes(10), [800; 10]);
-    call.frames(50, &LAYERS);
-    assert_eq!(call.rid(), "2");
-    assert_eq!(call.last_sizes(10), [1000; 10]);
+    follow(&mut call, "2", "1");
     let preferences = Preferences {
         spatial: Some(0),
         ..Preferences::default()
     };
-    let subscriber = call.subscriber;
-    call.world
-        .command(Command::SetPreferences {
-            subscriber,
-            preferences,
-        })
-        .expect("the subscriber is there");
+    call.prefer(preferences);
     call.frames(20, &LAYERS);
     assert_eq!(call.last_sizes(10), [600; 10]);
     common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
@@ -234,13 +128,7 @@ fn nothing_below_the_minimum() {
         min_spatial: Some(1),
         ..Preferences::default()
     };
-    let subscriber = call.subscriber;
-    call.world
-        .command(Command::SetPreferences {
-            subscriber,
-            preferences,
-        })
-        .expect("the subscriber is there");
+    call.prefer(preferences);
     let received = |call: &Simulcast| {
         let packets = &call.world.peers[call.bob].received;
         let real = packets.iter().filter(|packet| packet.payload.len() > 500);

@@ -5,15 +5,28 @@ use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues};
 /// What browsers number by default, and the descriptor.
 pub(crate) fn map() -> ExtensionMap {
     let mut map = ExtensionMap::standard();
-    map.set(14, Extension::with_serializer(URI, Opaque));
+    map.set(14, extension());
     map
 }
 
+/// The descriptor as an extension, for clients with numbers of their own.
+#[must_use]
+pub fn extension() -> Extension {
+    Extension::with_serializer(URI, Opaque)
+}
+
 /// Makes `bytes` the descriptor of a packet, as many as an extension can hold.
-pub(crate) fn set(values: &mut ExtensionValues, bytes: &[u8]) {
+pub fn set(values: &mut ExtensionValues, bytes: &[u8]) {
     values
         .user_values
         .set(Descriptor(bytes[..bytes.len().min(255)].into()));
+}
+
+/// The bytes of the descriptor of a packet.
+#[must_use]
+pub fn get(values: &ExtensionValues) -> Option<&[u8]> {
+    let Descriptor(bytes) = values.user_values.get()?;
+    Some(bytes)
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod descriptor;
+pub mod descriptor;
 pub mod fuzz;
 mod gathered;
 mod keys;

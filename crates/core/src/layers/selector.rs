@@ -163,6 +163,7 @@ impl Selector {
     pub(crate) fn forget(&mut self) {
         *self = Self {
             preferences: self.preferences,
+            unmetered: self.unmetered,
             ..Self::default()
         };
     }

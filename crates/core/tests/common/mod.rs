@@ -2,6 +2,7 @@
 #![allow(dead_code)] // each test binary uses its own part
 
 pub(crate) mod party;
+pub(crate) mod simulcast;
 
 use std::time::Duration;
 
@@ -150,6 +151,12 @@ pub(crate) fn answer_to(world: &mut World, transport: TransportId, sdp: String) 
         Ok(Reply::Answer { sdp, .. }) => sdp,
         other => panic!("{other:?}"),
     }
+}
+
+/// Pauses or resumes a publisher.
+pub(crate) fn pause_publisher(world: &mut World, publisher: PublisherId, paused: bool) {
+    let command = Command::SetPublisherPaused { publisher, paused };
+    world.command(command).expect("it is published");
 }
 
 /// Publishes an offered track.
