@@ -130,11 +130,13 @@ impl Sfu {
             audio,
             is_measured: egress.estimator.is_measured(now) || ceiling <= estimate,
             share: self.share,
+            is_blind: !egress.can_probe(),
         };
         let allocation = &mut subscribing.allocation;
         let outcome = allocation.allocator.decide(now, budget, &demands);
         (allocation.last, allocation.estimate) = (Some(now), estimate);
         egress.set_demand(outcome.wanted.min(ceiling), outcome.sending);
+        egress.estimator.set_starved(outcome.is_starved);
         Some((outcome, estimate))
     }
 
@@ -182,6 +184,6 @@ const SHORT_PERIOD: Duration = Duration::from_millis(250);
 /// A video without a packet for so long rests.
 const SILENCE: Duration = Duration::from_secs(2);
 /// A new layer is looked at after this time.
-const LEARNING: Duration = Duration::from_millis(600);
+const LEARNING: Duration = Duration::from_millis(650);
 /// An estimate that moves by less than one part in so many does not matter.
 const NOTABLE: u64 = 50;

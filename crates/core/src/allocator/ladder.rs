@@ -25,6 +25,8 @@ pub(crate) struct Step {
 pub(crate) struct Ladder {
     pub(crate) steps: Vec<Step>,
     pub(crate) weight: f64,
+    /// Layers that are no rungs, for the next one costs no more.
+    surpassed: Vec<Layer>,
 }
 
 impl Ladder {
@@ -32,6 +34,7 @@ impl Ladder {
     pub(crate) fn new(layers: &[LayerRate], wishes: &Preferences, content: Content) -> Self {
         let allowed = known(allowed(layers, wishes));
         let mut steps: Vec<Step> = Vec::with_capacity(allowed.len());
+        let mut surpassed = Vec::new();
         let top = allowed.iter().map(|rate| rate.layer.spatial).max();
         let mut rest = allowed.as_slice();
         let mut is_first = true;
@@ -42,8 +45,8 @@ impl Ladder {
             for rate in part(row, content, is_first, is_top) {
                 // A rung that costs no less than a better one is no rung.
                 let bitrate = wire(rate.bitrate);
-                while steps.last().is_some_and(|last| last.bitrate >= bitrate) {
-                    steps.pop();
+                while let Some(last) = steps.pop_if(|last| last.bitrate >= bitrate) {
+                    surpassed.push(last.layer);
                 }
                 steps.push(Step {
                     layer: rate.layer,
@@ -55,13 +58,17 @@ impl Ladder {
         Self {
             steps,
             weight: weight(wishes),
+            surpassed,
         }
     }
 
-    /// The rung of a layer, else the best one below it.
+    /// The rung of a layer, or of the better one that costs no more, else the best one below it.
     pub(crate) fn rung(&self, layer: Layer) -> Option<usize> {
         if let Some(rung) = self.steps.iter().position(|step| step.layer == layer) {
             return Some(rung);
+        }
+        if self.surpassed.contains(&layer) {
+            return self.steps.iter().position(|step| step.layer > layer);
         }
         self.steps.iter().rposition(|step| step.layer < layer)
     }

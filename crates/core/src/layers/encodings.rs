@@ -35,6 +35,8 @@ pub(crate) struct Encoding {
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     last: Option<Instant>,
+    /// When it came to life, until it has been measured.
+    began: Option<Instant>,
     /// The newest sequence number.
     newest: u64,
     alive: bool,
@@ -408,6 +410,9 @@ impl Encoding {
                 }
             }
         }
+        if !self.alive {
+            self.began = Some(arrival.now);
+        }
         self.alive = true;
         if let Some(size) = facts.size {
             changed |= self.sizes[spatial] != Some(size);
@@ -418,7 +423,13 @@ impl Encoding {
 
     /// Computes rates. True when a layer or the encoding has died.
     fn end_window(&mut self, elapsed: Duration, now: Instant) -> bool {
-        let seconds = elapsed.as_secs_f64();
+        // What began in the midst of a window has not sent for all of it.
+        let since = self.began.map(|at| now.saturating_duration_since(at));
+        if since.is_some_and(|since| since < ENOUGH) {
+            return false;
+        }
+        self.began = None;
+        let seconds = since.unwrap_or(elapsed).as_secs_f64();
         let silent = |last: Option<Instant>| {
             last.is_some_and(|at| now.saturating_duration_since(at) >= ALIVE)
         };
@@ -497,6 +508,8 @@ fn smooth(layers: &mut [LayerRate]) {
 
 /// How often bit rates are computed.
 const WINDOW: Duration = Duration::from_millis(500);
+/// Less than this of an encoding's life tells nothing of its rate; the next window decides.
+const ENOUGH: Duration = Duration::from_millis(125);
 /// What sends nothing for this long is dead.
 const ALIVE: Duration = Duration::from_secs(2);
 /// Former SSRCs remembered of one encoding.
