@@ -10,7 +10,9 @@ use headwater_core::event::{Event, Reply, StatValue};
 use headwater_core::ids::{PublisherId, RouterId, SubscriberId, TransportId};
 use headwater_core::layer::Layer;
 use headwater_sim::{Link, World};
-use str0m::media::Mid;
+use str0m::RtcConfig;
+use str0m::format::{Codec, FormatParams};
+use str0m::media::{Frequency, Mid};
 
 /// RID, bytes of a frame, pixels across: 0.2, 0.6 and 0.9 Mbit/s.
 const LAYERS: [(&str, usize, u16); 3] = [("q", 270, 320), ("h", 720, 640), ("f", 1150, 1280)];
@@ -70,23 +72,36 @@ impl Meeting {
 
     /// Somebody who watches every camera over a line of this rate, bit/s.
     fn add_viewer(&mut self, rate: u64) -> Viewer {
+        self.add_viewer_with(rate, |config| config)
+    }
+
+    fn add_viewer_with(
+        &mut self,
+        rate: u64,
+        configure: impl FnOnce(RtcConfig) -> RtcConfig,
+    ) -> Viewer {
         let world = &mut self.world;
         let transport = world.create_subscribe_transport(self.router);
-        let peer = world.add_viewer(|config| config);
-        let address = world.peers[peer].address;
+        let peer = world.add_viewer(configure);
+        let mut viewer = Viewer {
+            peer,
+            transport,
+            subscribers: Vec::new(),
+        };
+        self.change_line(&viewer, rate);
+        self.watch(&mut viewer);
+        viewer
+    }
+
+    fn change_line(&mut self, viewer: &Viewer, rate: u64) {
+        let world = &mut self.world;
+        let address = world.peers[viewer.peer].address;
         let link = Link {
             rate,
             queue: 96 * 1024,
             ..Link::default().delayed(Duration::from_millis(25))
         };
         world.network.change_link(world.now, address, link);
-        let mut viewer = Viewer {
-            peer,
-            transport,
-            subscribers: Vec::new(),
-        };
-        self.watch(&mut viewer);
-        viewer
     }
 
     /// The cameras that the viewer does not watch yet.
@@ -140,15 +155,21 @@ impl Meeting {
 
     /// What a viewer's line is believed to carry, bit/s.
     fn estimate(&mut self, viewer: &Viewer) -> u64 {
+        self.number(viewer, "available_outgoing_bitrate")
+    }
+
+    /// Bytes that were sent to a viewer.
+    fn sent(&mut self, viewer: &Viewer) -> u64 {
+        self.number(viewer, "bytes_sent")
+    }
+
+    fn number(&mut self, viewer: &Viewer, wanted: &str) -> u64 {
         let target = StatsTarget::Transport(viewer.transport);
         let Ok(Reply::Stats(stats)) = self.world.command(Command::GetStats { target }) else {
             panic!("a transport has statistics")
         };
-        let estimate = stats
-            .iter()
-            .find(|(name, _)| *name == "available_outgoing_bitrate");
-        match estimate {
-            Some((_, StatValue::Int(estimate))) => *estimate,
+        match stats.iter().find(|(name, _)| *name == wanted) {
+            Some((_, StatValue::Int(number))) => *number,
             other => panic!("{other:?}"),
         }
     }
@@ -176,6 +197,63 @@ fn a_camera_that_comes_takes_nothing_from_the_others() {
         assert!(changes.iter().all(|(_, from, to)| to > from), "{changes:?}");
         assert_eq!(changes.last(), Some(&(cameras, Some(0), Some(2))));
     }
+}
+
+/// Nobody speaks, and a line becomes so narrow that every picture is paused: nothing is sent any more.
+/// Wide again it shows them again; until then little is sent to find that out.
+#[test]
+fn pictures_come_back_to_a_silent_line() {
+    for (seed, narrow) in [(630, 40_000), (631, 100_000)] {
+        let mut meeting = Meeting::new(seed, 4);
+        let viewer = meeting.add_viewer(6_000_000);
+        meeting.run(Duration::from_secs(15));
+        meeting.change_line(&viewer, narrow);
+        meeting.run(Duration::from_secs(20));
+        let mut changes = meeting.changes(&viewer);
+        let before = meeting.sent(&viewer);
+        meeting.run(Duration::from_secs(20));
+        changes.extend(meeting.changes(&viewer));
+        let sent = meeting.sent(&viewer) - before;
+        let last = |camera| changes.iter().rfind(|(of, ..)| *of == camera);
+        let paused = (0..4).all(|camera| last(camera).is_some_and(|(.., to)| to.is_none()));
+        assert!(paused, "{narrow}: {changes:?}");
+        assert!((1..20_000).contains(&sent), "{narrow}: {sent} bytes"); // 8 kbit/s
+        meeting.change_line(&viewer, 6_000_000);
+        meeting.run(Duration::from_secs(10));
+        let changes = meeting.changes(&viewer);
+        let back = (0..4).all(|of| changes.iter().any(|(camera, ..)| *camera == of));
+        assert!(back, "{narrow}: {changes:?}");
+        let estimate = meeting.estimate(&viewer);
+        assert!(estimate > 3_000_000, "{narrow}: {estimate}");
+    }
+}
+
+/// A client that takes no retransmissions, so that no probe can be made for it.
+fn without_repairs(config: RtcConfig) -> RtcConfig {
+    let mut config = config.clear_codecs();
+    let (codec, rate) = (Codec::Vp8, Frequency::NINETY_KHZ);
+    let format = FormatParams::default();
+    config
+        .codec_config()
+        .add_config(96.into(), None, codec, rate, None, format);
+    config
+}
+
+/// The same for a viewer whom no probe can reach: a picture asks the line in its place, the longer
+/// it was in vain the more rarely.
+#[test]
+fn pictures_come_back_to_a_silent_line_without_repairs() {
+    let mut meeting = Meeting::new(632, 2);
+    let viewer = meeting.add_viewer_with(6_000_000, without_repairs);
+    meeting.run(Duration::from_secs(15));
+    meeting.change_line(&viewer, 60_000);
+    meeting.run(Duration::from_secs(30));
+    meeting.changes(&viewer);
+    meeting.change_line(&viewer, 6_000_000);
+    meeting.run(Duration::from_secs(40));
+    let changes = meeting.changes(&viewer);
+    let last = changes.last().expect("a picture came back");
+    assert!(last.2.is_some(), "{changes:?}");
 }
 
 /// Eight cameras come at once, twice what the line carries: they begin with what costs least, so

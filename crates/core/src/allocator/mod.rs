@@ -2,13 +2,15 @@
 //!
 //! Audio comes first and is never counted out. Then every video gets its least picture, in the
 //! order of priority; what is left goes step by step to where a bit is worth most. Who does not
-//! get even the least for [`PAUSE_AFTER`] is paused, and told so.
+//! get even the least for [`PAUSE_AFTER`] is paused, and told so. Where all are and no probe can ask
+//! the line, one goes out now and then ([`trial`]).
 //!
 //! A decision that fits stays: going up needs [`HEADROOM`], the least estimate of the last
 //! seconds, and time since the video's last change; going down happens at once, small excess
 //! excepted ([`PATIENCE`]). A rise that had to be taken back makes the next one wait twice as long.
 
 mod ladder;
+mod trial;
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ use crate::layer::{Content, Layer, LayerReason, Preferences};
 use crate::layers::LayerRate;
 
 use ladder::Ladder;
+use trial::Trial;
 
 #[cfg(test)]
 use ladder::wire;
@@ -44,6 +47,8 @@ pub(crate) struct Budget {
     pub(crate) is_measured: bool,
     /// The share that the server can afford, 0 to 1.
     pub(crate) share: f64,
+    /// No probe can ask the line for more.
+    pub(crate) is_blind: bool,
 }
 
 /// What one video gets.
@@ -62,6 +67,8 @@ pub(crate) struct Outcome {
     /// bit/s with everything at its best, and as decided.
     pub(crate) wanted: u64,
     pub(crate) sending: u64,
+    /// Pictures are wanted and all of them paused, because the line carries none.
+    pub(crate) is_starved: bool,
 }
 
 /// The memory of one transport's decisions.
@@ -69,6 +76,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Allocator {
     videos: FxHashMap<SubscriberId, Video>,
     low: Lowest,
+    trial: Trial,
+    is_starved: bool,
     over_since: Option<Instant>,
     /// What there was to share last, bit/s.
     bits: u64,
@@ -124,7 +133,7 @@ impl Allocator {
         self.bits = bits;
         let steady = self.low.add(now, affordable).saturating_sub(budget.audio);
         let held = self.held(demands, &ladders);
-        let rungs = self.choose(
+        let mut rungs = self.choose(
             now,
             bits,
             steady,
@@ -134,9 +143,19 @@ impl Allocator {
             &held,
         );
         let shed = budget.share < 1.0;
+        let is_starved = self.is_starved;
+        let asks = self.trial.is_on(now, is_starved, budget.is_blind && !shed);
+        if asks
+            && is_nothing(&rungs)
+            && let Some(index) = foremost(&ladders)
+        {
+            rungs[index] = Some(0);
+        }
+        self.is_starved = best > 0 && !shed && is_nothing(&rungs);
         let mut outcome = Outcome {
             wanted: budget.audio,
             sending: budget.audio,
+            is_starved: self.is_starved,
             decisions: Vec::with_capacity(demands.len()),
         };
         for (index, demand) in demands.iter().enumerate() {
@@ -380,6 +399,21 @@ fn ceilings(
 
 fn no_start(ladders: &[Ladder]) -> Vec<Option<usize>> {
     vec![None; ladders.len()]
+}
+
+fn is_nothing(rungs: &[Option<usize>]) -> bool {
+    rungs.iter().all(Option::is_none)
+}
+
+/// The most important video of those that there are; the first of equals.
+fn foremost(ladders: &[Ladder]) -> Option<usize> {
+    let known = (0..ladders.len()).filter(|index| !ladders[*index].steps.is_empty());
+    known.reduce(
+        |best, other| match ladders[other].weight > ladders[best].weight {
+            true => other,
+            false => best,
+        },
+    )
 }
 
 fn worth(ladders: &[Ladder], rungs: &[Option<usize>]) -> f64 {

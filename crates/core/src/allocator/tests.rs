@@ -49,6 +49,7 @@ struct Viewer {
     audio: u64,
     is_measured: bool,
     share: f64,
+    is_blind: bool,
     changes: u32,
     last: Vec<Option<Layer>>,
 }
@@ -63,6 +64,7 @@ impl Viewer {
             audio: 0,
             is_measured: true,
             share: 1.0,
+            is_blind: false,
             changes: 0,
             last: vec![None; videos],
         }
@@ -84,6 +86,7 @@ impl Viewer {
             audio: self.audio,
             is_measured: self.is_measured,
             share: self.share,
+            is_blind: self.is_blind,
         };
         let outcome = self.allocator.decide(self.now, budget, &demands);
         let targets: Vec<_> = outcome.decisions.iter().map(|d| d.target).collect();
@@ -154,6 +157,47 @@ fn below_the_least_picture_there_is_a_pause_with_its_reason() {
         (back.target, back.reason),
         (layer(0, 2), LayerReason::Bandwidth)
     );
+}
+
+/// A still picture costs the same in every size: who stands on one that is no step any more goes on with
+/// the better one, and does not fall to the least.
+#[test]
+fn what_costs_no_more_is_taken() {
+    let mut viewer = Viewer::of(1);
+    viewer.layers = vec![rate(0, 2, 150), rate(1, 2, 500)];
+    assert_eq!(viewer.settle(900_000, 5)[0].target, layer(1, 2));
+    viewer.layers.push(rate(2, 2, 500));
+    assert_eq!(viewer.settle(900_000, 1)[0].target, layer(2, 2));
+}
+
+/// Where no probe can ask the line, the most important picture does: now and then, ever more rarely,
+/// and it stays when there is room.
+#[test]
+fn a_picture_asks_where_no_probe_can() {
+    let mut viewer = Viewer::of(2);
+    viewer.videos[1].0.priority = 200;
+    viewer.settle(5_000_000, 2);
+    let shown = |viewer: &mut Viewer, seconds: u64| {
+        (0..seconds * 10).fold([0; 2], |mut shown, _| {
+            let outcome = viewer.decide(40_000);
+            let targets = outcome.decisions.iter().map(|decision| decision.target);
+            let seen: Vec<bool> = targets.map(|target| target.is_some()).collect();
+            assert_eq!(outcome.is_starved, !seen.contains(&true));
+            (0..2).for_each(|index| shown[index] += u32::from(seen[index]));
+            shown
+        })
+    };
+    shown(&mut viewer, 5);
+    assert_eq!(shown(&mut viewer, 60), [0, 0], "probes ask");
+    viewer.is_blind = true;
+    let first = shown(&mut viewer, 60);
+    assert!(first[0] == 0 && (80..=160).contains(&first[1]), "{first:?}");
+    shown(&mut viewer, 60);
+    let later = shown(&mut viewer, 120);
+    assert!(later[0] == 0 && (40..=80).contains(&later[1]), "{later:?}");
+    while viewer.decide(40_000).is_starved {}
+    let back = viewer.settle(120_000, 20);
+    assert!(back[1].target.is_some(), "{back:?}");
 }
 
 /// The estimate of a line that had nothing to carry is low, and says nothing of the line.

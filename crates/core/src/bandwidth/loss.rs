@@ -96,6 +96,23 @@ impl Loss {
         self.trial.is_some()
     }
 
+    /// For how long a policed rate is believed, us.
+    pub(super) fn policed_until(&self) -> Option<u64> {
+        self.policed.map(|policed| policed.until)
+    }
+
+    /// Nothing was sent for a while: what was lost was lost to a queue that has gone. What the line
+    /// loses anyway and the rate that something polices stay known.
+    pub(super) fn rest(&mut self, now: u64) {
+        self.policed = self.policed.filter(|policed| now < policed.until);
+        self.limit = self.policed.map(|policed| policed.rate);
+        (self.trial, self.high_windows) = (None, 0);
+        self.window = Window {
+            start: now,
+            ..Window::default()
+        };
+    }
+
     /// Another path: nothing that was learnt holds.
     pub(super) fn reset(&mut self) {
         *self = Self::default();

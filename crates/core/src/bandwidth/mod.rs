@@ -14,6 +14,10 @@
 //! within [`Limits`]. After a cut with packets waiting, less than that is sent for at most
 //! [`DRAIN_TIME`] so that the queue empties ([`Estimator::pacing_rate`] follows).
 //!
+//! While nothing is sent nothing is heard. Where that is so because all that is wanted was paused for
+//! want of bandwidth ([`Estimator::set_starved`]), what the last feedback said of queues and loss is
+//! forgotten after [`REST`], so that a probe may ask again. Any other silence changes nothing.
+//!
 //! The shape is that of draft-ietf-rmcat-gcc-02; probing by demand, loss trials and draining are
 //! ours. Everything is a function of its inputs; nothing allocates per packet; a transport costs
 //! at most 18 KiB, and 2 KiB while little is on the way.
@@ -151,6 +155,7 @@ pub struct Estimator {
     sending: SendRate,
     wanted: f64,
     allocated: f64,
+    is_starved: bool,
     is_feedback_expected: bool,
     first_feedback: Option<u64>,
     /// us: round trip, last feedback, last packet sent, end of draining.
@@ -159,6 +164,9 @@ pub struct Estimator {
     last_sent: u64,
     drain: Option<Drain>,
     last_silence: u64,
+    /// us: since when the peer owes us a word, and what was sent last when the line came to rest.
+    unheard_since: u64,
+    rested: u64,
     estimate: f64,
     limited_by: LimitedBy,
 }
@@ -192,11 +200,14 @@ impl Estimator {
             sending: SendRate::default(),
             wanted: 0.0,
             allocated: 0.0,
+            is_starved: false,
             rtt: 100_000,
             last_feedback: None,
             last_sent: 0,
             drain: None,
             last_silence: 0,
+            unheard_since: 0,
+            rested: 0,
             estimate: initial,
             limited_by: LimitedBy::Delay,
         }
@@ -206,6 +217,9 @@ impl Estimator {
     pub fn on_sent(&mut self, sent: Sent) {
         let at = self.micros(sent.at);
         let probe = sent.probe.map_or(0, |id| id.0);
+        if !self.sent.has_unheard() {
+            self.unheard_since = at;
+        }
         self.sent.insert(sent.sequence, at, sent.bytes, probe);
         self.sending.add(at, sent.bytes);
         self.last_sent = at;
@@ -275,6 +289,12 @@ impl Estimator {
         self.allocated = sending as f64;
     }
 
+    /// Whether all that is wanted is paused because the estimate is too low for it: then nobody else
+    /// will ever ask the line again.
+    pub const fn set_starved(&mut self, starved: bool) {
+        self.is_starved = starved;
+    }
+
     /// Whether the peer has agreed to transport-wide feedback (it has until told otherwise).
     /// Without it REMB and reception reports decide, and nothing does before they come.
     pub fn expect_feedback(&mut self, now: Instant, expected: bool) {
@@ -324,6 +344,9 @@ impl Estimator {
             self.rate.set(now, (self.rate.estimate() * 0.7).max(floor));
             self.probing.rest(now);
         }
+        if self.rests_at().is_some_and(|at| now >= at) {
+            self.come_to_rest(now);
+        }
         self.settle_estimate(now);
     }
 
@@ -337,7 +360,7 @@ impl Estimator {
             .flatten();
         let draining = self.drain.filter(|drain| !drain.is_over);
         let drained = draining.map(|drain| drain.since + DRAIN_TIME);
-        let at = [probe, self.silent_until(), drained]
+        let at = [probe, self.silent_until(), self.rests_at(), drained]
             .into_iter()
             .flatten()
             .min()?;
@@ -531,7 +554,42 @@ impl Estimator {
         let heard = self.last_feedback?;
         let patience = SILENCE.max(self.rtt * 3);
         (self.sent.has_unheard() && self.last_sent > heard)
-            .then(|| (heard + patience).max(self.last_silence + SILENCE))
+            .then(|| (heard.max(self.unheard_since) + patience).max(self.last_silence + SILENCE))
+    }
+
+    /// When what was heard last is out of date: all was paused, so that nothing more would ever be
+    /// heard.
+    fn rests_at(&self) -> Option<u64> {
+        let heard = self.last_feedback.filter(|_| self.is_starved)?;
+        if self.probing.is_active() || !Probing::is_wanted(self.rate.estimate(), self.wanted) {
+            return None;
+        }
+        if self.rested == self.last_sent {
+            return self.loss.policed_until();
+        }
+        // The peer says nothing of what was lost last.
+        let patience = match self.sent.has_unheard() {
+            true => (self.rtt * 3).clamp(REST, MAX_REST),
+            false => REST,
+        };
+        Some(self.last_sent.max(heard) + patience)
+    }
+
+    /// The queue that was seen last is empty by now, and the loss that it made is over. The rate
+    /// stays what it was; what is still on the way will not be heard of.
+    fn come_to_rest(&mut self, now: u64) {
+        self.rested = self.last_sent;
+        self.rtt = self.rtt.min(RESTED_RTT);
+        let most = self.loss.limit().unwrap_or(f64::INFINITY);
+        self.rate.rest(now, most);
+        self.loss.rest(now);
+        self.probing.resume(now);
+        self.queue.rest();
+        self.sent.forget();
+        self.groups = Groups::default();
+        self.trendline = Trendline::new();
+        self.throughput = Throughput::default();
+        self.usage = Usage::Normal;
     }
 
     fn micros(&mut self, now: Instant) -> u64 {
@@ -599,6 +657,12 @@ const DRAIN_REST: u64 = 4_000_000;
 const LEAST_DRAIN: f64 = 0.7;
 /// No probe while packets wait longer than this, ms.
 const PROBE_QUEUE: f64 = 50.0;
+/// With nothing sent for this long a line has come to rest, us: at least, and at most where the last
+/// word of the peer is waited for.
+const REST: u64 = 1_000_000;
+const MAX_REST: u64 = 4_000_000;
+/// A round trip that stood in a queue, once that has gone, us.
+const RESTED_RTT: u64 = 200_000;
 /// Hearing nothing for this long cuts the rate, and again after the same time, us.
 const SILENCE: u64 = 1_000_000;
 

@@ -13,6 +13,8 @@ pub(super) struct Probing {
     not_before: u64,
     pause: u64,
     step: f64,
+    /// The rate was cut while a probe was on its way.
+    was_cut_off: bool,
     /// Larger while media fills probes with packets too few to tell.
     least_bytes: f64,
     pub(super) sent: u32,
@@ -68,6 +70,7 @@ impl Probing {
             not_before: 0,
             pause: MIN_PAUSE,
             step: FIRST_STEP,
+            was_cut_off: false,
             least_bytes: MIN_BYTES,
             sent: 0,
             succeeded: 0,
@@ -86,6 +89,7 @@ impl Probing {
         self.next_id = if id == u8::MAX { 1 } else { id + 1 };
         self.active = Some(Active::new(id, rate, bytes, now));
         self.sent += 1;
+        self.was_cut_off = false;
         Some(Probe {
             id: ProbeId(id),
             rate: rate as u64,
@@ -104,6 +108,11 @@ impl Probing {
 
     pub(super) fn is_active(&self) -> bool {
         self.active.is_some()
+    }
+
+    /// Whether more is wanted than is estimated.
+    pub(super) fn is_wanted(estimate: f64, wanted: f64) -> bool {
+        wanted * HEADROOM > estimate * MIN_STEP
     }
 
     /// A packet of a probe was received or given up.
@@ -140,8 +149,17 @@ impl Probing {
 
     /// The rate was cut: let the line come to rest before asking again.
     pub(super) fn rest(&mut self, now: u64) {
-        self.active = None;
+        self.was_cut_off |= self.active.take().is_some();
         self.not_before = self.not_before.max(now + self.pause);
+    }
+
+    /// The line has come to rest with nothing sent. A probe that was all there was, and that led to a
+    /// cut, has failed: the pauses grow.
+    pub(super) fn resume(&mut self, now: u64) {
+        self.least_bytes = MIN_BYTES;
+        if std::mem::take(&mut self.was_cut_off) {
+            self.fail(now);
+        }
     }
 
     /// Another path: start over.
@@ -159,7 +177,7 @@ impl Probing {
     }
 
     fn wants(&self, wish: Wish) -> bool {
-        let more = wish.wanted * HEADROOM > wish.estimate * MIN_STEP;
+        let more = Self::is_wanted(wish.estimate, wish.wanted);
         self.active.is_none() && more && wish.max > wish.estimate * MIN_STEP
     }
 }

@@ -69,6 +69,12 @@ impl QueueDelay {
         self.delay / 1e3
     }
 
+    /// Nothing was sent for a while: what stood in the queue has gone. The least delay stays.
+    pub(super) fn rest(&mut self) {
+        (self.now_least, self.delay) = (None, 0.0);
+        (self.last, self.rising) = (0.0, 0);
+    }
+
     /// Forgets the path.
     pub(super) fn reset(&mut self) {
         *self = Self::default();

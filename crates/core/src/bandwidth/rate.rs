@@ -96,6 +96,12 @@ impl Rate {
         self.last_change = now;
     }
 
+    /// Nothing was sent for a while: goes on from where it was, or from `most` if that is less.
+    pub(super) fn rest(&mut self, now: u64, most: f64) {
+        self.set(now, self.estimate.min(most));
+        self.phase = Phase::Increase;
+    }
+
     /// A probe has measured a rate. What arrives in the next moments is still of the time before.
     pub(super) fn set_probed(&mut self, now: u64, rate: f64, rtt: u64) {
         self.set(now, rate);

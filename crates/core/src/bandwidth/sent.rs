@@ -106,6 +106,12 @@ impl SentTable {
         newest.is_some_and(|last| self.entries[self.index(last)].state == State::InFlight)
     }
 
+    /// Nobody will speak about what is out there any more, or too late to tell anything.
+    pub(super) fn forget(&mut self) {
+        self.entries.fill(Entry::default());
+        self.first = self.next;
+    }
+
     fn make_room(&mut self, now: u64) {
         while self.first < self.next && self.entries[self.index(self.first)].state == State::Settled
         {

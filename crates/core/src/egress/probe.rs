@@ -59,11 +59,7 @@ impl Egress {
             let probe = self.estimator.take_probe(out.now)?;
             self.probe = Some(Cluster::new(probe, out.now));
         }
-        // A repair stream that the peer counts is what a probe is made of.
-        let suits =
-            |stream: &super::OutStream| stream.repair.is_some() && stream.ids.transport_cc != 0;
-        let place = self.streams.iter().find(|(_, stream)| suits(stream));
-        let place = place.map(|(place, _)| place);
+        let place = self.probe_stream();
         for _ in 0..MOST_PACKETS {
             let cluster = self.probe.as_ref()?;
             let due = cluster.due(out.now);
@@ -81,6 +77,19 @@ impl Egress {
             return None;
         }
         Some(out.now + STEP)
+    }
+
+    /// Whether a probe can be made, now or as soon as something has been sent.
+    pub(crate) fn can_probe(&self) -> bool {
+        self.probe_stream().is_some()
+    }
+
+    /// A repair stream that the peer counts is what a probe is made of.
+    fn probe_stream(&self) -> Option<usize> {
+        let suits =
+            |stream: &super::OutStream| stream.repair.is_some() && stream.ids.transport_cc != 0;
+        let suited = self.streams.iter().find(|(_, stream)| suits(stream));
+        suited.map(|(place, _)| place)
     }
 
     /// One packet of filling; false when none could be sent.

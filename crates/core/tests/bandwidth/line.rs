@@ -191,6 +191,14 @@ impl Flow {
         self.origin + Duration::from_nanos((ms * 1e6) as u64)
     }
 
+    /// Nothing is sent any more, and what waits is dropped; `starved` when that is so because the
+    /// estimate is too low.
+    pub(crate) fn stop(&mut self, starved: bool) {
+        (self.floor, self.ceiling, self.budget) = (0.0, 0.0, 0.0);
+        self.backlog.clear();
+        self.estimator.set_starved(starved);
+    }
+
     /// One millisecond of this flow.
     pub(crate) fn tick(&mut self, now: f64, line: &mut Line) {
         let instant = self.at(now);

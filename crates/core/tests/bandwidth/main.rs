@@ -230,6 +230,76 @@ fn silence_lowers_the_rate_and_it_comes_back() {
     assert!(after > 0.8, "{after:.2}");
 }
 
+/// A line that was flooded for a while, and on which everything was paused then.
+fn flooded(rate: f64, queue: f64, flood: f64) -> (Line, Flow) {
+    let mut line = Line::new(
+        Conditions {
+            queue,
+            ..Conditions::rate(rate)
+        },
+        5,
+    );
+    let mut flow = Flow::new(Limits::default(), 7e6);
+    flow.floor = 7e6;
+    run(&mut [&mut flow], &mut line, 0.0, flood);
+    flow.stop(true);
+    (line, flow)
+}
+
+/// Nothing is sent, so nothing more is heard that could say that a flooded line has come to rest: it
+/// is asked all the same.
+#[test]
+fn a_line_on_which_all_was_paused_is_asked_again() {
+    for queue in [60.0, 300.0, 2e3] {
+        for flood in [300.0, 1e3, 3e3] {
+            let (mut line, mut flow) = flooded(2e6, queue, flood);
+            run(&mut [&mut flow], &mut line, flood, flood + 8e3);
+            let estimate = flow.estimator.estimate() as f64 / 1e6;
+            let case = format!("queue {queue} ms, flood {flood} ms");
+            assert!((1.2..3.0).contains(&estimate), "{case}: {estimate:.2}");
+        }
+    }
+}
+
+/// A publisher that sends nothing for a while is no pause of ours: what is known of the line stays.
+#[test]
+fn a_quiet_publisher_leaves_the_estimate_alone() {
+    let mut line = Line::new(Conditions::rate(2e6), 5);
+    let mut flow = Flow::new(Limits::default(), 7e6);
+    run(&mut [&mut flow], &mut line, 0.0, 10e3);
+    let (before, ceiling) = (flow.estimator.estimate(), flow.ceiling);
+    flow.stop(false);
+    run(&mut [&mut flow], &mut line, 10e3, 20e3);
+    let quiet = flow.estimator.estimate();
+    flow.ceiling = ceiling;
+    run(&mut [&mut flow], &mut line, 20e3, 20.5e3);
+    let after = flow.estimator.estimate();
+    let close = |estimate: u64| estimate.abs_diff(before) < before / 5;
+    assert!(close(quiet) && close(after), "{before} {quiet} {after}");
+}
+
+/// While it stays narrow or dead the asking costs a few kbit/s; wide again, it is found within
+/// seconds.
+#[test]
+fn a_paused_line_that_stays_narrow_is_not_flooded() {
+    for (rate, loss) in [(30e3, 0.0), (100e3, 0.0), (100e3, 0.5), (100e3, 1.0)] {
+        let case = format!("{rate} bit/s, {loss} lost");
+        let (mut line, mut flow) = flooded(2e6, 300.0, 400.0);
+        line.conditions.rate = rate;
+        line.conditions.loss = loss;
+        run(&mut [&mut flow], &mut line, 400.0, 10e3);
+        let before = flow.sent_bytes;
+        run(&mut [&mut flow], &mut line, 10e3, 70e3);
+        let sent = flow.sent_bytes - before;
+        assert!(sent > 0, "{case}: never asked");
+        assert!(sent < 60_000, "{case}: {sent} bytes in a minute"); // 8 kbit/s
+        line.conditions = Conditions::rate(2e6);
+        run(&mut [&mut flow], &mut line, 70e3, 80e3);
+        let estimate = flow.estimator.estimate() as f64 / 1e6;
+        assert!(estimate > 1.2, "{case}: {estimate:.2}");
+    }
+}
+
 /// Without transport-wide feedback a REMB is believed, and loss reports lower it.
 #[test]
 fn falls_back_to_remb_and_reports() {
@@ -323,6 +393,7 @@ fn abuse(estimator: &mut Estimator, dice: &mut Dice, now: &mut Instant, sequence
         }
         _ => {
             estimator.set_demand(dice.next() % 30_000_000, dice.next() % 30_000_000);
+            estimator.set_starved(dice.share() < 0.5);
             estimator.on_timeout(*now);
             let _ = estimator.take_probe(*now);
             assert!(estimator.next_timeout().is_none_or(|at| at > *now));
