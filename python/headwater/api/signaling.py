@@ -23,9 +23,10 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headwater.api import messages as m
+from headwater.api.closing import GOING_DOWN, NORMAL, POLICY, TOO_LARGE, TOO_SLOW, close_socket
 from headwater.api.middleware import origin_allowed
 from headwater.api.problems import problem_of
 from headwater.api.translate import (
@@ -54,8 +55,6 @@ SEND_SECONDS = 10.0
 _REFRESH_LEAD = 60.0
 """A fresh token is sent this many seconds before the old one expires, or at half its life."""
 
-_POLICY, _TOO_LARGE, _TOO_SLOW, _GOING_DOWN, _NORMAL = 1008, 1009, 1013, 1012, 1000
-
 _requests: msgspec.json.Decoder[m.ClientMessage] = msgspec.json.Decoder(m.ClientMessage)
 _first = msgspec.json.Decoder(m.Join)
 _bare_offer = msgspec.json.Decoder(m.Offer)
@@ -81,7 +80,7 @@ class Signaling:
         """Serve one WebSocket until it ends."""
         origin, host = socket.headers.get("origin"), socket.headers.get("host")
         if not origin_allowed(origin, host, allowed=self.settings.allowed_origins, dev=self.settings.dev):
-            await socket.close(_POLICY)  # before accepting, so the client gets HTTP 403
+            await socket.close(POLICY)  # before accepting, so the client gets HTTP 403
             return
         await socket.accept()
         await _Connection(self, socket, bare_offers=bare_offers).run()
@@ -103,7 +102,7 @@ class _Connection:
         structlog.contextvars.bind_contextvars(
             room=joining.room.meeting.id, participant=joining.participant.id
         )
-        code = _NORMAL
+        code = NORMAL
         try:
             code = await self._serve(joining)
         finally:
@@ -111,7 +110,7 @@ class _Connection:
                 await self._owner.service.leave(joining.room, joining.participant)
             else:
                 self._owner.service.connection_lost(joining)
-            await self._close(code)
+            await close_socket(self._socket, code)
 
     # --- joining -------------------------------------------------------------------------------
 
@@ -176,7 +175,7 @@ class _Connection:
     async def _refuse(self, error: HeadwaterError, request_id: RequestId) -> None:
         with contextlib.suppress(WebSocketDisconnect, BufferFull):
             await self._send_problem(error, request_id)
-        await self._close(_TOO_SLOW if isinstance(error, ResourceError) else _POLICY)
+        await close_socket(self._socket, TOO_SLOW if isinstance(error, ResourceError) else POLICY)
 
     # --- serving -------------------------------------------------------------------------------
 
@@ -200,12 +199,12 @@ class _Connection:
                 _log.error("signalling failed", exc_info=error)
         if works[2] in done or any(isinstance(error, BufferFull) for error in results):
             _log.info("client too slow")
-            return _TOO_SLOW
+            return TOO_SLOW
         if any(isinstance(error, _FrameTooLarge) for error in results):
             _log.info("frame too large")
-            return _TOO_LARGE
+            return TOO_LARGE
         ended = works[1].result() if works[1] in done and not works[1].exception() else None
-        return _GOING_DOWN if ended is not None and ended.reason == "server_shutdown" else _NORMAL
+        return GOING_DOWN if ended is not None and ended.reason == "server_shutdown" else NORMAL
 
     async def _read(self, joining: Joining) -> None:
         while not self._left:
@@ -349,10 +348,3 @@ class _Connection:
         if problem.status >= 500 and not isinstance(error, ResourceError):
             _log.error("request failed", exc_info=error)
         await self._send(m.Error(problem=problem, id=request_id))
-
-    async def _close(self, code: int) -> None:
-        if self._socket.application_state is WebSocketState.DISCONNECTED:
-            return
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self._socket.close(code)

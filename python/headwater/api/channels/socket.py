@@ -18,12 +18,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headwater.api.channels import messages as m
 from headwater.api.channels.receiving import Receiving
 from headwater.api.channels.sending import Sending, nothing_sent
 from headwater.api.channels.transports import describe
+from headwater.api.closing import GOING_DOWN, NORMAL, POLICY, TOO_LARGE, TOO_SLOW, close_socket
 from headwater.api.middleware import origin_allowed
 from headwater.api.problems import problem_of
 from headwater.auth import Claims, Gate
@@ -64,7 +65,6 @@ FIRST_MESSAGE_SECONDS = 10.0
 """How long a fresh connection may stay silent."""
 SEND_SECONDS = 10.0
 """How long one message may wait for a client that does not read."""
-_NORMAL, _POLICY, _TOO_LARGE, _GOING_DOWN, _TOO_SLOW = 1000, 1008, 1009, 1012, 1013
 _GOODBYES = frozenset({1000, 1001})
 """Close codes by which a client, or the browser in its place, says goodbye."""
 
@@ -95,7 +95,7 @@ class ChannelSockets:
         """
         origin, host = socket.headers.get("origin"), socket.headers.get("host")
         if not origin_allowed(origin, host, allowed=self.settings.allowed_origins, dev=self.settings.dev):
-            await socket.close(_POLICY)  # before accepting, so the client gets HTTP 403
+            await socket.close(POLICY)  # before accepting, so the client gets HTTP 403
             return
         token, protocol = _token_of(socket)
         await socket.accept(subprotocol=protocol)
@@ -146,7 +146,7 @@ class _Connection:
         """Serve until either side ends it, then give everything back."""
         reader = asyncio.create_task(self._read(), name="channel reader")
         writer = asyncio.create_task(self._write(), name="channel writer")
-        code = _NORMAL
+        code = NORMAL
         try:
             await asyncio.wait((reader, writer, self._over), return_when=asyncio.FIRST_COMPLETED)
             code = self._code(reader, writer)
@@ -155,7 +155,7 @@ class _Connection:
                 task.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
             await self._give_back()
-            await self._close(code)
+            await close_socket(self._socket, code)
 
     def _code(self, reader: asyncio.Task[int], writer: asyncio.Task[int]) -> int:
         for task in (self._over, reader, writer):
@@ -164,7 +164,7 @@ class _Connection:
                     _log.error("a channel connection failed", exc_info=error)
                     continue
                 return task.result()
-        return _NORMAL
+        return NORMAL
 
     async def _give_back(self) -> None:
         await self._tasks.close()
@@ -186,20 +186,20 @@ class _Connection:
                 async with asyncio.timeout(FIRST_MESSAGE_SECONDS if self._silent else None):
                     frame = await self._socket.receive()
             except TimeoutError:
-                return _POLICY
+                return POLICY
             self._silent = False
             if frame["type"] == "websocket.disconnect":
                 self._left = frame.get("code", 1005) in _GOODBYES
-                return _NORMAL
+                return NORMAL
             text = frame.get("text")
             if isinstance(text, str) and len(text) > bound:
-                return _TOO_LARGE
+                return TOO_LARGE
             await self._handle(text if isinstance(text, str) else "")
         # What was said last is still to go out.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._outbox.join()
-        return _NORMAL
+        return NORMAL
 
     async def _handle(self, text: str) -> None:
         request_id: m.RequestId = None
@@ -503,7 +503,7 @@ class _Connection:
         if reason not in ("left", "lost"):
             self._post("broadcastEnded", {"reason": reason})
         if reason == "server_shutdown" and not self._over.done():
-            self._over.set_result(_GOING_DOWN)
+            self._over.set_result(GOING_DOWN)
 
     async def _pump(self, channel: Channel) -> None:
         async for event in channel.events():
@@ -538,7 +538,7 @@ class _Connection:
             self._outbox.put_nowait(m.Push(type=name, data=data, id=request_id, channel_id=channel_id))
         except asyncio.QueueFull:
             if not self._over.done():
-                self._over.set_result(_TOO_SLOW)
+                self._over.set_result(TOO_SLOW)
 
     def _post_problem(self, error: HeadwaterError, request_id: m.RequestId) -> None:
         problem = problem_of(error)
@@ -555,17 +555,10 @@ class _Connection:
                 async with asyncio.timeout(SEND_SECONDS):
                     await self._socket.send_text(text)
             except TimeoutError:
-                return _TOO_SLOW
+                return TOO_SLOW
             except (RuntimeError, WebSocketDisconnect):  # Starlette: already closed
-                return _NORMAL
+                return NORMAL
             self._outbox.task_done()
-
-    async def _close(self, code: int) -> None:
-        if self._socket.application_state is WebSocketState.DISCONNECTED:
-            return
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self._socket.close(code)
 
 
 def _token_of(socket: WebSocket) -> tuple[str | None, str | None]:
