@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,9 +12,17 @@ import pytest
 from headwater.app import Node
 from headwater.servers import channel_seats
 from tests.integration.server.conftest import LIMITS, settings
+from tests.integration.server.shows import (
+    children,
+    eventually,
+    first_playlist,
+    folders,
+    show_often,
+    udp_ports,
+    until,
+)
 from tests.support.ffmpeg import whip_publisher
 from tests.support.probe import probe
-from tests.support.resources import resident, resources
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -34,7 +38,7 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
         path = f"/hls/{channel}/index.m3u8"
         assert (await http.get(path)).status_code == 404
         async with whip_publisher(f"{node.url}/whip/{channel}", tmp_path, 7, 440.0):
-            playlist = await _first(http, path)
+            playlist = await first_playlist(http, path)
             assert playlist.headers["content-type"].startswith("application/vnd.apple.mpegurl")
             assert playlist.headers["access-control-allow-origin"] == "*"
             assert "max-age=0" in playlist.headers["cache-control"]
@@ -47,9 +51,9 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
             streams = await probe(f"{node.url}{path}")
             assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
             assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
-        ended = await _until(http, path, lambda reply: reply.text.endswith("#EXT-X-ENDLIST\n"))
+        ended = await until(http, path, lambda reply: reply.text.endswith("#EXT-X-ENDLIST\n"))
         assert ended.status_code == 200
-        await _until(http, path, lambda reply: reply.status_code == 404)
+        await until(http, path, lambda reply: reply.status_code == 404)
         assert not list((node.settings.data / "hls").rglob("*.ts"))
 
 
@@ -66,7 +70,7 @@ async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_pat
         link = f"{path}?{node.gate.paths.sign_path(prefix, channel=channel.id, ttl=600)}"
         node.gate.open_house = True
         async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
-            await _first(http, path)
+            await first_playlist(http, path)
             node.gate.open_house = False
             assert (await http.get(path)).status_code == 401
             playlist = await http.get(link)
@@ -93,33 +97,9 @@ async def test_only_what_was_listed_is_served(dev: Node, name: str) -> None:
 
 async def test_shows_with_segments_leave_nothing(tmp_path: Path) -> None:
     """Descriptors, threads, tasks, objects, children, ports, files and memory are as before."""
-    hls = {"segment_seconds": 0.5, "grace_seconds": 0.1}
-    async with (
-        Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
-    ):
-        await http.get("/healthz")
-        idle = len(asyncio.all_tasks())
-
-        async def show() -> None:
-            channel = node.channels.open("")
-            async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
-                await _first(http, f"/hls/{channel.id}/index.m3u8")
-                assert len(_children()) == 2, "one that sends, one that packages"
-            await _eventually(lambda: channel.over and not _children())
-
-        async def settled() -> dict[str, int]:
-            await _eventually(lambda: len(asyncio.all_tasks()) <= idle)
-            return {**resources(), "ports": _ports(), "files": len(_folders(tmp_path))}
-
-        for _ in range(2):
-            await show()
-        before, memory = await settled(), resident()
-        for _ in range(4):
-            await show()
-        assert await settled() == before
-        assert before["files"] == 0
-        assert resident() - memory < 16 * 1024
+    before, after = await show_often(tmp_path, 4, warm=2)
+    assert after.counts == before.counts
+    assert after.memory - before.memory < 16 * 1024
 
 
 async def test_a_killed_broadcaster_ends_the_packaging(
@@ -133,61 +113,18 @@ async def test_a_killed_broadcaster_ends_the_packaging(
         Node(settings(tmp_path, dev=True, hls=hls, limits=limits), allow_several=True) as node,
         httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
     ):
-        ports, channel = _ports(), node.channels.open("")
+        ports, channel = udp_ports(), node.channels.open("")
 
         async def show() -> None:
             async with whip_publisher(f"{node.url}/whip/{channel.id}", tmp_path, 7, 440.0):
-                (sender,) = _children()
-                await _first(http, f"/hls/{channel.id}/index.m3u8")
-                assert _ports() > ports
+                (sender,) = children()
+                await first_playlist(http, f"/hls/{channel.id}/index.m3u8")
+                assert udp_ports() > ports
                 os.kill(sender, signal.SIGKILL)
-                await _eventually(lambda: channel.over)
+                await eventually(lambda: channel.over)
 
         with pytest.raises(AssertionError, match="FFmpeg ended"):  # what its helper says of the dead
             await show()
-        await _eventually(lambda: not _children())
-        await _eventually(lambda: _ports() == ports)
-        await _eventually(lambda: not _folders(tmp_path))
-
-
-def _folders(tmp_path: Path) -> list[Path]:
-    """Those of channels, in that of the process."""
-    return list((tmp_path / "data/hls").glob("*/*"))
-
-
-def _children() -> list[int]:
-    """The FFmpegs of this process."""
-    parent = os.getpid()
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in children if "ffmpeg" in Path(f"/proc/{child}/comm").read_text()]
-
-
-def _ports() -> int:
-    """UDP sockets of this process and of the FFmpegs that it started."""
-    bound = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
-    found = 0
-    for process in (os.getpid(), *_children()):
-        for entry in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found += entry.readlink().name[8:-1] in bound
-    return found
-
-
-async def _eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something holds that no event tells."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-
-
-async def _first(http: httpx.AsyncClient, path: str) -> httpx.Response:
-    return await _until(http, path, lambda reply: reply.status_code == 200)
-
-
-async def _until(http: httpx.AsyncClient, path: str, condition: Any) -> httpx.Response:
-    async with asyncio.timeout(60):
-        while True:
-            reply = await http.get(path, timeout=30)
-            if condition(reply):
-                return reply
-            await asyncio.sleep(0.2)
+        await eventually(lambda: not children())
+        await eventually(lambda: udp_ports() == ports)
+        await eventually(lambda: not folders(tmp_path))
