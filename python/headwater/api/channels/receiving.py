@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from headwater.api.channels import messages as m
+from headwater.api.channels.held import Held
 from headwater.api.channels.transports import Transports
 from headwater.channels import Channel, Viewer
 from headwater.errors import NotFound, PublisherNotFound, UnsupportedCodec
@@ -28,15 +29,13 @@ class Receiving:
         self.channel = channel
         self.viewer = viewer
         self.transports: Transports[OrtcSubscribeTransport] = Transports()
-        self._subscribers: dict[str, Subscriber] = {}
-        self._data_subscribers: dict[str, DataSubscriber] = {}
+        self.subscribers: Held[Subscriber] = Held(_no_consumer)
+        self.data_subscribers: Held[DataSubscriber] = Held(_no_data_consumer)
 
     async def create_transport(self) -> OrtcSubscribeTransport:
         """Make a transport to receive on."""
-        transport = await self.channel.router.create_ortc_subscribe_transport(dtls=self.channel.options.dtls)
-        self.viewer.own(transport)
-        self.transports.add(transport)
-        return transport
+        make = self.channel.router.create_ortc_subscribe_transport
+        return await self.transports.create(lambda: make(dtls=self.channel.options.dtls), self.viewer)
 
     async def consume(self, request: m.Consume) -> list[dict[str, Any]]:
         """Receive one track, or all that are there and that the client can take."""
@@ -61,7 +60,7 @@ class Receiving:
         subscriber, parameters = await transport.consume(
             publisher_id, request.rtp_capabilities, paused=paused
         )
-        self._subscribers = {item.id: item for item in (*self._open(), subscriber)}
+        self.subscribers.add(subscriber)
         mode = publisher.scalability_mode
         layered = mode is not None and not mode.startswith("L1T1")
         kind = "simulcast" if len(publisher.track.rids) > 1 else "svc" if layered else "simple"
@@ -81,8 +80,7 @@ class Receiving:
         consumed = []
         for publisher_id in (one,) if one is not None else self.channel.router.data_publisher_ids:
             subscriber, parameters = await transport.consume_data(publisher_id)
-            open_ = [item for item in self._data_subscribers.values() if not item.closed]
-            self._data_subscribers = {item.id: item for item in (*open_, subscriber)}
+            self.data_subscribers.add(subscriber)
             consumed.append(
                 {
                     "id": subscriber.id,
@@ -96,54 +94,39 @@ class Receiving:
             raise PublisherNotFound("no data channel is sent on this channel yet")
         return consumed
 
-    def subscriber(self, id_: str) -> Subscriber:
-        """Return a track that this connection receives.
-
-        Raises:
-            NotFound: It receives no such track.
-        """
-        if (subscriber := self._subscribers.get(id_)) is None or subscriber.closed:
-            raise NotFound("this connection has no such consumer")
-        return subscriber
-
-    def subscribers(self, id_: str | None) -> list[Subscriber]:
+    def named(self, id_: str | None) -> list[Subscriber]:
         """Return the one of that id, or all."""
-        return self._open() if id_ is None else [self.subscriber(id_)]
-
-    def data_subscriber(self, id_: str) -> DataSubscriber:
-        """Return a data channel that this connection receives.
-
-        Raises:
-            NotFound: It receives no such data channel.
-        """
-        if (subscriber := self._data_subscribers.get(id_)) is None or subscriber.closed:
-            raise NotFound("this connection has no such data consumer")
-        return subscriber
+        return list(self.subscribers) if id_ is None else [self.subscribers.get(id_)]
 
     def of_publisher(self, publisher_id: str) -> list[Subscriber]:
         """Its consumers of one producer."""
-        return [item for item in self._open() if item.publisher_id == publisher_id]
+        return [item for item in self.subscribers if item.publisher_id == publisher_id]
 
     def told(self, event: Event) -> tuple[str, dict[str, Any]] | None:
         """What a client has to hear of an event: mediasoup's name of it, and the data."""
         match event:
-            case LayerChanged(subscriber_id=id_, after=after) if id_ in self._subscribers:
+            case LayerChanged(subscriber_id=id_, after=after) if id_ in self.subscribers:
                 layers = None if after is None else (after.spatial, after.temporal)
                 spatial, temporal = layers or (None, None)
                 return "layerschange", {
                     "consumerId": id_, "spatialLayer": spatial, "temporalLayer": temporal,
                 }  # fmt: skip
             case SubscriberClosed(id=id_, reason=reason):
-                if (gone := self._subscribers.pop(id_, None)) is None or reason == "requested":
+                if (gone := self.subscribers.pop(id_)) is None or reason == "requested":
                     return None
                 data = {"consumerId": id_, "producerId": gone.publisher_id, "reason": reason}
                 return ("producerclose" if reason == "publisher_closed" else "consumerclose"), data
             case DataSubscriberClosed(id=id_, reason=reason):
-                if (lost := self._data_subscribers.pop(id_, None)) is None or reason == "requested":
+                if (lost := self.data_subscribers.pop(id_)) is None or reason == "requested":
                     return None
                 data = {"dataConsumerId": id_, "dataProducerId": lost.publisher_id, "reason": reason}
                 return ("dataproducerclose" if reason == "publisher_closed" else "dataconsumerclose"), data
         return None
 
-    def _open(self) -> list[Subscriber]:
-        return [item for item in self._subscribers.values() if not item.closed]
+
+def _no_consumer() -> NotFound:
+    return NotFound("this connection has no such consumer")
+
+
+def _no_data_consumer() -> NotFound:
+    return NotFound("this connection has no such data consumer")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from headwater.api.channels import messages as m
+from headwater.api.channels.held import Held
 from headwater.api.channels.transports import Transports
 from headwater.channels import Broadcast, Channel
-from headwater.errors import NotFound, PublisherNotFound
+from headwater.errors import PublisherNotFound
 from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import ConnectionStateChanged, Event, PauseChanged, TransportClosed
 from headwater.media.ortc import OrtcPublishTransport
@@ -28,25 +29,25 @@ class Sending:
         self.channel = channel
         self.broadcast = broadcast
         self.transports: Transports[OrtcPublishTransport] = Transports()
-        self._publishers: dict[str, Publisher] = {}
-        self._data_publishers: dict[str, DataPublisher] = {}
+        self.publishers: Held[Publisher] = Held(_no_track)
+        self.data_publishers: Held[DataPublisher] = Held(_no_data_channel)
+        self._sent: set[str] = set()
 
     def sends(self, publisher_id: str) -> bool:
-        """Whether this connection sends that."""
-        return publisher_id in self._publishers or publisher_id in self._data_publishers
+        """Whether this connection sends that, or did."""
+        return publisher_id in self._sent
 
     async def create_transport(self) -> OrtcPublishTransport:
         """Make a transport to send on."""
-        transport = await self.channel.router.create_ortc_publish_transport(dtls=self.channel.options.dtls)
-        self.broadcast.own(transport)
-        self.transports.add(transport)
-        return transport
+        make = self.channel.router.create_ortc_publish_transport
+        return await self.transports.create(lambda: make(dtls=self.channel.options.dtls), self.broadcast)
 
     async def produce(self, request: m.Produce) -> dict[str, Any]:
         """Send a track."""
         transport = self.transports.get(request.transport_id)
         publisher = await transport.produce(request.kind, request.rtp_parameters, paused=request.paused)
-        self._publishers[publisher.id] = publisher
+        self.publishers.add(publisher)
+        self._sent.add(publisher.id)
         return {"id": publisher.id}
 
     async def produce_data(self, request: m.ProduceData) -> dict[str, Any]:
@@ -54,28 +55,9 @@ class Sending:
         publisher = await self.transports.get(request.transport_id).produce_data(
             request.sctp_stream_parameters, label=request.label, protocol=request.protocol
         )
-        self._data_publishers[publisher.id] = publisher
+        self.data_publishers.add(publisher)
+        self._sent.add(publisher.id)
         return {"id": publisher.id}
-
-    def publisher(self, id_: str) -> Publisher:
-        """Return a track that this connection sends.
-
-        Raises:
-            PublisherNotFound: It sends no such track.
-        """
-        if (publisher := self._publishers.get(id_)) is None or publisher.closed:
-            raise PublisherNotFound("this connection sends no such track")
-        return publisher
-
-    def data_publisher(self, id_: str) -> DataPublisher:
-        """Return a data channel that this connection sends.
-
-        Raises:
-            PublisherNotFound: It sends no such data channel.
-        """
-        if (publisher := self._data_publishers.get(id_)) is None or publisher.closed:
-            raise PublisherNotFound("this connection sends no such data channel")
-        return publisher
 
     def heed(self, event: Event) -> bool:
         """Note how its transports fare; returns False when the last one was lost."""
@@ -87,11 +69,14 @@ class Sending:
 
     def pause_of(self, event: Event) -> tuple[str, bool] | None:
         """Whose pause an event tells of."""
-        if isinstance(event, PauseChanged) and event.id in self._publishers:
+        if isinstance(event, PauseChanged) and event.id in self.publishers:
             return event.id, event.paused
         return None
 
 
-def nothing_sent() -> NotFound:
-    """The error of whoever has not begun."""
-    return NotFound("createProducerTransport comes first")
+def _no_track() -> PublisherNotFound:
+    return PublisherNotFound("this connection sends no such track")
+
+
+def _no_data_channel() -> PublisherNotFound:
+    return PublisherNotFound("this connection sends no such data channel")

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from headwater.api.channels import messages as m
 from headwater.api.channels.receiving import Receiving
-from headwater.api.channels.sending import Sending, nothing_sent
+from headwater.api.channels.sending import Sending
 from headwater.api.channels.transports import describe
 from headwater.api.closing import GOING_DOWN, NORMAL, POLICY, TOO_LARGE, TOO_SLOW, close_socket
 from headwater.api.middleware import origin_allowed
@@ -266,7 +266,6 @@ class _Connection:
                 raise
             self._sending = Sending(channel, broadcast)
             self._tasks.spawn(self._await_end(self._sending), name="broadcast")
-        self._sending.transports.check_room()
         transport = await self._sending.create_transport()
         self._follow(transport)
         return describe(transport)
@@ -283,19 +282,19 @@ class _Connection:
         return await self._sender.produce_data(request)
 
     async def _close_producer(self, request: m.CloseProducer) -> Any:
-        await self._sender.publisher(request.producer_id).close()
+        await self._sender.publishers.get(request.producer_id).close()
         return {"producerId": request.producer_id}
 
     async def _pause_producer(self, request: m.PauseProducer) -> Any:
-        await self._sender.publisher(request.producer_id).pause()
+        await self._sender.publishers.get(request.producer_id).pause()
         return {"producerId": request.producer_id}
 
     async def _resume_producer(self, request: m.ResumeProducer) -> Any:
-        await self._sender.publisher(request.producer_id).resume()
+        await self._sender.publishers.get(request.producer_id).resume()
         return {"producerId": request.producer_id}
 
     async def _close_data_producer(self, request: m.CloseDataProducer) -> Any:
-        await self._sender.data_publisher(request.data_producer_id).close()
+        await self._sender.data_publishers.get(request.data_producer_id).close()
         return {"dataProducerId": request.data_producer_id}
 
     # --- requests: receiving ---------------------------------------------------------------------------
@@ -311,7 +310,6 @@ class _Connection:
                 self._owner.channels.release(endpoint)
                 raise
             self._receiving = Receiving(channel, viewer)
-        self._receiving.transports.check_room()
         transport = await self._receiving.create_transport()
         self._follow(transport)
         return describe(transport)
@@ -328,25 +326,25 @@ class _Connection:
         return await self._receiver.consume_data(request)
 
     async def _pause(self, request: m.Pause) -> Any:
-        for subscriber in self._receiver.subscribers(request.consumer_id):
+        for subscriber in self._receiver.named(request.consumer_id):
             await subscriber.pause()
         return {"consumerId": request.consumer_id}
 
     async def _resume(self, request: m.Resume) -> Any:
-        for subscriber in self._receiver.subscribers(request.consumer_id):
+        for subscriber in self._receiver.named(request.consumer_id):
             await subscriber.resume()
         return {"consumerId": request.consumer_id}
 
     async def _close_consumer(self, request: m.CloseConsumer) -> Any:
-        await self._receiver.subscriber(request.consumer_id).close()
+        await self._receiver.subscribers.get(request.consumer_id).close()
         return {"consumerId": request.consumer_id}
 
     async def _close_data_consumer(self, request: m.CloseDataConsumer) -> Any:
-        await self._receiver.data_subscriber(request.data_consumer_id).close()
+        await self._receiver.data_subscribers.get(request.data_consumer_id).close()
         return {"dataConsumerId": request.data_consumer_id}
 
     async def _set_preferred_layers(self, request: m.SetPreferredLayers) -> Any:
-        subscriber = self._receiver.subscriber(request.consumer_id)
+        subscriber = self._receiver.subscribers.get(request.consumer_id)
         await subscriber.set_preferred_layer(request.spatial_layer, request.temporal_layer)
         return {
             "consumerId": subscriber.id,
@@ -355,7 +353,7 @@ class _Connection:
         }
 
     async def _request_key_frame(self, request: m.RequestKeyFrame) -> Any:
-        subscriber = self._receiver.subscriber(request.consumer_id)
+        subscriber = self._receiver.subscribers.get(request.consumer_id)
         await subscriber.publisher.request_key_frame()
         return {"consumerId": subscriber.id}
 
@@ -364,7 +362,7 @@ class _Connection:
     @property
     def _sender(self) -> Sending:
         if self._sending is None:
-            raise nothing_sent()
+            raise NotFound("createProducerTransport comes first")
         return self._sending
 
     @property

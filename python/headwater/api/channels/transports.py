@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from headwater.channels import Broadcast, Viewer
 from headwater.errors import LimitReached, NotFound
 from headwater.media.ortc import OrtcPublishTransport, OrtcSubscribeTransport
 
@@ -23,19 +25,23 @@ class Transports(Generic[T]):
         """Those that have not closed, oldest first."""
         return [transport for transport in self._transports.values() if not transport.closed]
 
-    def check_room(self) -> None:
-        """Refuse one too many.
+    async def create(self, make: Callable[[], Awaitable[T]], place: Broadcast | Viewer) -> T:
+        """Make one more.
+
+        Args:
+            make: How.
+            place: Owns it: closes it with itself.
 
         Raises:
             LimitReached: There are as many as there may be.
         """
         if len(self.open) >= _MOST:
             raise LimitReached(f"a connection has up to {_MOST} transports of a kind")
-
-    def add(self, transport: T) -> None:
-        """Take one in."""
-        self._transports = {id_: item for id_, item in self._transports.items() if not item.closed}
+        transport = await make()
+        place.own(transport)
+        self._transports = {item.id: item for item in self.open}
         self._transports[transport.id] = transport
+        return transport
 
     def get(self, transport_id: str | None) -> T:
         """Return the one of that id, or the newest.
