@@ -246,7 +246,7 @@ async def test_silence(dev: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         async for _ in events:
             continue
     assert channel.over
-    monkeypatch.setattr("headwater.api.channels.socket.FIRST_MESSAGE_SECONDS", 0.05)
+    monkeypatch.setattr("headwater.api.channels.connection.FIRST_MESSAGE_SECONDS", 0.05)
     async with Client.open(dev) as client:
         assert await client.close_code() == 1008
 
