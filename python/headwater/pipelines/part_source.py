@@ -27,34 +27,57 @@ def samples_of(source: InputContainer, clock: Clock) -> Iterator[tuple[Stream, S
         SystemExit: Timestamps jump: it is no longer the same stream.
     """
     tracks = {stream.index: _Track(clock) for stream in source.streams}
+    early: list[tuple[Stream, Sample]] = []
+    asked = time.monotonic()
     for packet in source.demux():
-        if packet.pts is None or packet.is_corrupt:
-            continue
-        sample = tracks[packet.stream_index].sample(packet)
+        waited = time.monotonic() - asked
+        sample = (
+            None if packet.pts is None or packet.is_corrupt else tracks[packet.stream_index].sample(packet)
+        )
         if sample is not None:
-            yield packet.stream, sample
+            early.append((packet.stream, sample))
+            if not clock.runs and (waited > _WAITED or len(early) > _EARLY):
+                clock.start(sample.at)
+            if clock.runs:
+                yield from early
+                early.clear()
+        asked = time.monotonic()
 
 
 class Clock:
-    """One zero for all m-lines, and what time it was then."""
+    """One zero for all m-lines, and what time it was then.
+
+    What came while libavformat found out what it is comes at once and late. The clock therefore starts
+    with the first sample that had to be waited for.
+    """
 
     def __init__(self) -> None:
         self._zero: float | None = None
-        self._epoch = 0.0
+        self._epoch: float | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is known what time it is."""
+        return self._epoch is not None
+
+    def start(self, at: float) -> None:
+        """A sample comes now."""
+        self._epoch = time.time() - at
 
     def since(self, seconds: float) -> float:
         """Seconds since a little before the first sample."""
         if self._zero is None:
             self._zero = seconds - _LEAD
-            self._epoch = time.time()
         return seconds - self._zero
 
     def note(self, at: float) -> None:
-        """Something was received: follow the sender's clock slowly, the network's moods hardly."""
-        self._epoch += max(-_SLEW, min(_SLEW, time.time() - at - self._epoch))
+        """Something came: follow the sender's clock slowly, the network's moods hardly."""
+        if self._epoch is not None:
+            self._epoch += max(-_SLEW, min(_SLEW, time.time() - at - self._epoch))
 
     def wall(self, at: float) -> float:
         """The wall-clock time of a sample, in seconds."""
+        assert self._epoch is not None, "nothing is handed on before it runs"
         return self._epoch + at
 
 
@@ -67,9 +90,9 @@ class _Track:
         self._length = 0.0
 
     def sample(self, packet: Packet[Stream]) -> Sample | None:
-        """What a packet is; none when its time has passed already."""
-        assert packet.pts is not None
-        assert packet.time_base is not None
+        """What a packet is; none when it cannot be used, or its time has passed already."""
+        if packet.pts is None or packet.time_base is None or packet.is_corrupt:
+            return None
         video = packet.stream.type == "video"
         at = self._clock.since(float(packet.pts * packet.time_base))
         if self._last is not None:
@@ -116,5 +139,9 @@ _LONGEST_GUESS = 0.5
 _PICTURE = 1 / 30
 _SOUND = 0.02
 """Seconds that the first of a kind is thought to last."""
+_WAITED = 0.005
+"""Seconds: what is there already is read in less."""
+_EARLY = 2000
+"""Samples that are held until the clock runs, at most."""
 _SLEW = 0.0005
 """Seconds by which a picture may move the wall clock."""

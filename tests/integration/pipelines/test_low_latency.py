@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Callable
@@ -48,6 +49,14 @@ async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dic
     return await probe(joined(packager, folder, names), "-count_frames")
 
 
+def bound_addresses(pid: int) -> list[str]:
+    """Where a process listens by UDP, in the kernel's spelling."""
+    sockets = {entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    texts = [Path("/proc/net", file).read_text() for file in ("udp", "udp6")]
+    rows = [line.split() for text in texts for line in text.splitlines()]
+    return [row[1].split(":")[0] for row in rows if f"socket:[{row[9]}]" in sockets]
+
+
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
 async def test_parts_play_and_make_up_their_segments(
     router: Router, peer: Callable[[], Peer], tmp_path: Path, codec: str
@@ -74,6 +83,12 @@ async def test_parts_play_and_make_up_their_segments(
             assert part.duration <= float(theirs.part_inf.part_target)
         assert segment.parts[0].independent == "YES"
         assert packager.restarts == 0
+        listed = playlist_of(packager).segments
+        for before, after in itertools.pairwise(listed):
+            assert before.begins
+            assert after.begins
+            passed = (after.begins - before.begins).total_seconds()
+            assert passed == pytest.approx(before.duration, abs=0.1), "the wall clock goes on beside it"
         await until(packager.thumbnail.is_file)
         assert (await probe(packager.thumbnail))["video"]["width"] == 320
     assert playlist_of(packager).render().endswith("#EXT-X-ENDLIST\n")
@@ -101,6 +116,18 @@ async def test_whoever_waits_gets_the_next_part(
         waiting = asyncio.create_task(shelf.wait_until(lambda: playlist_of(packager).ended, 60))
         await asyncio.sleep(0)
     assert await waiting
+
+
+async def test_the_writer_listens_on_loopback_alone(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """A stranger's packets do not even reach it; what comes from this machine has to know the key."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", **PARTS) as packager:
+        await segments(packager, 1)
+        assert packager.pid
+        addresses = bound_addresses(packager.pid)
+        assert addresses == ["0100007F"] * 4, "two m-lines, each with its reports"
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
