@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +51,7 @@ class SegmentShelf:
         self._window = window
         self._renditions: dict[str, Rendition] = {}
         self._packaging: Packaging | None = None
+        self._ahead = timedelta()
         self._served: set[str] = set()
         self._leaving: deque[tuple[float, str]] = deque()
         self.taken = 0
@@ -78,7 +80,7 @@ class SegmentShelf:
 
     def begin_run(self, packaging: Packaging) -> None:
         """FFmpeg starts to write under these names."""
-        self._packaging = packaging
+        self._packaging, self._ahead = packaging, timedelta()
         for name in self._renditions.keys() - set(packaging.renditions):
             self._retire(self._renditions.pop(name).playlist)
         for name in packaging.renditions:
@@ -146,7 +148,7 @@ class SegmentShelf:
             one.broken = True
             return False
         playlist = one.playlist
-        segment = replace(segment, discontinuity=one.broken)
+        segment = replace(self._dated(segment), discontinuity=one.broken)
         one.broken = False
         if segment.duration >= playlist.target / 2:  # less is the rest of a run, and no rate to tell players
             one.peak = max(one.peak, round(size * 8 / segment.duration))
@@ -155,6 +157,17 @@ class SegmentShelf:
         for gone in playlist.append(segment):
             self._leaving.append((time.monotonic() + LINGER * playlist.target, gone.uri))
         return True
+
+    def _dated(self, segment: Segment) -> Segment:
+        """FFmpeg counts time from when it began to write, seconds after the first picture came.
+
+        No segment ends after it was written: by as much all of a run are earlier than FFmpeg says.
+        """
+        if segment.begins is None:
+            return segment
+        written = datetime.fromtimestamp((self._folder / segment.uri).stat().st_mtime, UTC)
+        self._ahead = max(self._ahead, segment.begins + timedelta(seconds=segment.duration) - written)
+        return replace(segment, begins=segment.begins - self._ahead)
 
 
 def whole_size(path: Path) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,24 @@ def test_a_new_run_goes_on_with_a_discontinuity(tmp_path: Path) -> None:
         False, False, False, True, False,
     ]  # fmt: skip
     assert not (tmp_path / "r1_video.m3u8").exists()
+
+
+def test_no_segment_ends_after_it_was_written(tmp_path: Path) -> None:
+    """FFmpeg dates a run by when it began to write: what it says is moved back by as much as it is ahead."""
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(packaging(tmp_path, "r1"))
+    write(tmp_path, "r1", range(3))
+    first = datetime(2026, 5, 1, 12, 0, 3, tzinfo=UTC)
+    text = (tmp_path / "r1_video.m3u8").read_text()
+    for number in range(3):
+        name, begins = f"r1_video_{number:05d}.ts", first + timedelta(seconds=2 * number)
+        text = text.replace(name, f"#EXT-X-PROGRAM-DATE-TIME:{begins.isoformat()}\n{name}")
+        written = (begins - timedelta(seconds=1)).timestamp()  # whole three seconds too late
+        os.utime(tmp_path / name, (written, written))
+    (tmp_path / "r1_video.m3u8").write_text(text)
+    assert shelf.collect() == 3
+    dated = [segment.begins for segment in shelf.renditions["video"].segments]
+    assert dated == [first + timedelta(seconds=2 * number - 3) for number in range(3)]
 
 
 def test_an_empty_segment_is_left_out(tmp_path: Path) -> None:
