@@ -59,14 +59,18 @@
     context.fillRect((step * width) / STEPS, (height * 7) / 8, width / STEPS, height / 8);
   }
 
-  /** Reads a marker from a video element: `{number, step}`, or null when there is none. */
-  function readMarker(video) {
+  /**
+   * Reads a marker from a video element, or from a region of it (left, top, width, height; parts of the whole):
+   * `{number, step}`, or null when there is none.
+   */
+  function readMarker(video, [left, top, wide, high] = [0, 0, 1, 1]) {
     if (!video || video.videoWidth === 0 || video.readyState < 2) return null;
     const width = 160;
     const height = 96;
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(video, 0, 0, width, height);
+    const { videoWidth, videoHeight } = video;
+    context.drawImage(video, left * videoWidth, top * videoHeight, wide * videoWidth, high * videoHeight, 0, 0, width, height);
     const pixels = context.getImageData(0, 0, width, height).data;
     const light = (left, top, right, bottom) => {
       let sum = 0;

@@ -44,7 +44,7 @@ export class HlsPlayer {
     // Not as a setting of ours, which would override the distance that a playlist asks for (low latency).
     hls.config.liveSyncDurationCount = 2;
     hls.subtitleDisplay = false;
-    if (behind !== null) this.#video.addEventListener("loadedmetadata", () => this.seek(behind, now()), { once: true });
+    if (behind !== null) hls.once(Library.Events.LEVEL_LOADED, (_event, { details }) => hls.startLoad(within(details, positionAt(details, now() - behind * 1000))));
     hls.on(Library.Events.MANIFEST_PARSED, () => this.onHeights(hls.levels.map(({ height }) => height).filter(Boolean).toReversed()));
     hls.on(Library.Events.ERROR, (_event, { fatal, type }) => {
       if (!fatal) return;
@@ -80,10 +80,9 @@ export class HlsPlayer {
   seek(behind: number, now: number): void {
     const details = this.#details;
     const hls = this.#hls;
-    const [first] = details?.fragments ?? [];
-    if (!details || !hls || !first) return;
+    if (!details || !hls) return;
     const wanted = positionAt(details, now - behind * 1000) ?? this.#video.currentTime + hls.latency - behind;
-    this.#video.currentTime = Math.min(Math.max(wanted, first.start + safety), hls.liveSyncPosition ?? details.edge);
+    this.#video.currentTime = Math.min(within(details, wanted), hls.liveSyncPosition ?? details.edge);
   }
 
   chooseHeight(height: number): void {
@@ -120,6 +119,12 @@ function positionAt(details: LevelDetails, date: number): number | null {
   const dated = datedFragments(details);
   const fragment = dated.findLast((each) => each.date <= date) ?? dated[0];
   return fragment ? fragment.start + (date - fragment.date) / 1000 : null;
+}
+
+/** The nearest position that will not be gone in a moment; the oldest where none is wanted. */
+function within(details: LevelDetails, position: number | null): number {
+  const oldest = (details.fragments[0]?.start ?? 0) + safety;
+  return Math.min(Math.max(position ?? oldest, oldest), details.edge);
 }
 
 function datedFragments(details: LevelDetails | null): readonly { readonly start: number; readonly date: number }[] {
