@@ -3,28 +3,39 @@
  *
  *     ready -> starting -> live -> ready      (stopped, or failed: `error` says why)
  *
- * Camera or screen, and the microphone; which picture is sent may change while live.
+ * The picture is the camera, a screen, or the screen with the camera in a corner; the sound is the microphone
+ * and what the screen plays. All of it may change while live: the two tracks that are sent stay, or are
+ * replaced, and the session goes on.
  */
 
 import { type Channel, getChannel, type HeadwaterError, LivePublisher, openScreen, StatsSampler, toError, type TransportStats } from "@headwater/client";
 import type { LocalMedia } from "../media/localMedia.svelte";
+import { Composition } from "./composition";
+import type { Corner } from "./inset";
+import { Mixer } from "./mixer";
 
-export type Picture = "camera" | "screen";
+export type Picture = "camera" | "screen" | "both";
 
 export class Studio {
   channel = $state.raw<Channel | null>(null);
   phase = $state<"ready" | "starting" | "live">("ready");
   error = $state.raw<HeadwaterError | null>(null);
   picture = $state<Picture>("camera");
+  corner = $state<Corner>("bottom-right");
   screen = $state.raw<MediaStreamTrack | null>(null);
+  /** What the screen plays, where the browser gives it. */
+  screenSound = $state.raw<MediaStreamTrack | null>(null);
+  screenMuted = $state(false);
   /** How the sending goes, renewed every second. */
   stats = $state.raw<TransportStats | null>(null);
   readonly #id: string;
   readonly #token: string | undefined;
   readonly #media: LocalMedia;
   readonly #timer: ReturnType<typeof setInterval>;
+  #composition = $state.raw<Composition | null>(null);
   #sampler = new StatsSampler();
   #publisher: LivePublisher | null = null;
+  #mixer: Mixer | null = null;
 
   constructor(id: string, token: string | undefined, media: LocalMedia) {
     this.#id = id;
@@ -40,38 +51,51 @@ export class Studio {
 
   /** What viewers see, or would. */
   get track(): MediaStreamTrack | null {
-    return this.picture === "screen" ? this.screen : this.#media.camera;
+    if (this.picture === "camera") return this.#media.camera;
+    return this.picture === "both" ? (this.#composition?.track ?? null) : this.screen;
+  }
+
+  /** What viewers hear, or would. */
+  get sounds(): readonly MediaStreamTrack[] {
+    return [this.#media.microphone, this.screenSound].filter((track) => track !== null);
   }
 
   async choose(picture: Picture): Promise<void> {
     this.error = null;
-    if (picture === "screen" && !this.screen) {
-      try {
-        const { video, audio } = await openScreen("motion");
-        audio?.stop();
-        video.addEventListener("ended", () => this.#screenEnded(video));
-        this.screen = video;
-      } catch (thrown) {
-        this.error = toError(thrown);
-        return;
-      }
-    }
     if (picture === "camera") this.#stopScreen();
+    else if (!this.screen && !(await this.#openScreen())) return;
+    if (picture === "both" && !this.#media.camera) await this.#media.startCamera();
+    if (picture === "both" && this.screen) this.#composition ??= new Composition(this.screen, this.#media.camera, this.corner);
     this.picture = picture;
+    if (picture !== "both") this.#stopComposition();
     await this.follow();
   }
 
-  /** Sends the tracks that there are now: another camera was chosen. */
+  setCorner(corner: Corner): void {
+    this.corner = corner;
+    if (this.#composition) this.#composition.corner = corner;
+  }
+
+  setScreenMuted(muted: boolean): void {
+    this.screenMuted = muted;
+    if (this.screenSound) this.screenSound.enabled = !muted;
+  }
+
+  /** Sends what there is now: another camera or microphone was chosen. */
   async follow(): Promise<void> {
-    for (const track of [this.track, this.#media.microphone]) if (track) await this.#publisher?.replaceTrack(track);
+    this.#composition?.setCamera(this.#media.camera);
+    this.#mixer?.setTracks(this.sounds);
+    if (this.track) await this.#publisher?.replaceTrack(this.track);
   }
 
   goLive(): void {
-    const tracks = [this.track, this.#media.microphone].filter((track) => track !== null);
-    if (!this.channel || tracks.length === 0) return;
+    if (!this.channel || (!this.track && this.sounds.length === 0)) return;
     this.error = null;
     this.phase = "starting";
     this.#sampler = new StatsSampler();
+    const mixer = (this.#mixer = new Mixer());
+    mixer.setTracks(this.sounds);
+    const tracks = [this.track, mixer.track].filter((track) => track !== null);
     const publisher = (this.#publisher = LivePublisher.start({ url: this.channel.links.whip, token: this.#token, tracks }));
     publisher.on("state", (state) => {
       if (state !== "closed") this.phase = state === "connected" ? "live" : "starting";
@@ -84,7 +108,8 @@ export class Studio {
 
   stop(): void {
     this.#publisher?.close();
-    this.#publisher = null;
+    this.#mixer?.close();
+    this.#publisher = this.#mixer = null;
     this.phase = "ready";
     this.stats = null;
   }
@@ -106,13 +131,30 @@ export class Studio {
     }
   }
 
-  #screenEnded(track: MediaStreamTrack): void {
-    if (this.screen === track) void this.choose("camera");
+  async #openScreen(): Promise<boolean> {
+    try {
+      const { video, audio } = await openScreen("motion");
+      video.addEventListener("ended", () => {
+        if (this.screen === video) void this.choose("camera");
+      });
+      [this.screen, this.screenSound, this.screenMuted] = [video, audio, false];
+      return true;
+    } catch (thrown) {
+      this.error = toError(thrown);
+      return false;
+    }
   }
 
   #stopScreen(): void {
+    this.#stopComposition();
     this.screen?.stop();
-    this.screen = null;
+    this.screenSound?.stop();
+    this.screen = this.screenSound = null;
+  }
+
+  #stopComposition(): void {
+    this.#composition?.close();
+    this.#composition = null;
   }
 }
 
