@@ -101,3 +101,23 @@ async def test_sizes_of_simulcast_are_played_in_parts(
         text = (await http.get(f"/hls/{channel}/video2.m3u8")).text
     assert text.count("#EXT-X-MAP") == 2, "the same rendition with other parameter sets"
     assert "#EXT-X-DISCONTINUITY\n" not in text
+
+
+async def test_the_watch_page_asks_for_parts(
+    low_server: Server, alice_browser: Browser, firefox: Browser
+) -> None:
+    """Nothing is to be set there: it plays what the node offers, in Firefox too."""
+    media: dict[str, Any] = {"codec": "video/h264", "simulcast": False, "width": 640, "height": 360}
+    _, channel = await broadcast(alice_browser, low_server, _NUMBER, **media)
+    page = await firefox.open(f"{low_server.url}/watch/{channel}?by=hls", name="viewer")
+    await expect_marker(
+        page, "() => document.querySelector('[data-testid=watch-video]')", _NUMBER, timeout=60
+    )
+    await page.until(
+        "() => performance.getEntriesByType('resource')"
+        ".filter(({ name }) => name.includes('_HLS_part=')).length > 5",
+        what="requests for parts",
+        timeout=30,
+    )
+    behind = "document.querySelector('[data-testid=player-behind]').textContent.replace('<', '')"
+    await page.until(f"(most) => parseFloat({behind}) <= most", _LATENCY, what="close behind", timeout=30)
