@@ -1,15 +1,17 @@
 """HLS of live channels over HTTP: ``/hls/{channelId}/index.m3u8`` and what it names.
 
 While a channel is live a packager attends it. Its playlists are written here from memory, so nobody ever
-gets half of one; segments are files. A request for the first playlist of a channel that has just gone live
-waits for the first segment instead of failing. After the broadcast playlists say that they have ended, and
-all of it goes away after a grace period.
+gets half of one; segments are files, and in memory while they are new. A request for the first playlist of a
+channel that has just gone live waits for the first segment instead of failing. After the broadcast playlists
+say that they have ended, and all of it goes away after a grace period.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
+import hashlib
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ from headwater.pipelines.hls import HlsOptions, HlsPackager
 from headwater.pipelines.part_child import check_part_writer
 from headwater.protocols.hls import Delivery, MediaPlaylist
 from headwater.servers.hls_delivery import HlsDelivery
+from headwater.servers.hls_files import SegmentMemory
 from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
 
@@ -59,6 +62,7 @@ class HlsListener:
         self._gate = gate
         self._folder = Path()
         self._broadcasts: dict[str, _Broadcast] = {}
+        self._memory = SegmentMemory()
         self._tasks = Tasks()
         self._channels: Channels | None = None
 
@@ -156,6 +160,7 @@ class HlsListener:
 
     def _drop(self, channel_id: str, broadcast: _Broadcast) -> None:
         del self._broadcasts[channel_id]
+        self._memory.forget(broadcast.folder)
         shutil.rmtree(broadcast.folder, ignore_errors=True)
 
     # --- serving ---------------------------------------------------------------------------------
@@ -177,13 +182,22 @@ class HlsListener:
             text = await delivery.playlist(name, signed, wanted)
             kept = _blocked_seconds(broadcast) if wanted.msn is not None else 0
             return self._text(request, text, private=private, kept=kept)
-        path = await delivery.file(name)
+        return await self._file(request, await delivery.file(name), private=private)
+
+    async def _file(self, request: Request, path: Path, *, private: bool) -> Response:
+        """What never changes: from memory, or from the disk where a part is asked for or it is large."""
         sharing = "private" if private else "public"
         headers = {"Cache-Control": f"{sharing}, max-age=3600, immutable", **self._cors()}
-        content = None if "range" in request.headers else await delivery.content(path)
-        if content is not None:
-            return Response(content, media_type=_TYPES[path.suffix], headers=headers)
-        return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+        headers["ETag"] = f'"{path.stem}"'
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        try:
+            body = await self._memory.read(path) if "range" not in request.headers else None
+        except FileNotFoundError:
+            raise NotFound("this segment is not kept any more, or never was") from None
+        if body is None:
+            return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+        return Response(body, media_type=_TYPES[path.suffix], headers=headers)
 
     def _admit(self, request: Request, channel: Channel) -> str:
         """Let pass who may watch, by token or by signed link.
@@ -223,14 +237,17 @@ class HlsListener:
             raise NotFound(f"there is no playlist yet: {reason}") from None
 
     def _text(self, request: Request, text: str, *, private: bool, kept: float) -> Response:
-        body = text.encode()
         sharing = "private" if private else "public"
         fresh = f"max-age={kept:.0f}" if kept else "max-age=0, must-revalidate"
         headers = {"Cache-Control": f"{sharing}, {fresh}", "Vary": "Accept-Encoding"}
-        if "gzip" in request.headers.get("accept-encoding", "") and len(body) > _WORTH_PACKING:
-            body = gzip.compress(body, 5, mtime=0)
+        body, packed, etag = _encoded(text)
+        headers |= {"ETag": etag, **self._cors()}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        if packed and "gzip" in request.headers.get("accept-encoding", ""):
+            body = packed
             headers["Content-Encoding"] = "gzip"
-        return Response(body, media_type=_TYPES[".m3u8"], headers={**headers, **self._cors()})
+        return Response(body, media_type=_TYPES[".m3u8"], headers=headers)
 
     def _cors(self) -> dict[str, str]:
         origin = self._settings.cors
@@ -246,6 +263,18 @@ def _blocked_seconds(broadcast: _Broadcast) -> float:
     It never changes until the broadcast is over; section 6.2.5.2 of the draft proposes six target durations.
     """
     return 0 if broadcast.over else _CACHED_TARGETS * broadcast.packager.shelf.target
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded(text: str) -> tuple[bytes, bytes, str]:
+    """A playlist as it is sent, as it is sent packed (empty: not worth it), and its tag.
+
+    Hundreds of players get the same one: it is packed once.
+    """
+    body = text.encode()
+    packed = gzip.compress(body, 5, mtime=0) if len(body) > _WORTH_PACKING else b""
+    # Weak: both forms have the same (RFC 9110 section 8.8.3).
+    return body, packed, f'W/"{hashlib.blake2s(body, digest_size=8).hexdigest()}"'
 
 
 def _length(playlist: MediaPlaylist) -> float:

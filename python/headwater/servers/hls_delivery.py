@@ -7,14 +7,12 @@ the broadcast.
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
 from pathlib import Path
 
 from headwater.errors import InvalidQuery, NotFound, ResourceError
 from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_parts import PartShelf
-from headwater.protocols.hls import Delivery, MasterPlaylist, PartPlaylist, Variant
+from headwater.protocols.hls import Delivery, MasterPlaylist, MediaPlaylist, PartPlaylist, Variant
 
 __all__ = ["HlsDelivery"]
 
@@ -31,7 +29,7 @@ class HlsDelivery:
         self._shelf = packager.shelf
         self._texts: dict[tuple[str, str, bool], str] = {}
         self._texts_of = -1
-        self._recent: OrderedDict[str, bytes] = OrderedDict()
+        self._plain: dict[tuple[str, str], tuple[object, str]] = {}
 
     async def playlist(self, name: str, query: str, delivery: Delivery) -> str:
         """The text of a playlist.
@@ -53,7 +51,7 @@ class HlsDelivery:
             return self._master().render(query)
         playlist = self._shelf.renditions[rendition]
         if not isinstance(playlist, PartPlaylist) or not isinstance(self._shelf, PartShelf):
-            return playlist.render(query)
+            return self._whole(rendition, playlist, query)
         await self._until_there(self._shelf, rendition, playlist, delivery)
         return self._text(self._shelf, rendition, query, skip=delivery.skip)
 
@@ -73,17 +71,6 @@ class HlsDelivery:
         if path is None or not path.is_file():
             raise NotFound("this segment is not kept any more, or never was")
         return path
-
-    async def content(self, path: Path) -> bytes | None:
-        """A file that many ask for within a second, as a part is; none when it is no such file."""
-        if not isinstance(self._shelf, PartShelf):
-            return None
-        found = self._recent.get(path.name)
-        if found is None:
-            found = self._recent[path.name] = await asyncio.to_thread(path.read_bytes)
-            while len(self._recent) > _KEPT:
-                self._recent.popitem(last=False)
-        return found
 
     def _rendition(self, name: str) -> str | None:
         """The rendition whose playlist is asked for; none for that of all."""
@@ -113,6 +100,17 @@ class HlsDelivery:
         if shelf.renditions.get(rendition) is not playlist:
             raise NotFound("there is no such playlist any more")
 
+    def _whole(self, rendition: str, playlist: MediaPlaylist, query: str) -> str:
+        """Of segments alone: written once for all that ask before the next one."""
+        state = (playlist, playlist.sequence, len(playlist.segments), playlist.ended, playlist.target)
+        known, text = self._plain.get((rendition, query), (None, ""))
+        if known != state:
+            if len(self._plain) > _TEXTS:
+                self._plain.clear()
+            text = playlist.render(query)
+            self._plain[rendition, query] = state, text
+        return text
+
     def _text(self, shelf: PartShelf, rendition: str, query: str, *, skip: bool) -> str:
         """Hundreds ask for the same in the same moment: it is written once."""
         if self._texts_of != shelf.version or len(self._texts) > _TEXTS:
@@ -137,7 +135,5 @@ class HlsDelivery:
 
 _PATIENCE = 3
 """Target durations that a request may wait (draft-pantos-hls-rfc8216bis section 6.2.5.2)."""
-_KEPT = 24
-"""Parts in memory: all renditions' newest."""
 _TEXTS = 256
 """Written playlists in memory; signed links make each viewer's its own."""

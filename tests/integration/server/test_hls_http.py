@@ -48,6 +48,10 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
             assert "immutable" in segment.headers["cache-control"]
             piece = await http.get(f"/hls/{channel}/{name}", headers={"range": "bytes=188-375"})
             assert (piece.status_code, piece.content) == (206, segment.content[188:376])
+            for reply, address in ((segment, f"/hls/{channel}/{name}"), (await http.get(path), path)):
+                known = await http.get(address, headers={"if-none-match": reply.headers["etag"]})
+                went_on = address == path and known.text != reply.text
+                assert (known.status_code, known.content) == (304, b"") or went_on
             streams = await probe(f"{node.url}{path}")
             assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
             assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
