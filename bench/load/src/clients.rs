@@ -11,6 +11,7 @@ use std::time::Instant;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::batch::Scratch;
+use crate::film::Ledger;
 use crate::frame;
 use crate::peer::{Arrival, Bed, Failure, Lines, Peer, Role};
 use crate::signalling::{Request, Signalling};
@@ -20,6 +21,8 @@ use crate::tally::Tally;
 pub(crate) struct Clients {
     /// What the subscribers received.
     pub(crate) tally: Tally,
+    /// What left of films.
+    pub(crate) ledger: Ledger,
     pub(crate) peers: Vec<Peer>,
     poll: Poll,
     events: Events,
@@ -39,6 +42,7 @@ impl Clients {
         let waker = Waker::new(poll.registry(), WAKER)?;
         Ok(Self {
             tally: Tally::default(),
+            ledger: Ledger::default(),
             peers: Vec::new(),
             poll,
             events: Events::with_capacity(1024),
@@ -100,9 +104,9 @@ impl Clients {
                 answered = true;
                 continue;
             };
-            let (role, tally) = (peer.role, &mut self.tally);
+            let (role, tally, ledger) = (peer.role, &mut self.tally, &self.ledger);
             peer.readable(&mut self.scratch, &mut |arrival| {
-                record(tally, role, &arrival);
+                record(tally, ledger, role, &arrival);
             })?;
             arm(&mut self.timers, &mut self.armed, number, peer.deadline);
         }
@@ -158,11 +162,12 @@ fn arm(
     }
 }
 
-fn record(tally: &mut Tally, role: Role, arrival: &Arrival) {
+fn record(tally: &mut Tally, ledger: &Ledger, role: Role, arrival: &Arrival) {
     let Role::Subscriber(number) = role else {
         return;
     };
-    if let Some(stamp) = frame::stamp(&arrival.packet.payload) {
+    let payload = &arrival.packet.payload;
+    if let Some(stamp) = frame::stamp(payload).or_else(|| ledger.find(payload)) {
         tally.record(number, stamp, arrival.at, arrival.bytes);
     }
 }

@@ -31,12 +31,7 @@ pub(crate) struct Position {
 /// A video payload of [`PAYLOAD`] bytes.
 pub(crate) fn video(position: Position, stamp: Stamp) -> Vec<u8> {
     let mut bytes = vec![FILLER; PAYLOAD];
-    let picture_id = (position.frame & 0x7fff) as u16 | 0x8000;
-    bytes[0] = EXTENDED | if position.first { START } else { 0 };
-    bytes[1] = PICTURE_ID | TL0PICIDX | TEMPORAL;
-    bytes[2..4].copy_from_slice(&picture_id.to_be_bytes());
-    bytes[4] = position.frame as u8;
-    bytes[5] = 0;
+    bytes[..DESCRIPTOR].copy_from_slice(&descriptor(position));
     if position.first {
         let inter = u8::from(!position.key);
         bytes[6..9].copy_from_slice(&[inter | SHOW_FRAME, 0, 0]);
@@ -48,6 +43,14 @@ pub(crate) fn video(position: Position, stamp: Stamp) -> Vec<u8> {
     }
     write(&mut bytes, stamp);
     bytes
+}
+
+/// The VP8 payload descriptor of a packet.
+pub(crate) fn descriptor(position: Position) -> [u8; DESCRIPTOR] {
+    let [high, low] = ((position.frame & 0x7fff) as u16 | 0x8000).to_be_bytes();
+    let start = if position.first { START } else { 0 };
+    let fields = PICTURE_ID | TL0PICIDX | TEMPORAL;
+    [EXTENDED | start, fields, high, low, position.frame as u8, 0]
 }
 
 /// A sound payload of [`SOUND`] bytes, as 20 ms of Opus at 32 kbit/s take.
@@ -83,6 +86,7 @@ pub(crate) const PAYLOAD: usize = 1156;
 /// The same of a sound packet.
 pub(crate) const SOUND: usize = 80;
 
+const DESCRIPTOR: usize = 6;
 const FILLER: u8 = 0x5a;
 const EXTENDED: u8 = 0x80;
 const START: u8 = 0x10;

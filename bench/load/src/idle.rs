@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::clients::Clients;
 use crate::clock::{Core, stay_on};
-use crate::peer::{Bed, Failure, Lines, Role};
+use crate::peer::{Bed, Codec, Failure, Lines, Role};
 use crate::run::{Reading, stage};
 use crate::server::Spent;
 
@@ -78,7 +78,10 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
         return Err(format!("only {allowed} files may be open: ask for fewer sessions").into());
     }
     let time = Duration::from_secs_f64(options.seconds);
-    let mut clients = Clients::new(options.token.clone(), Bed::new(false, 0.0, None))?;
+    let mut clients = Clients::new(
+        options.token.clone(),
+        Bed::new(false, 0.0, None, Codec::Vp8),
+    )?;
     let mut windows = Vec::new();
     stage("empty", 0);
     windows.push(window("empty", &mut clients, options, pause(time))?);

@@ -4,6 +4,7 @@
 //! headwater-load floor      what sealing and sending a packet costs on this machine
 //! headwater-load fanout     one publisher to N subscribers through a server with WHIP and WHEP
 //! headwater-load rooms      rooms in which everybody publishes and takes everybody
+//! headwater-load channel    one broadcaster who shows a film, and viewers who come when they are told to
 //! headwater-load idle       sessions that do nothing
 //! headwater-load reference  a plain str0m forwarder to compare with
 //! ```
@@ -12,8 +13,10 @@
 //! measures any server that speaks WHIP and WHEP. It is not part of the wheel.
 
 mod batch;
+mod channel;
 mod clients;
 mod clock;
+mod film;
 mod floor;
 mod frame;
 mod idle;
@@ -28,11 +31,14 @@ mod socket;
 mod source;
 mod tally;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use lexopt::{Arg, Parser, ValueExt};
 use serde::Serialize;
 
+use crate::film::Film;
 use crate::one_profile::OneProfile;
 use crate::peer::Failure;
 use crate::run::Room;
@@ -54,6 +60,7 @@ fn run() -> Result<(), Failure> {
         Some(Arg::Value(command)) if command == "floor" => floor(parser),
         Some(Arg::Value(command)) if command == "fanout" => fanout(parser),
         Some(Arg::Value(command)) if command == "rooms" => rooms(parser),
+        Some(Arg::Value(command)) if command == "channel" => channel(parser),
         Some(Arg::Value(command)) if command == "idle" => idle(parser),
         Some(Arg::Value(command)) if command == "reference" => reference(parser),
         Some(Arg::Long("help") | Arg::Short('h')) => {
@@ -133,6 +140,39 @@ fn rooms(mut parser: Parser) -> Result<(), Failure> {
     print(&run::run(&options)?)
 }
 
+fn channel(mut parser: Parser) -> Result<(), Failure> {
+    let mut options = options(FANOUT_RATE, false);
+    let mut room = Room {
+        whip: String::new(),
+        whep: String::new(),
+        publishers: 1,
+        subscribers: 0,
+        takes: 1,
+    };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Long("whip") => room.whip = parser.value()?.string()?,
+            Arg::Long("whep") => room.whep = parser.value()?.string()?,
+            Arg::Long("viewers") => room.subscribers = parser.value()?.parse()?,
+            Arg::Long("film") => {
+                let film = Film::read(&PathBuf::from(parser.value()?))?;
+                options.load.audio = film.has_sound();
+                options.load.film = Some(Arc::new(film));
+            }
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                common(&name, &mut parser, &mut options)?;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if room.whip.is_empty() || room.whep.is_empty() || options.load.film.is_none() {
+        return Err("channel needs --whip URL, --whep URL and --film FILE".into());
+    }
+    options.rooms.push(room);
+    channel::run(&options)
+}
+
 fn options(rate: u64, audio: bool) -> run::Options {
     run::Options {
         rooms: Vec::new(),
@@ -140,6 +180,7 @@ fn options(rate: u64, audio: bool) -> run::Options {
             rate,
             spread: false,
             audio,
+            film: None,
         },
         token: token(),
         seconds: 8.0,
@@ -221,6 +262,7 @@ const ROOMS_RATE: u64 = 60;
 const USAGE: &str = "usage: headwater-load floor [--seconds S]
        headwater-load fanout --whip URL --whep URL [--subscribers N] [OPTIONS]
        headwater-load rooms --url URL [--rooms N] [--members N] [OPTIONS]
+       headwater-load channel --whip URL --whep URL --film FILE [--viewers N] [OPTIONS]
        headwater-load idle --url URL --server-pid PID [--sessions N] [--each N] [--seconds S]
        headwater-load reference [--port P]
 OPTIONS: [--seconds S] [--rate PACKETS] [--spread] [--gro] [--loss PERCENT] [--srtp cm-sha1|gcm128|gcm256] [--server-pid PID]

@@ -29,15 +29,33 @@ pub(crate) struct Bed {
     loss: f64,
     /// The one SRTP profile that is offered.
     only: Option<&'static OneProfile>,
+    /// Of every picture.
+    codec: Codec,
     crypto: Arc<CryptoProvider>,
+}
+
+/// How pictures are coded: the one codec that clients offer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    /// RFC 7741.
+    #[default]
+    Vp8,
+    /// RFC 6184, non-interleaved mode, constrained baseline.
+    H264,
 }
 
 impl Bed {
     /// `loss` in percent.
-    pub(crate) fn new(gro: bool, loss: f64, only: Option<&'static OneProfile>) -> Self {
+    pub(crate) fn new(
+        gro: bool,
+        loss: f64,
+        only: Option<&'static OneProfile>,
+        codec: Codec,
+    ) -> Self {
         Self {
             gro,
             loss: loss / 100.0,
+            codec,
             only,
             crypto: Arc::new(profile::provider(only)),
         }
@@ -141,13 +159,18 @@ impl Peer {
     pub(crate) fn new(role: Role, lines: &Lines, bed: &Bed) -> Result<(Self, String), Failure> {
         let now = Instant::now();
         let socket = Socket::bind(bed.gro)?;
-        let mut rtc = Rtc::builder()
+        let mut config = Rtc::builder()
             .set_crypto_provider(Arc::clone(&bed.crypto))
             .clear_codecs()
-            .enable_vp8(true)
+            .enable_vp8(bed.codec == Codec::Vp8)
             .enable_opus(true, false)
-            .set_rtp_mode(true)
-            .build(now);
+            .set_rtp_mode(true);
+        if bed.codec == Codec::H264 {
+            let (pt, resend) = H264_TYPES;
+            let codecs = config.codec_config();
+            codecs.add_h264(pt.into(), Some(resend.into()), true, H264_PROFILE);
+        }
+        let mut rtc = config.build(now);
         rtc.add_local_candidate(Candidate::host(socket.address, "udp")?);
         let mut changes = rtc.sdp_api();
         let direction = match role {
@@ -340,5 +363,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Name of the channel that carries the server's heartbeat.
 const HEARTBEAT: &str = "headwater-heartbeat";
+/// Payload types of H264 and of what is sent of it again.
+const H264_TYPES: (u8, u8) = (108, 109);
+/// Constrained baseline, level 3.1.
+const H264_PROFILE: u32 = 0x0042_e01f;
 /// First byte of a DTLS record of the handshake.
 const DTLS_HANDSHAKE: u8 = 22;

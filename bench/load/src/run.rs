@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::clients::Clients;
 use crate::clock::{Core, stay_on};
 use crate::one_profile::OneProfile;
-use crate::peer::{Bed, Failure, Lines, Role};
+use crate::peer::{Bed, Codec, Failure, Lines, Role};
 use crate::profile;
 use crate::server::{Spent, Usage};
 use crate::source::{FLOWS, FRAME_RATE, Load, Source};
@@ -99,12 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<Report, Failure> {
     if options.load.rate < FRAME_RATE {
         return Err(format!("a publisher sends at least {FRAME_RATE} packets a second").into());
     }
-    stay_on(Core::Last);
-    let bed = Bed::new(options.gro, options.loss, options.srtp);
-    let mut run = Run {
-        clients: Clients::new(options.token.clone(), bed)?,
-        sources: Vec::new(),
-    };
+    let mut run = Run::new(options)?;
     let before = Reading::of(options.server)?;
     run.publish(options)?;
     let publishing = Reading::of(options.server)?;
@@ -124,17 +119,31 @@ pub(crate) fn stage(name: &str, subscribers: usize) {
     );
 }
 
-struct Run {
-    clients: Clients,
+/// Clients and what they send.
+pub(crate) struct Run {
+    pub(crate) clients: Clients,
     sources: Vec<Source>,
 }
 
 impl Run {
+    /// Nobody yet.
+    pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
+        stay_on(Core::Last);
+        let film = options.load.film.as_ref();
+        let codec = film.map_or_else(Codec::default, |film| film.codec);
+        let bed = Bed::new(options.gro, options.loss, options.srtp, codec);
+        Ok(Self {
+            clients: Clients::new(options.token.clone(), bed)?,
+            sources: Vec::new(),
+        })
+    }
+
     fn sessions(&self) -> usize {
         self.clients.peers.len()
     }
 
-    fn publish(&mut self, options: &Options) -> Result<(), Failure> {
+    /// Every publisher joins and sends.
+    pub(crate) fn publish(&mut self, options: &Options) -> Result<(), Failure> {
         let all: usize = options.rooms.iter().map(|room| room.publishers).sum();
         let lines = Lines {
             video: 1,
@@ -146,7 +155,7 @@ impl Run {
                 let number = self.sources.len();
                 let peer = self.clients.join(Role::Publisher, &lines, &room.whip)?;
                 let phase = FRAME * number as u32 / all as u32;
-                let source = Source::new(number, peer, options.load, phase);
+                let source = Source::new(number, peer, options.load.clone(), phase);
                 self.sources.push(source);
             }
         }
@@ -157,7 +166,8 @@ impl Run {
         self.turn(SETTLE)
     }
 
-    fn subscribe(&mut self, options: &Options) -> Result<(), Failure> {
+    /// Every subscriber joins; ends when all are fed.
+    pub(crate) fn subscribe(&mut self, options: &Options) -> Result<(), Failure> {
         for room in &options.rooms {
             let lines = Lines {
                 video: room.takes,
@@ -184,7 +194,8 @@ impl Run {
         })
     }
 
-    fn measure(
+    /// One window, with the readings before anybody came and before the subscribers did.
+    pub(crate) fn measure(
         &mut self,
         options: &Options,
         begun: &Reading,
@@ -263,7 +274,7 @@ impl Run {
     }
 
     /// Go on for `time`.
-    fn turn(&mut self, time: Duration) -> Result<(), Failure> {
+    pub(crate) fn turn(&mut self, time: Duration) -> Result<(), Failure> {
         let end = Instant::now() + time;
         while Instant::now() < end {
             self.step(end)?;
@@ -271,7 +282,8 @@ impl Run {
         Ok(())
     }
 
-    fn step(&mut self, latest: Instant) -> Result<(), Failure> {
+    /// Handle what comes until `latest`, or until something is due.
+    pub(crate) fn step(&mut self, latest: Instant) -> Result<(), Failure> {
         let due = self.sources.iter().map(Source::due).min();
         self.clients
             .wait(due.map_or(latest, |due| due.min(latest)))?;

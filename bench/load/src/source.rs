@@ -1,19 +1,22 @@
 //! One publisher's clock: which packets of its picture and of its sound are due.
 //!
 //! A picture is a number of packets a second at 30 frames a second: a frame leaves as one burst, or
-//! (`spread`) the same packets leave one by one at even distances. Sound is a packet every 20 ms.
+//! (`spread`) the same packets leave one by one at even distances. A film brings its own packets. Sound is
+//! a packet every 20 ms.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use str0m::media::MediaKind;
 
 use crate::clients::Clients;
 use crate::clock::wall_nanos;
+use crate::film::{Film, Showing};
 use crate::frame::{self, Position, Stamp};
 use crate::peer::{Failure, Outgoing};
 
 /// What a publisher sends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Load {
     /// Video packets of about 1200 bytes, a second.
     pub(crate) rate: u64,
@@ -21,6 +24,8 @@ pub(crate) struct Load {
     pub(crate) spread: bool,
     /// Sound as well.
     pub(crate) audio: bool,
+    /// Real pictures and sound, instead of so many packets of filler.
+    pub(crate) film: Option<Arc<Film>>,
 }
 
 impl Load {
@@ -35,6 +40,7 @@ pub(crate) struct Source {
     /// The client's place.
     peer: usize,
     load: Load,
+    showing: Option<Showing>,
     pub(crate) video: Video,
     pub(crate) audio: Audio,
 }
@@ -69,6 +75,7 @@ impl Source {
         let flow = (number * FLOWS) as u32;
         Self {
             peer,
+            showing: load.film.clone().map(Showing::new),
             load,
             video: Video {
                 flow,
@@ -117,7 +124,9 @@ impl Source {
         if !clients.peers[self.peer].connected {
             return Ok(());
         }
-        if picture {
+        if picture && self.showing.is_some() {
+            self.shown(clients)?;
+        } else if picture {
             let count = if self.load.spread {
                 1
             } else {
@@ -171,14 +180,56 @@ impl Source {
         Ok(())
     }
 
+    /// The next picture of the film.
+    fn shown(&mut self, clients: &mut Clients) -> Result<(), Failure> {
+        let Some(showing) = &mut self.showing else {
+            return Ok(());
+        };
+        let video = &mut self.video;
+        let peer = &mut clients.peers[self.peer];
+        let codec = showing.codec();
+        let frame = showing.picture(std::mem::take(&mut peer.key_frame_wanted));
+        video.key_frames += u64::from(frame.key);
+        for (place, bytes) in frame.packets.iter().enumerate() {
+            let position = Position {
+                frame: video.frame,
+                first: place == 0,
+                key: frame.key,
+            };
+            let payload = Showing::payload(codec, position, bytes);
+            clients
+                .ledger
+                .note(&payload, stamp(video.flow, video.index));
+            peer.write(Outgoing {
+                kind: MediaKind::Video,
+                number: u64::from(video.index),
+                time: (video.frame * VIDEO_STEP) as u32,
+                marker: place + 1 == frame.packets.len(),
+                payload,
+            })?;
+            video.index += 1;
+        }
+        video.frame += 1;
+        Ok(())
+    }
+
     fn sound(&mut self, clients: &mut Clients) -> Result<(), Failure> {
         let audio = &mut self.audio;
+        let stamp = stamp(audio.flow, audio.index);
+        let payload = match &mut self.showing {
+            Some(showing) => {
+                let payload = showing.sound();
+                clients.ledger.note(&payload, stamp);
+                payload
+            }
+            None => frame::audio(stamp),
+        };
         clients.peers[self.peer].write(Outgoing {
             kind: MediaKind::Audio,
             number: u64::from(audio.index),
             time: audio.index.wrapping_mul(SOUND_STEP),
             marker: false,
-            payload: frame::audio(stamp(audio.flow, audio.index)),
+            payload,
         })?;
         audio.index += 1;
         Ok(())

@@ -61,8 +61,11 @@ impl Tally {
         self.subscribers.iter().filter(fed).count()
     }
 
-    /// Measure packets from these numbers on, one number per flow.
+    /// Measure packets from these numbers on, one number per flow; what was measured before is forgotten.
     pub(crate) fn open_window(&mut self, firsts: &[u32]) {
+        let flows = self.subscribers.iter_mut().flat_map(|one| &mut one.flows);
+        flows.for_each(|(_, receipts)| *receipts = Receipts::default());
+        self.delays = Histogram::default();
         self.windows = firsts.iter().map(|first| *first..u32::MAX).collect();
     }
 
@@ -113,7 +116,7 @@ impl Tally {
             expected,
             received,
             duplicates,
-            loss_percent: 100.0 * (1.0 - received as f64 / expected.max(1) as f64),
+            loss_percent: 100.0 * expected.saturating_sub(received) as f64 / expected.max(1) as f64,
             lossy_subscribers: lossy,
             delay_p50_ms: self.delays.percentile(0.50),
             delay_p99_ms: self.delays.percentile(0.99),
@@ -236,6 +239,23 @@ mod tests {
         );
         assert!((delivery.loss_percent - 37.5).abs() < 1e-9);
         assert_eq!((delivery.lossy_subscribers, tally.fed()), (1, 2));
+    }
+
+    #[test]
+    fn a_second_window_knows_nothing_of_the_first() {
+        let mut tally = Tally::default();
+        let one = tally.add_subscriber(1);
+        tally.open_window(&[0]);
+        tally.record(one, stamp(0, 0), 5_000_000, 1200);
+        tally.close_window(&[2]);
+        assert_eq!(tally.delivery().received, 1);
+        tally.open_window(&[2]);
+        tally.record(one, stamp(0, 2), 1_000_000, 1200);
+        tally.close_window(&[3]);
+        let delivery = tally.delivery();
+        assert_eq!((delivery.expected, delivery.received), (1, 1));
+        assert!(delivery.delay_max_ms < 2.0);
+        assert!(Tally::default().delivery().loss_percent.abs() < 1e-9);
     }
 
     #[test]

@@ -90,6 +90,29 @@ def test_a_mesh_that_grows(generator: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_a_channel_by_webrtc_and_hls(generator: Path) -> None:
+    """Real pictures in four windows: whoever watches gets all of it, and what a viewer costs is told."""
+    report = run(generator, "channel", "--small")
+    windows = {window["name"]: window for window in report["windows"]}
+    assert list(windows) == ["nobody", "WebRTC", "HLS", "both"]
+    for name in ("WebRTC", "both"):
+        figures = windows[name]["webrtc"]
+        assert figures["received"] == figures["expected"] > 3 * 3 * 75, "three viewers, three seconds"
+        assert 0 < figures["delay_p50_ms"] <= figures["delay_p99_ms"]
+    for name in ("HLS", "both"):
+        players = windows[name]["players"]
+        assert (players["missed"], players["wrong"]) == (0, 0)
+        assert players["segments"] >= 4, "four players, at least a segment each"
+        assert players["octets"] > players["segments"] * 10_000
+    assert windows["nobody"]["webrtc"]["expected"] == 0
+    assert all(window["packager_us"] > 0 for window in windows.values())
+    assert [cost["who"] for cost in report["costs"] if cost["us_per_packet"]] == [
+        "WebRTC",
+        "WebRTC, beside HLS",
+    ]
+
+
+@pytest.mark.timeout(300)
 def test_idle_sessions(generator: Path) -> None:
     """Eight sessions in silence: checks are answered, those who ask are beaten to, timers are few."""
     report = run(generator, "idle", "--sessions", "8", "--each", "4", "--seconds", "2")

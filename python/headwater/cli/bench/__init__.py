@@ -6,6 +6,7 @@ Commands, each with ``--json`` and most with ``--plot FILE.svg``:
 - ``fanout``: one publisher to N subscribers through a node, in CPU time per forwarded packet;
 - ``threads``: one room on one, two and more media threads, and what crosses between them;
 - ``rooms``, ``mesh``: many small rooms, and one that grows, in which everybody sends and takes everybody;
+- ``channel``: a channel that hundreds watch by WebRTC and hundreds by HLS, and how late its pictures are;
 - ``idle``: thousands of people who are connected and silent;
 - ``first-call``: process start to listening, page open to the first remote frame;
 - ``ladder``: calls over links that lose, narrow and break, in virtual time;
@@ -176,6 +177,44 @@ def mesh(
 
 
 @app.command
+def channel(
+    *,
+    webrtc: int = 300,
+    hls: int = 500,
+    codec: Literal["h264", "vp8"] = "h264",
+    mbits: float = 1.5,
+    segment: float = 2.0,
+    seconds: float = 12.0,
+    threads: int = 1,
+    rounds: int = 3,
+    browser: Annotated[str | None, Parameter(help="Chromium to use")] = None,
+    small: bool = False,
+    json: bool = False,
+    plot: Path | None = None,
+) -> int:
+    """Measure a channel that many watch by WebRTC and by HLS: cost, loss, first picture, latency.
+
+    Args:
+        webrtc: Viewers by WebRTC.
+        hls: Viewers by HLS.
+        codec: Of the broadcaster's pictures; VP8 is encoded again for HLS.
+        mbits: What they take, Mbit/s.
+        segment: Length of an HLS segment, seconds.
+        seconds: Length of each of the four windows.
+        threads: Media threads of the node.
+        rounds: Pages opened in a browser for each way of watching; 0: no browser.
+        browser: A Chromium to use; the first one found otherwise.
+        small: A few viewers for a few seconds and no browser: to see that it works, not to publish.
+        json: Print JSON instead of tables.
+        plot: An SVG file to be drawn.
+    """
+    from headwater.cli.bench.channel import ChannelPlan, run_channel
+
+    plan = ChannelPlan(webrtc, hls, codec, mbits, segment, seconds, threads, rounds, browser)
+    return run_channel(plan.small() if small else plan, as_json=json, plot=plot)
+
+
+@app.command
 def idle(
     *,
     sessions: int | None = None,
@@ -210,7 +249,7 @@ def everything(
     only: str = "",
     small: bool = False,
 ) -> int:
-    """Measure everything in docs/performance.md; about eight minutes on a quiet machine.
+    """Measure everything in docs/performance.md; about eleven minutes on a quiet machine.
 
     Args:
         write: The page whose tables are replaced; pictures go to `images` beside it.

@@ -32,7 +32,7 @@ class Chromium:
         """Open a window on ``url``; ``script`` runs in it before the page's own scripts."""
         target = self.call("Target.createTarget", {"url": "about:blank", "newWindow": True})["targetId"]
         attached = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})
-        page = Page(self, attached["sessionId"])
+        page = Page(self, attached["sessionId"], target)
         page.call("Page.enable")
         page.call("Page.addScriptToEvaluateOnNewDocument", {"source": script})
         page.call("Page.navigate", {"url": url})
@@ -62,9 +62,14 @@ class Chromium:
 class Page:
     """One window."""
 
-    def __init__(self, browser: Chromium, session: str) -> None:
+    def __init__(self, browser: Chromium, session: str, target: str) -> None:
         self._browser = browser
         self._session = session
+        self._target = target
+
+    def close(self) -> None:
+        """Close the window."""
+        self._browser.call("Target.closeTarget", {"targetId": self._target})
 
     def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
         """Call a DevTools method of this page, as ``Chromium.call``."""

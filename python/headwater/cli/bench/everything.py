@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from headwater.cli.bench.channel import ChannelPlan, measure_channel
 from headwater.cli.bench.fanout import Plan, measure_fanout
 from headwater.cli.bench.floor import floor_sheet, measure_floor
 from headwater.cli.bench.generator import Report
@@ -125,6 +126,7 @@ def _plans(*, small: bool) -> dict[str, Measure]:
         plan = RoomsPlan(((1, 2),) if small else pairs, mbits=mbits, seconds=seconds)
         return lambda show: measure_rooms(plan, show)
 
+    channel = ChannelPlan().small() if small else ChannelPlan()
     threads = ThreadsPlan((1, 2) if small else (1, 2, 4), 2 if small else 100, False, seconds)
     return {
         "floor": lambda _: floor_sheet(measure_floor(1.0 if small else 6.0)),
@@ -136,6 +138,7 @@ def _plans(*, small: bool) -> dict[str, Measure]:
         "threads": lambda show: measure_threads(threads, show),
         "rooms": rooms(0.6, (5, 4), (10, 4), (20, 4)),
         "mesh": rooms(0.3, (1, 4), (1, 8), (1, 16)),
+        "channel": lambda show: measure_channel(channel, show),
         "idle": lambda show: measure_idle(IdlePlan(idle, seconds=1.0 if small else 4.0), show),
     }
 
@@ -174,5 +177,5 @@ def _end(name: str) -> str:
     return f"<!-- end of bench {name} -->"
 
 
-_DRAWN = ("fanout", "threads", "rooms", "mesh", "idle")
+_DRAWN = ("fanout", "threads", "rooms", "mesh", "channel", "idle")
 """Tables that have a picture in the page."""

@@ -20,7 +20,16 @@ from typing import Any
 
 from headwater.errors import ConfigurationError, HeadwaterError
 
-__all__ = ["Report", "find_generator", "find_lab", "run_generator", "run_lab", "started_reference"]
+__all__ = [
+    "Conversation",
+    "Report",
+    "conversing_generator",
+    "find_generator",
+    "find_lab",
+    "run_generator",
+    "run_lab",
+    "started_reference",
+]
 
 Report = dict[str, Any]
 """One JSON line of the generator."""
@@ -125,6 +134,55 @@ def _run(
     if process.returncode != 0 or last is None:
         raise HeadwaterError(problem or f"{tool.program} ended with {process.returncode}")
     return last
+
+
+class Conversation:
+    """A generator that does what it is told when it is told."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def tell(self, command: str, *, until: str, on_stage: Callable[[Report], None] | None = None) -> Report:
+        """Send a command and wait for its line.
+
+        Args:
+            command: A line; empty: nothing is sent, the line is waited for.
+            until: The stage, or else the event, of the line that answers it.
+            on_stage: Called with every other line.
+
+        Raises:
+            HeadwaterError: The generator ended; the message is its own.
+        """
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if command:
+            process.stdin.write(command + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            report: Report = json.loads(line)
+            if report.get("stage", report["event"]) == until:
+                return report
+            if on_stage is not None:
+                on_stage(report)
+        assert process.stderr is not None
+        raise HeadwaterError(process.stderr.read().strip() or "the generator ended without a word")
+
+
+@contextmanager
+def conversing_generator(arguments: Sequence[str]) -> Iterator[Conversation]:
+    """Run the generator's ``channel``; it ends with the block.
+
+    Args:
+        arguments: Options, see ``headwater-load --help``.
+    """
+    command = [str(find_generator()), "channel", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield Conversation(process)
+        finally:
+            process.kill()
 
 
 @contextmanager

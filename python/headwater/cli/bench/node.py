@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import os
 import re
 import socket
@@ -14,10 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headwater.errors import HeadwaterError
 
-__all__ = ["Node", "media_counters", "started_node"]
+__all__ = ["Node", "media_counters", "new_channel", "started_node", "wait_for_playlist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,44 @@ def media_counters(url: str, names: Sequence[str]) -> dict[str, int]:
     return found
 
 
+def new_channel(url: str) -> str:
+    """Make a channel.
+
+    Raises:
+        HeadwaterError: The node refused.
+    """
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("POST", "/channels", body="{}", headers={"Content-Type": "application/json"})
+        response = connection.getresponse()
+        body = response.read()
+    if response.status != 201:
+        raise HeadwaterError(f"POST /channels answered {response.status}: {body[:200]!r}")
+    return str(json.loads(body)["channelId"])
+
+
+def wait_for_playlist(url: str) -> None:
+    """Wait until a channel can be played by HLS.
+
+    Raises:
+        HeadwaterError: It never can.
+    """
+    parts = urlsplit(url)
+    deadline, body = time.monotonic() + _PATIENCE, b""
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=_PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("GET", parts.path)
+            response = connection.getresponse()
+            body = response.read()
+        if response.status == 200 and body.count(b"#EXTINF") >= _ENOUGH:
+            return
+        if response.status == 200 and b"#EXT-X-STREAM-INF" in body:
+            return
+        time.sleep(0.2)
+    raise HeadwaterError(f"the channel has no HLS: {body[:300]!r}")
+
+
 def _leave_a_core(pid: int, threads: int) -> None:
     """Keep the node off the last core, where the generator works: who wakes whom changes the cost."""
     cores = sorted(os.sched_getaffinity(0))
@@ -140,3 +181,5 @@ def _free_port() -> int:
 
 _START_LIMIT = 30.0
 _POLL = 0.02
+_PATIENCE = 90.0
+_ENOUGH = 3

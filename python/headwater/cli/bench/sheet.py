@@ -18,10 +18,30 @@ from headwater.cli.bench.plot import Chart, draw
 from headwater.errors import ConfigurationError
 from headwater.media.build import build_info
 
-__all__ = ["Sheet", "Show", "built", "finish", "progress", "replaced"]
+__all__ = ["Part", "Sheet", "Show", "built", "finish", "progress", "replaced"]
 
 Show = Callable[[str, float], None]
 """Tells a person how far it is: a text, and what part of 1 is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A further table.
+
+    Attributes:
+        title: What it says.
+        headings: Its first row.
+        rows: As text.
+    """
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> list[str]:
+        """Its lines, title first."""
+        table = [self.headings, ["---"] * len(self.headings), *self.rows]
+        return [self.title + ":", "", *(f"| {' | '.join(row)} |" for row in table)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +56,7 @@ class Sheet:
         notes: Sentences below the table.
         void: Why it says nothing; empty when it does.
         charts: Its picture.
+        more: Tables below the first.
     """
 
     title: str
@@ -45,14 +66,18 @@ class Sheet:
     notes: Sequence[str] = ()
     void: Sequence[str] = ()
     charts: Sequence[Chart] = field(default=())
+    more: Sequence[Part] = ()
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """All tables."""
+        return (Part(self.title, self.headings, self.rows), *self.more)
 
     def markdown(self) -> str:
-        """Title, table and notes."""
-        lines = [self.title + ":", ""]
-        table = [self.headings, ["---"] * len(self.headings), *self.rows]
-        lines += [f"| {' | '.join(row)} |" for row in table]
+        """Tables with their titles, and notes."""
+        blocks = ["\n".join(part.markdown()) for part in self.parts]
         said = [*self.notes, *(f"**Void**: {reason}." for reason in self.void)]
-        return "\n".join([*lines, "", *said] if said else lines)
+        return "\n\n".join([*blocks, "\n".join(said)] if said else blocks)
 
 
 def finish(sheet: Sheet, *, as_json: bool, plot: Path | None) -> int:
@@ -97,12 +122,13 @@ def replaced(page: str, text: str, *, begin: str, end: str) -> str:
 
 
 def _print(console: Console, sheet: Sheet) -> None:
-    table = Table(box=SIMPLE_HEAD, title=sheet.title)
-    for index, heading in enumerate(sheet.headings):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
-    for row in sheet.rows:
-        table.add_row(*row)
-    console.print(table)
+    for part in sheet.parts:
+        table = Table(box=SIMPLE_HEAD, title=part.title)
+        for index, heading in enumerate(part.headings):
+            table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+        for row in part.rows:
+            table.add_row(*row)
+        console.print(table)
     for note in sheet.notes:
         console.print(note, highlight=False)
     for reason in sheet.void:
