@@ -73,6 +73,23 @@ async def test_data_channels(server: Server, alice_browser: Browser, bob_browser
     await viewer.until("() => ms.socket.events('dataproducerclose').length === 1", what="dataproducerclose")
 
 
+async def test_viewers_talk(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+    """A viewer's messages reach the broadcaster and go away with the viewer; the picture is not touched."""
+    sender, channel = await broadcast(alice_browser, server, _NUMBER)
+    viewer = await watch(bob_browser, server, channel)
+    produced = await viewer.run("() => ms.talk('chat')")
+    await sender.until("() => ms.socket.events('newDataProducer').length === 1", what="newDataProducer")
+    told = await sender.run("() => ms.listen()")
+    assert (told["dataProducerId"], told["label"]) == (produced, "chat")
+    await viewer.run("() => { ms.said.send('good morning'); }")
+    await sender.until("() => ms.messages[0] === 'good morning'", what="the message")
+    await expect_marker(viewer, VIDEO, _NUMBER)
+    await viewer.run("() => { ms.socket.socket.close(1000); }")
+    await sender.until("() => ms.socket.events('dataproducerclose').length === 1", what="dataproducerclose")
+    async with server.client() as http:
+        assert (await http.get(f"/channels/{channel}")).json()["state"] == "live"
+
+
 async def test_ice_restarts(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
     """Both sides get new ICE credentials and use them, and the picture goes on."""
     sender, channel = await broadcast(alice_browser, server, _NUMBER)

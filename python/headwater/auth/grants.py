@@ -12,8 +12,9 @@ from typing import Literal, get_args
 __all__ = ["GRANTS", "ROLES", "ROLE_GRANTS", "Grant", "Role"]
 
 Role = Literal["host", "participant", "viewer"]
-Grant = Literal["publish", "subscribe", "view", "admin", "record"]
-"""``subscribe`` is for meetings, ``view`` for channels; who has the first may view too."""
+Grant = Literal["publish", "subscribe", "view", "data", "admin", "record"]
+"""``subscribe`` is for meetings, ``view`` for channels; who has the first may view too. ``data`` lets a
+viewer of a channel send messages on data channels, which who may ``publish`` can anyway."""
 
 ROLES: frozenset[str] = frozenset(get_args(Role))
 GRANTS: frozenset[str] = frozenset(get_args(Grant))

@@ -83,7 +83,7 @@ class NewTokenBody(BaseModel):
 
     identity: str = Field(min_length=1, max_length=256)
     name: str | None = Field(default=None, min_length=1, max_length=256)
-    grants: list[Grant] = Field(default=["view"], description="`publish`, `view`")
+    grants: list[Grant] = Field(default=["view"], description="`publish`, `view`, `data`")
     ttl: int = Field(default=600, ge=1, le=MAX_TTL, description="seconds")
 
 

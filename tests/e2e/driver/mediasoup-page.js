@@ -170,6 +170,35 @@ const ms = {
     return producer.id;
   },
 
+  /** A viewer's own transport to send on, for data alone. */
+  async talk(label) {
+    const options = await this.socket.request("createProducerTransport", { dataOnly: true });
+    const transport = (this.talking = this.device.createSendTransport(options));
+    const { socket } = this;
+    transport.on("connect", ({ dtlsParameters }, done, failed) => {
+      socket.request("connectProducerTransport", { transportId: transport.id, dtlsParameters }).then(done, failed);
+    });
+    transport.on("producedata", ({ sctpStreamParameters, label: name, protocol }, done, failed) => {
+      socket
+        .request("produceData", { transportId: transport.id, sctpStreamParameters, label: name, protocol })
+        .then(done, failed);
+    });
+    const producer = await transport.produceData({ label, ordered: true });
+    if (producer.readyState !== "open") await new Promise((resolve) => producer.on("open", resolve));
+    this.said = producer;
+    return producer.id;
+  },
+
+  /** A broadcaster's own transport to receive on. */
+  async listen() {
+    const options = await this.socket.request("createConsumerTransport");
+    const transport = (this.transport = this.device.createRecvTransport(options));
+    transport.on("connect", ({ dtlsParameters }, done, failed) => {
+      this.socket.request("connectConsumerTransport", { transportId: transport.id, dtlsParameters }).then(done, failed);
+    });
+    return this.takeData();
+  },
+
   async takeData() {
     const options = await this.socket.request("consumeData", { transportId: this.transport.id });
     const consumer = await this.transport.consumeData(options);

@@ -137,6 +137,53 @@ async def test_the_broadcasters_pairs(live: Node) -> None:
         assert (await client.expect("channelState"))["data"] == {"state": "live"}
 
 
+_STREAM = {"streamId": 0, "ordered": True}
+
+
+async def test_a_viewer_sends_data_alone(live: Node) -> None:
+    """On a transport of its own, in a viewer's place: no tracks, and no end of the broadcast with it."""
+    async with Client.open(live) as sender:
+        channel, _ = await go_live(sender)
+        async with Client.open(live, f"/channels/{channel}") as viewer:
+            made = await viewer.ask("createProducerTransport", "producerTransportCreated", dataOnly=True)
+            told = await viewer.ask("connectProducerTransport", "producerConnected", dtlsParameters=_DTLS)
+            assert told["transportId"] == made["id"]
+            assert await viewer.refused("produce", kind="audio", rtpParameters=_AUDIO) == "not_found"
+            data = [
+                await viewer.ask(
+                    "produceData", "dataProduced", sctpStreamParameters=_STREAM | {"streamId": one}
+                )
+                for one in range(2)
+            ]
+            assert (await sender.expect("newDataProducer"))["data"]["dataProducerId"] == data[0]["id"]
+            await viewer.ask("createConsumerTransport", "consumerTransportCreated")
+            assert await viewer.refused("consumeData") == "publisher_not_found", "its own it knows"
+            closed = {"dataProducerId": data[0]["id"]}
+            assert await viewer.ask("closeDataProducer", "dataProducerClosed", **closed) == closed
+            assert (await sender.expect("dataProducerGone"))["data"]["dataProducerId"] == data[0]["id"]
+            assert live.channels.get(channel).viewer_count == 1
+        assert (await sender.expect("dataProducerGone"))["data"]["dataProducerId"] == data[1]["id"]
+        assert live.channels.get(channel).state == "live"
+
+
+async def test_viewers_need_a_grant_to_send_data(production: Node) -> None:
+    """Watching a public channel needs nothing, speaking up does; and there has to be a show."""
+    production.channels.open("ada", slug="open-show")
+    tls = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
+    mint = production.authority.mint
+    for token, code in (
+        (None, "unauthorized"),
+        (mint(room="open-show", identity="bob", grants=["view"]), "forbidden"),
+        (mint(room="other-show", identity="bob", grants=["data"]), "forbidden"),
+        (mint(room="open-show", identity="bob", grants=["data"]), "channel_not_live"),
+        (mint(room="open-show", identity="bob", grants=["publish"]), "channel_not_live"),
+    ):
+        async with Client.open(production, "/channels/open-show", tls=tls) as viewer:
+            if token is not None:
+                await viewer.ask("authenticate", "authenticated", token=token)
+            assert await viewer.refused("createProducerTransport", dataOnly=True) == code
+
+
 async def test_a_viewer(live: Node) -> None:
     """Each track is one ``subscribed``; consumers are told of what becomes of their producers."""
     async with Client.open(live) as sender, Client.open(live) as viewer:

@@ -19,6 +19,7 @@ from headwater.api.channels.outbox import Outbox
 from headwater.api.channels.present import Present
 from headwater.api.channels.receiving import Receiving
 from headwater.api.channels.sending import Sending
+from headwater.api.channels.talking import Talking
 from headwater.api.channels.visitor import Visitor
 from headwater.api.closing import GOING_DOWN, NORMAL, POLICY, TOO_LARGE, close_socket
 from headwater.auth import Gate
@@ -66,6 +67,7 @@ class Connection:
         visitor: Who it is.
         sending: What it sends, once it has asked to.
         receiving: What it receives, likewise.
+        talking: The data channels of a viewer, likewise.
         left: It said goodbye.
     """
 
@@ -73,6 +75,7 @@ class Connection:
         self.visitor = Visitor(shared.gate, token)
         self.sending: Sending | None = None
         self.receiving: Receiving | None = None
+        self.talking: Talking | None = None
         self.left = False
         self._shared = shared
         self._socket = socket
@@ -112,6 +115,16 @@ class Connection:
         if self.sending is None:
             raise NotFound("createProducerTransport comes first")
         return self.sending
+
+    def speaker(self, transport_id: str | None) -> Sending | Talking:
+        """The side that a transport to send on is of: the broadcaster's, or a viewer's.
+
+        Raises:
+            NotFound: It has no such transport.
+        """
+        if self.talking is not None and (self.sending is None or self.talking.transports.has(transport_id)):
+            return self.talking
+        return self.sender
 
     @property
     def receiver(self) -> Receiving:
@@ -174,6 +187,22 @@ class Connection:
                 raise
             self.receiving = Receiving(channel, viewer)
         return self.receiving
+
+    def take_floor(self, channel: Channel) -> Talking:
+        """Let a viewer send data channels while the channel is live, unless it does already.
+
+        Raises:
+            ChannelNotLive: Nobody broadcasts.
+        """
+        channel.check_live()
+        viewer = self.take_seat(channel).viewer
+        if self.talking is None or self.talking.viewer is not viewer:
+            self.talking = Talking(channel, viewer)
+        return self.talking
+
+    def is_own(self, publisher_id: str) -> bool:
+        """Whether this connection sends that, or did."""
+        return any(side is not None and side.sends(publisher_id) for side in (self.sending, self.talking))
 
     def follow(self, transport: OrtcPublishTransport | OrtcSubscribeTransport) -> None:
         """Tell the client what becomes of a transport and of what it carries."""
@@ -249,6 +278,8 @@ class Connection:
     def _tell(self, transport: OrtcPublishTransport | OrtcSubscribeTransport, event: Event) -> None:
         if (news := news_of_transport(transport.id, event)) is not None:
             self._outbox.post(*news)
+        if self.talking is not None and self.talking.transports.has(transport.id):
+            return
         if self.sending is not None and isinstance(transport, OrtcPublishTransport):
             if (pause := self.sending.pause_of(event)) is not None:
                 self._shared.present.tell_pause(self.sending.channel, *pause)
@@ -266,12 +297,9 @@ class Connection:
 
     async def _pump(self, channel: Channel) -> None:
         async for event in channel.events():
-            own = isinstance(event, PublisherOpened | PublisherClosed) and self._is_own(event.publisher_id)
+            own = isinstance(event, PublisherOpened | PublisherClosed) and self.is_own(event.publisher_id)
             if not own and (news := news_of_channel(event)) is not None:
                 self._outbox.post(*news)
-
-    def _is_own(self, publisher_id: str) -> bool:
-        return self.sending is not None and self.sending.sends(publisher_id)
 
     # --- the end ---------------------------------------------------------------------------------------
 

@@ -67,7 +67,12 @@ class GetRouterRtpCapabilities(_Request, frozen=True, tag="getRouterRtpCapabilit
 
 
 class CreateProducerTransport(_Request, frozen=True, tag="createProducerTransport"):
-    """Take the broadcaster's place, and get a transport to send on."""
+    """Take the broadcaster's place, and get a transport to send on.
+
+    ``dataOnly`` takes a viewer's place instead, and sends nothing but data channels.
+    """
+
+    data_only: bool = False
 
 
 class ConnectProducerTransport(_Request, frozen=True, tag="connectProducerTransport"):

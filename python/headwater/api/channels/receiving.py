@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from headwater.api.channels import messages as m
@@ -73,12 +74,22 @@ class Receiving:
             "producerPaused": publisher.paused,
         }
 
-    async def consume_data(self, request: m.ConsumeData) -> list[dict[str, Any]]:
-        """Receive one data channel, or all that are there."""
+    async def consume_data(
+        self, request: m.ConsumeData, is_own: Callable[[str], bool]
+    ) -> list[dict[str, Any]]:
+        """Receive one data channel, or all that others send.
+
+        Args:
+            request: Which.
+            is_own: Whether the client itself sends one.
+        """
         transport = self.transports.get(request.transport_id)
-        one = request.data_producer_id
+        wanted = [request.data_producer_id]
+        if request.data_producer_id is None:
+            wanted = [id_ for id_ in self.channel.router.data_publisher_ids if not is_own(id_)]
         consumed = []
-        for publisher_id in (one,) if one is not None else self.channel.router.data_publisher_ids:
+        for publisher_id in wanted:
+            assert publisher_id is not None
             subscriber, parameters = await transport.consume_data(publisher_id)
             self.data_subscribers.add(subscriber)
             consumed.append(

@@ -8,6 +8,8 @@ from typing import Any
 
 from headwater.api.channels import messages as m
 from headwater.api.channels.connection import Connection
+from headwater.api.channels.sending import Sending
+from headwater.api.channels.talking import Talking
 from headwater.api.channels.transports import describe
 from headwater.errors import InvalidState, NotFound
 from headwater.media.worker import DEFAULT_CODECS
@@ -44,7 +46,7 @@ async def _leave(connection: Connection, request: m.Leave) -> Any:
 
 
 async def _restart_ice(connection: Connection, request: m.RestartIce) -> Any:
-    for side in (connection.sending, connection.receiving):
+    for side in (connection.sending, connection.talking, connection.receiving):
         if side is not None:
             with contextlib.suppress(NotFound):
                 transport = side.transports.get(request.transport_id)
@@ -57,15 +59,20 @@ async def _restart_ice(connection: Connection, request: m.RestartIce) -> Any:
 
 async def _create_producer_transport(connection: Connection, request: m.CreateProducerTransport) -> Any:
     channel = await connection.find(request)
-    connection.visitor.require_publish(channel)
-    sending = await connection.take_place(channel)
-    transport = await sending.create_transport()
+    side: Sending | Talking
+    if request.data_only:
+        connection.visitor.require_data(channel)
+        side = connection.take_floor(channel)
+    else:
+        connection.visitor.require_publish(channel)
+        side = await connection.take_place(channel)
+    transport = await side.create_transport()
     connection.follow(transport)
     return describe(transport)
 
 
 async def _connect_producer_transport(connection: Connection, request: m.ConnectProducerTransport) -> Any:
-    transport = connection.sender.transports.get(request.transport_id)
+    transport = connection.speaker(request.transport_id).transports.get(request.transport_id)
     await transport.connect(request.dtls_parameters)
     return {"transportId": transport.id}
 
@@ -75,7 +82,7 @@ async def _produce(connection: Connection, request: m.Produce) -> Any:
 
 
 async def _produce_data(connection: Connection, request: m.ProduceData) -> Any:
-    return await connection.sender.produce_data(request)
+    return await connection.speaker(request.transport_id).produce_data(request)
 
 
 async def _close_producer(connection: Connection, request: m.CloseProducer) -> Any:
@@ -94,7 +101,9 @@ async def _resume_producer(connection: Connection, request: m.ResumeProducer) ->
 
 
 async def _close_data_producer(connection: Connection, request: m.CloseDataProducer) -> Any:
-    await connection.sender.data_publishers.get(request.data_producer_id).close()
+    talking, id_ = connection.talking, request.data_producer_id
+    side = talking if talking is not None and talking.sends(id_) else connection.sender
+    await side.data_publishers.get(id_).close()
     return {"dataProducerId": request.data_producer_id}
 
 
@@ -117,7 +126,7 @@ async def _consume(connection: Connection, request: m.Consume) -> Any:
 
 
 async def _consume_data(connection: Connection, request: m.ConsumeData) -> Any:
-    return await connection.receiver.consume_data(request)
+    return await connection.receiver.consume_data(request, connection.is_own)
 
 
 async def _pause(connection: Connection, request: m.Pause) -> Any:

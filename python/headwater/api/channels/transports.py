@@ -43,6 +43,10 @@ class Transports(Generic[T]):
         self._transports[transport.id] = transport
         return transport
 
+    def has(self, transport_id: str | None) -> bool:
+        """Whether the one of that id is among them."""
+        return transport_id in self._transports
+
     def get(self, transport_id: str | None) -> T:
         """Return the one of that id, or the newest.
 

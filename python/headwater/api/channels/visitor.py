@@ -52,6 +52,17 @@ class Visitor:
         if claims is not None and not claims.allows("publish"):
             raise Forbidden("the token lacks the grant 'publish'")
 
+    def require_data(self, channel: Channel) -> None:
+        """Refuse who may send no messages.
+
+        Raises:
+            Unauthorized: No token was given, or it does not verify.
+            Forbidden: The token is for another room, or lacks the grant.
+        """
+        claims = self._known(channel)
+        if claims is not None and not claims.grants & {"data", "publish"}:
+            raise Forbidden("the token lacks the grant 'data'")
+
     def require_entry(self, channel: Channel) -> None:
         """Refuse who may neither watch nor send: a public channel is for everybody to watch.
 
