@@ -49,7 +49,7 @@ class ChannelRow(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     peak_viewers: Mapped[int]
     links_revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    node: Mapped[str] = mapped_column(String(32))
+    node: Mapped[str] = mapped_column(String(32), server_default="")
 
 
 class SqlStore:
@@ -58,6 +58,9 @@ class SqlStore:
     Args:
         database: Open; closed by `close`.
     """
+
+    tables = Base.metadata
+    """What a database needs for it."""
 
     def __init__(self, database: Database) -> None:
         self.lost = 0

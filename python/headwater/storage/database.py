@@ -1,6 +1,7 @@
 """The database of a node: one engine, sessions, and whether its tables are those of this version.
 
-SQLite is a file of the node's own and is brought up to date at start. PostgreSQL may be shared and is
+SQLite is a file of the node's own and is brought up to date at start; a new one gets the tables as they are
+now, because Alembic takes longer to load than all the rest of opening it. PostgreSQL may be shared and is
 upgraded by ``headwater db upgrade``; a node refuses to start on tables of another version, because it
 would find out in the middle of a show.
 """
@@ -14,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import Connection, MetaData, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
@@ -48,13 +49,18 @@ class Database:
         """Whether other nodes may use it too: a PostgreSQL server, but no file of ours."""
         return not is_sqlite(self._address)
 
-    async def open(self) -> None:
+    async def open(self, tables: MetaData | None = None) -> None:
         """Connect, and see to it that the tables are those of this version.
+
+        Args:
+            tables: Those of this version, for a new file; without them migrations make them.
 
         Raises:
             ConfigurationError: It cannot be reached, or its tables are of another version.
         """
         found = await self.reach()
+        if found is None and tables is not None and is_sqlite(self._address):
+            found = await self._create(tables)
         if found != HEAD and is_sqlite(self._address):
             found = await self.upgrade()
         if found != HEAD:
@@ -73,6 +79,23 @@ class Database:
             async with asyncio.timeout(_CONNECT_SECONDS), self._engine.connect() as connection:
                 return await connection.run_sync(_version)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise ConfigurationError(f"{self!r} cannot be used: {_first_line(error)}") from error
+
+    async def _create(self, tables: MetaData) -> str | None:
+        """Fill a file that has no tables at all."""
+
+        def create(connection: Connection) -> str | None:
+            if inspect(connection).get_table_names():
+                return None
+            tables.create_all(connection)
+            connection.execute(text(_VERSION_TABLE))
+            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": HEAD})
+            return HEAD
+
+        try:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(create)
+        except (SQLAlchemyError, OSError) as error:
             raise ConfigurationError(f"{self!r} cannot be used: {_first_line(error)}") from error
 
     async def upgrade(self) -> str:
@@ -133,3 +156,8 @@ def _first_line(error: BaseException) -> str:
 
 
 _CONNECT_SECONDS = 10.0
+_VERSION_TABLE = (
+    "CREATE TABLE alembic_version"
+    " (version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+"""As Alembic makes it."""

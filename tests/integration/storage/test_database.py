@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from headwater.channels import ChannelRecord
 from headwater.channels.sql_store import SqlStore
@@ -109,6 +109,31 @@ async def test_the_migrations_make_the_tables_that_the_code_declares(database: D
         assert await connection.run_sync(differences) == []
     assert newest() == HEAD == await database.reach()
     assert Base.metadata.tables.keys() == {"channels"}
+
+
+async def test_a_new_file_gets_what_migrations_would_have_made(tmp_path: Path) -> None:
+    """Tables, indexes and version are the same, without waiting for Alembic; a file in use is migrated."""
+
+    def tables(connection: Connection) -> object:
+        found = inspect(connection)
+        described = {
+            name: (found.get_columns(name), found.get_indexes(name), found.get_pk_constraint(name))
+            for name in found.get_table_names()
+        }
+        return repr(described)
+
+    made = []
+    for folder, given in ((tmp_path / "new", SqlStore.tables), (tmp_path / "migrated", None)):
+        database = Database(database_address("", folder))
+        await database.open(given)
+        async with database._engine.connect() as connection:
+            made.append(await connection.run_sync(tables))
+        await database.close()
+        again = Database(database_address("", folder))
+        await again.open(SqlStore.tables)
+        assert await again.reach() == HEAD
+        await again.close()
+    assert made[0] == made[1]
 
 
 async def test_a_database_of_a_later_version_is_left_alone(database: Database, address: str) -> None:
