@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
@@ -34,13 +32,15 @@ from headwater.meetings.rooms import RoomOptions, RoomsService
 from headwater.servers.acceptor import Acceptor
 from headwater.servers.hls import HlsListener
 from headwater.servers.http import HEAD_BYTES, PatientProtocol
+from headwater.servers.tcp import bind_tcp
 from headwater.servers.tls import Certificate, load_certificate
 from headwater.servers.whip import WhipCors, WhipListener
 from headwater.storage.address import database_address
 from headwater.storage.database import Database
 from headwater.telemetry import Metrics, get_logger
+from headwater.version import package_version
 
-__all__ = ["DEMO_ROOM", "Node", "Parts", "build_parts", "package_version"]
+__all__ = ["DEMO_ROOM", "Node", "Parts", "build_parts"]
 
 _log = get_logger(__name__)
 DEMO_ROOM = "demo"
@@ -199,7 +199,7 @@ class Node:
         given = self.settings.database.get_secret_value() if self.settings.database else ""
         database = Database(database_address(given, self.settings.data))
         try:
-            await database.open()
+            await database.open(SqlStore.tables)
         except BaseException:
             await database.close()
             raise
@@ -386,47 +386,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-def bind_tcp(hosts: tuple[str, ...], port: int) -> list[socket.socket]:
-    """Bind one listener for each host, all on the same port.
-
-    Args:
-        hosts: Addresses or names; of several, those of a missing address family are skipped.
-        port: 0 picks a free one.
-
-    Raises:
-        PortInUse: Another program has it.
-        ConfigurationError: A host is not an address of this machine.
-    """
-    sockets: list[socket.socket] = []
-    for host in hosts:
-        try:
-            family, _, _, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            sock = socket.socket(family, socket.SOCK_STREAM)
-        except OSError as error:
-            if sockets:
-                continue
-            raise ConfigurationError(f"cannot listen on {host}: {error.strerror}") from error
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address[0], port, *address[2:]))
-        except OSError as error:
-            sock.close()
-            if error.errno == errno.EADDRINUSE:
-                for other in sockets:
-                    other.close()
-                raise PortInUse(f"TCP port {port} is taken by another program") from error
-            if sockets:
-                continue  # this machine has no IPv6
-            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
-        port = sock.getsockname()[1]
-        sockets.append(sock)
-    return sockets
-
-
 def overload_limits(settings: Settings) -> OverloadLimits:
     """When the Worker has too much to do."""
     return OverloadLimits(
@@ -434,11 +393,3 @@ def overload_limits(settings: Settings) -> OverloadLimits:
         recovery=settings.overload.recovery,
         max_egress=settings.max_egress * 1e6 or None,
     )
-
-
-def package_version() -> str:
-    """The version of the installed package."""
-    try:
-        return version("headwater")
-    except PackageNotFoundError:
-        return "0+unknown"

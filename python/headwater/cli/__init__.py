@@ -19,7 +19,7 @@ __all__ = ["app", "main"]
 
 
 def _version() -> str:
-    from headwater.app import package_version
+    from headwater.version import package_version
 
     return package_version()
 

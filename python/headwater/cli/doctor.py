@@ -22,14 +22,15 @@ from typing import Literal
 
 from rich.console import Console
 
-from headwater.app import bind_tcp, package_version
 from headwater.auth import load_secret
 from headwater.cli.flags import NodeFlags
 from headwater.config import Settings
 from headwater.errors import ConfigurationError, HeadwaterError, PortInUse
 from headwater.media.build import build_info
 from headwater.media.worker import Worker
+from headwater.servers.tcp import bind_tcp
 from headwater.servers.tls import load_certificate
+from headwater.version import package_version
 
 __all__ = ["Finding", "doctor", "examine"]
 

@@ -9,12 +9,13 @@ import signal
 import uvloop
 from rich.console import Console
 
-from headwater.app import DEMO_ROOM, Node, package_version
+from headwater.app import DEMO_ROOM, Node
 from headwater.auth import DEV_SECRET
 from headwater.cli.flags import NodeFlags
 from headwater.config import Settings
 from headwater.errors import PortInUse
 from headwater.telemetry import configure_logs
+from headwater.version import package_version
 
 __all__ = ["serve"]
 
