@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import m3u8
 import pytest
 
@@ -19,6 +20,7 @@ from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_parts import PartShelf
 from headwater.protocols.hls import PartPlaylist
 from tests.integration.pipelines.test_hls import fill
+from tests.support.children import end_with_parent
 from tests.support.packaging import packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
@@ -213,3 +215,40 @@ async def test_sound_alone_comes_in_parts_too(
         await until(lambda: "sound" in packager.shelf.renditions)
         theirs = m3u8.loads(playlist_of(packager, "sound").render())
         assert all(part.independent == "YES" for one in theirs.segments for part in one.parts)
+
+
+async def test_av1_from_ffmpeg_goes_through(router: Router, tmp_path: Path) -> None:
+    """FFmpeg 9 sends it by RTP and asks for nothing; its own key frames begin the segments."""
+    coming = await router.create_plain_transport(rtcp_mux=False, comedia=True)
+    video = await coming.produce("video", AV1)
+    assert coming.rtcp_tuple is not None
+    port, reports = coming.tuple.local_port, coming.rtcp_tuple.local_port
+    process = await asyncio.create_subprocess_exec(
+        *(imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error"),
+        *("-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=15", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libsvtav1", "-preset", "12", "-g", "15", "-svtav1-params", "pred-struct=1"),
+        *("-strict", "experimental", "-payload_type", "101", "-ssrc", "22222222"),
+        *("-f", "rtp", f"rtp://127.0.0.1:{port}?rtcpport={reports}&pkt_size=1200"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=end_with_parent,
+    )
+    try:
+        await asyncio.wait_for(video.wait_active(), 20)
+        async with packaged(router, tmp_path / "hls", window_seconds=20, **PARTS) as packager:
+            await segments(packager, 3)
+            streams = await playable(packager, tmp_path, [playlist_of(packager).segments[1].uri])
+            assert (streams["video"]["codec_name"], streams["video"]["width"]) == ("av1", 320)
+            assert int(streams["video"]["nb_read_frames"]) == pytest.approx(15, abs=3)
+            assert packager.restarts == 0
+    finally:
+        process.terminate()
+        _, log = await process.communicate()
+        assert b"rror" not in log, log
+
+
+AV1: dict[str, Any] = {
+    "codecs": [{"mimeType": "video/AV1", "payloadType": 101, "clockRate": 90000}],
+    "encodings": [{"ssrc": 22222222}],
+}
