@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,10 +22,15 @@ _LATENCY = 3.0
 """Seconds behind the end of the playlist, by hls.js itself."""
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def low_server(network: str, tmp_path: Path) -> AsyncIterator[Server]:
-    """A node that packages in parts."""
-    async with Server.start(tmp_path, settings={"HEADWATER_HLS__LOW_LATENCY": "true"}) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def low_server(network: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """A node that packages in parts, with a window long enough for delta updates."""
+    settings = {
+        "HEADWATER_HLS__LOW_LATENCY": "true",
+        "HEADWATER_HLS__SEGMENT_SECONDS": "1",
+        "HEADWATER_HLS__DVR_SECONDS": "60",
+    }
+    async with Server.start(tmp_path_factory.mktemp("low"), settings=settings) as server:
         yield server
 
 
@@ -42,12 +46,13 @@ async def play(browser: Browser, server: Server, channel: str) -> Page:
             video.autoplay = true;
             document.body.replaceChildren(video);
             const hls = (window.hls = new Hls({ maxLiveSyncPlaybackRate: 1.5 }));
-            window.seen = { errors: [], parts: 0, blocking: 0, reports: 0 };
+            window.seen = { errors: [], parts: 0, blocking: 0, reports: 0, deltas: 0 };
             hls.on(Hls.Events.ERROR, (_, { fatal, details, error }) =>
                 window.seen.errors.push([fatal, details, String(error)]));
             hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => (window.seen.parts += data.part ? 1 : 0));
             hls.on(Hls.Events.LEVEL_LOADED, (_, { details, deliveryDirectives }) => {
                 window.seen.blocking += deliveryDirectives?.part !== undefined ? 1 : 0;
+                window.seen.deltas += details.skippedSegments ? 1 : 0;
                 window.seen.reports += details.renditionReports?.length ?? 0;
             });
             hls.loadSource(url);
@@ -67,10 +72,10 @@ async def test_hls_js_plays_parts_within_seconds(
     _, channel = await broadcast(alice_browser, low_server, _NUMBER, **media)
     page = await play(bob_browser, low_server, channel)
     await expect_marker(page, _VIDEO, _NUMBER, timeout=60)
-    await page.until("() => seen.parts > 20", what="parts", timeout=30)
+    await page.until("() => seen.parts > 10 && seen.deltas > 3", what="parts and delta updates", timeout=40)
     await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=30)
     seen = await page.run("() => seen")
-    assert seen["blocking"] > 10, seen
+    assert seen["blocking"] > 5, seen
     assert not [fatal for fatal, *_ in seen["errors"] if fatal], seen
 
 
