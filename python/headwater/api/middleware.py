@@ -21,7 +21,7 @@ _CSP = (
     "default-src 'self'",
     "connect-src 'self' ws: wss:",
     "img-src 'self' data: blob:",
-    "media-src 'self' blob: mediastream:",
+    "media-src 'self' blob: mediastream: data:",  # hls.js makes its text tracks of data: addresses
     "worker-src 'self' blob:",
     "object-src 'none'",
     "base-uri 'none'",
