@@ -126,8 +126,9 @@ async function calls(browsers, slides) {
 }
 
 /** A channel from both sides. */
-async function live([mira, jonas]) {
+async function live([mira, jonas], slides) {
   const studio = await openPage(mira, `${server}/studio`, wide);
+  await presentInstead(studio, slides);
   await studio.locator(byId("channel-title")).fill("Where the river begins");
   await studio.locator(byId("make-channel")).click();
   await studio.waitForSelector(byId("studio-preview"));
@@ -144,6 +145,9 @@ async function live([mira, jonas]) {
   await both(viewer, "watch");
   if (wanted("player")) await embedded(jonas, link);
   await studio.bringToFront();
+  await studio.locator(byId("studio-both")).click();
+  await studio.waitForSelector(byId("corner-bottom-right"));
+  await pause(2_000);
   await both(studio, "studio");
 }
 
@@ -224,7 +228,7 @@ try {
   }
   if (["studio", "watch", "player"].some(wanted)) {
     if (browsers.length < 2) browsers.push(await openBrowser({ camera: cameras.jonas }));
-    await live(browsers);
+    await live(browsers, slide);
   }
 } finally {
   for (const browser of browsers) await browser.close();
