@@ -6,18 +6,16 @@ from typing import Any
 
 from headwater.api.channels import messages as m
 from headwater.api.channels.held import Held
-from headwater.api.channels.transports import Transports
+from headwater.api.channels.speaking import Speaking
 from headwater.channels import Broadcast, Channel
 from headwater.errors import PublisherNotFound
-from headwater.media.data_publisher import DataPublisher
 from headwater.media.events import ConnectionStateChanged, Event, PauseChanged, TransportClosed
-from headwater.media.ortc import OrtcPublishTransport
 from headwater.media.publisher import Publisher
 
 __all__ = ["Sending"]
 
 
-class Sending:
+class Sending(Speaking):
     """What one connection sends.
 
     Args:
@@ -26,36 +24,15 @@ class Sending:
     """
 
     def __init__(self, channel: Channel, broadcast: Broadcast) -> None:
-        self.channel = channel
+        super().__init__(channel, broadcast)
         self.broadcast = broadcast
-        self.transports: Transports[OrtcPublishTransport] = Transports()
         self.publishers: Held[Publisher] = Held(_no_track)
-        self.data_publishers: Held[DataPublisher] = Held(_no_data_channel)
-        self._sent: set[str] = set()
-
-    def sends(self, publisher_id: str) -> bool:
-        """Whether this connection sends that, or did."""
-        return publisher_id in self._sent
-
-    async def create_transport(self) -> OrtcPublishTransport:
-        """Make a transport to send on."""
-        make = self.channel.router.create_ortc_publish_transport
-        return await self.transports.create(lambda: make(dtls=self.channel.options.dtls), self.broadcast)
 
     async def produce(self, request: m.Produce) -> dict[str, Any]:
         """Send a track."""
         transport = self.transports.get(request.transport_id)
         publisher = await transport.produce(request.kind, request.rtp_parameters, paused=request.paused)
         self.publishers.add(publisher)
-        self._sent.add(publisher.id)
-        return {"id": publisher.id}
-
-    async def produce_data(self, request: m.ProduceData) -> dict[str, Any]:
-        """Send a data channel's messages."""
-        publisher = await self.transports.get(request.transport_id).produce_data(
-            request.sctp_stream_parameters, label=request.label, protocol=request.protocol
-        )
-        self.data_publishers.add(publisher)
         self._sent.add(publisher.id)
         return {"id": publisher.id}
 
@@ -76,7 +53,3 @@ class Sending:
 
 def _no_track() -> PublisherNotFound:
     return PublisherNotFound("this connection sends no such track")
-
-
-def _no_data_channel() -> PublisherNotFound:
-    return PublisherNotFound("this connection sends no such data channel")
