@@ -6,6 +6,8 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
+import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,12 +53,13 @@ async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dic
     return await probe(joined(packager, folder, names), "-count_frames")
 
 
-def bound_addresses(pid: int) -> list[str]:
-    """Where a process listens by UDP, in the kernel's spelling."""
+def bound(pid: int) -> list[tuple[str, int]]:
+    """Where a process listens by UDP: address in the kernel's spelling, and port."""
     sockets = {entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()}
     texts = [Path("/proc/net", file).read_text() for file in ("udp", "udp6")]
     rows = [line.split() for text in texts for line in text.splitlines()]
-    return [row[1].split(":")[0] for row in rows if f"socket:[{row[9]}]" in sockets]
+    found = [row[1].split(":") for row in rows if f"socket:[{row[9]}]" in sockets]
+    return [(address, int(port, 16)) for address, port in found]
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
@@ -120,16 +123,32 @@ async def test_whoever_waits_gets_the_next_part(
     assert await waiting
 
 
-async def test_the_writer_listens_on_loopback_alone(
+async def test_a_stranger_does_not_get_into_the_parts(
     router: Router, peer: Callable[[], Peer], tmp_path: Path
 ) -> None:
-    """A stranger's packets do not even reach it; what comes from this machine has to know the key."""
+    """The writer listens on loopback alone, and what comes without the key from there changes nothing."""
     await published(router, peer(), "H264")
-    async with packaged(router, tmp_path / "hls", **PARTS) as packager:
+    transports = len(router.transports)
+    async with packaged(router, tmp_path / "hls", window_seconds=20, **PARTS) as packager:
         await segments(packager, 1)
-        assert packager.pid
-        addresses = bound_addresses(packager.pid)
-        assert addresses == ["0100007F"] * 4, "two m-lines, each with its reports"
+        pid = packager.pid
+        assert pid
+        listening = bound(pid)
+        assert [address for address, _ in listening] == ["0100007F"] * 4, "two m-lines, each with its reports"
+        count = len(playlist_of(packager).segments)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for number in range(200):
+                header = struct.pack("!BBHII", 0x80, 96 + number % 32, number, number * 3000, 0x22222222)
+                for _, port in listening:
+                    stranger.sendto(header + b"\x65" + bytes(200), ("127.0.0.1", port))
+        await segments(packager, count + 2)
+        segment = playlist_of(packager).segments[count]
+        streams = await playable(packager, tmp_path, [segment.uri])
+        assert int(streams["video"]["nb_read_frames"]) == pytest.approx(segment.duration * 15, abs=3)
+        assert packager.restarts == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert len(router.transports) == transports
 
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
