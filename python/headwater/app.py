@@ -352,6 +352,7 @@ def build_parts(
             version=package_version(),
         )
     )
+    api.router.routes.insert(0, hls.short_route())
     api.add_middleware(WhipCors)
     return Parts(endpoints, rooms, channels, metrics, whip, hls, api)
 

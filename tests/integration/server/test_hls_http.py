@@ -52,6 +52,10 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
                 known = await http.get(address, headers={"if-none-match": reply.headers["etag"]})
                 went_on = address == path and known.text != reply.text
                 assert (known.status_code, known.content) == (304, b"") or went_on
+            head = await http.head(f"/hls/{channel}/{name}")
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["x-content-type-options"] == "nosniff"
+            assert (await http.options(path)).headers["access-control-allow-methods"] == "GET, HEAD"
             streams = await probe(f"{node.url}{path}")
             assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
             assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)

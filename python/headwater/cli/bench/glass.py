@@ -18,7 +18,8 @@ from functools import partial
 from headwater.cli.bench.chromium import Chromium, find_chromium, started_chromium
 from headwater.cli.bench.node import Node, new_channel, started_node, wait_for_playlist
 from headwater.cli.bench.sheet import Show
-from headwater.config import HlsSettings
+from headwater.errors import ConfigurationError
+from headwater.pipelines.part_child import check_part_writer
 
 __all__ = ["Glass", "measure_glass"]
 
@@ -66,13 +67,22 @@ def measure_glass(rounds: int, segment: float, browser: str | None, show: Show) 
         found.append(look("webrtc", "webrtc", _SOON))
         show("HLS in Chromium", 0.3)
         found.append(look("hls", "hls", 3 * segment))
-    if "low_latency" in HlsSettings.model_fields:
+    if _can_write_parts():
         settings["HEADWATER_HLS__LOW_LATENCY"] = "1"
         with _broadcasting(program, settings) as (chromium, node, channel):
             show("low-latency HLS in Chromium", 0.7)
             look = partial(_look, chromium, f"{node.url}/watch/{channel}", rounds)
             found.append(look("low-latency hls", "hls", 3 * segment))
     return found
+
+
+def _can_write_parts() -> bool:
+    """Whether a node of this installation has low-latency HLS."""
+    try:
+        check_part_writer()
+    except ConfigurationError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
