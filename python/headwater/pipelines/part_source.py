@@ -91,7 +91,7 @@ class _Track:
 
     def sample(self, packet: Packet[Stream]) -> Sample | None:
         """What a packet is; none when it cannot be used, or its time has passed already."""
-        if packet.pts is None or packet.time_base is None or packet.is_corrupt:
+        if packet.pts is None or packet.is_corrupt:
             return None
         video = packet.stream.type == "video"
         at = self._clock.since(float(packet.pts * packet.time_base))

@@ -83,7 +83,12 @@ class HlsListener:
         Args:
             channels: Whose broadcasts are served.
             folder: For the files of all of them; what a process before left there is removed.
+
+        Raises:
+            ConfigurationError: Low latency is wanted, and what it needs is not installed.
         """
+        if self._settings.enabled and self._settings.low_latency:
+            check_part_writer()
         self._channels, self._folder = channels, folder
         shutil.rmtree(folder, ignore_errors=True)
         for one in (folder.parent, folder):  # parents=True would give the parent to everybody
@@ -138,8 +143,6 @@ class HlsListener:
 
     def _options(self) -> HlsOptions:
         settings = self._settings
-        if settings.low_latency:
-            check_part_writer()
         return HlsOptions(
             program=Path() if settings.low_latency else find_ffmpeg(settings.ffmpeg),
             container="cmaf" if settings.low_latency else settings.container,
