@@ -21,6 +21,18 @@ PROGRAMS = {
 
 POSTGRESQL = Path("/usr/lib/postgresql")
 """Where Debian keeps the servers, one folder per version; none of them is on the PATH."""
+GSTREAMER = (
+    "gstreamer1.0-nice",
+    "gstreamer1.0-plugins-base",
+    "gstreamer1.0-plugins-good",
+    "gstreamer1.0-plugins-bad",
+    "gstreamer1.0-plugins-ugly",
+    "gir1.2-gst-plugins-base-1.0",
+    "gir1.2-gst-plugins-bad-1.0",
+    "python3-gi",
+    "openssl",
+)
+"""What `examples/gstreamer_whip.py` needs; none of it is a program by itself."""
 HAPROXY = Path("/usr/sbin/haproxy")
 """The proxy in front of several nodes; not on everybody's PATH."""
 
@@ -30,6 +42,8 @@ def ensure() -> None:
     if system.install_missing(PROGRAMS, reason="a program that the tests use"):
         # Without one font a headless browser draws empty boxes on the screenshots.
         system.install(["fonts-dejavu-core"], reason="a font for the browsers")
+    if console.output(["dpkg", "-s", *GSTREAMER]) is None:
+        system.install(list(GSTREAMER), reason="GStreamer, by which the tests send and watch,")
     if not HAPROXY.exists():
         _install_haproxy()
     if not any(POSTGRESQL.glob("*/bin/postgres")):

@@ -18,10 +18,8 @@ export function encoders(url: string, token: string | undefined): readonly Encod
     },
     {
       name: "GStreamer",
-      hint: "With the plugin rswebrtc.",
-      text:
-        `gst-launch-1.0 whipclientsink name=w signaller::whip-endpoint="${url}"${token ? ` signaller::auth-token="${token}"` : ""} ` +
-        "videotestsrc is-live=true ! videoconvert ! w. audiotestsrc is-live=true ! audioconvert ! w.",
+      hint: "With examples/gstreamer_whip.py of the source code: the certificate that whipclientsink makes is RSA, which the server does not take.",
+      text: `python3 gstreamer_whip.py send${token ? ` --token ${token}` : ""} "${url}"`,
     },
   ];
 }
