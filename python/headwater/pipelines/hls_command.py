@@ -131,7 +131,8 @@ def _video(packaging: Packaging, picture: Picture) -> list[str]:
         return ["-c:v", "copy"]
     most, level = f"{packaging.bitrate(picture)}", f"{packaging.level(picture) / 10:g}"
     # Renditions are cut alike: on the grid, or where one that is copied has its key frames.
-    grid = f"expr:gte(t,n_forced*{packaging.segment_seconds:g})"
+    # Not by counting them: after a pause a grid is caught up with by key frame after key frame.
+    grid = f"expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+{packaging.segment_seconds:g}))"
     return [
         *("-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", "-profile:v", "main"),
         *("-pix_fmt", "yuv420p", "-crf", "24", "-maxrate", most, "-bufsize", most, "-level:v", level),
@@ -160,7 +161,7 @@ def _sound(packaging: Packaging) -> list[str]:
 
 
 def _muxer(packaging: Packaging, rendition: str) -> list[str]:
-    least = packaging.segment_seconds * (EARLY if packaging.follows_sender else 1.0)
+    least = packaging.segment_seconds * EARLY
     ending = "ts" if packaging.container == "ts" else "m4s"
     kind = [] if packaging.container == "ts" else ["-hls_segment_type", "fmp4"]
     if kind:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,7 +13,9 @@ import m3u8
 import pytest
 
 from headwater import Router
+from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsPackager
+from headwater.pipelines.hls_command import Packaging, Picture, arguments
 from tests.support.packaging import packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
@@ -176,6 +179,21 @@ async def test_a_ladder_is_cut_at_the_same_moments(
             read_by_another_parser(packager, name)
         assert starts[0] == pytest.approx(starts[1], abs=0.001)
         assert packager.restarts == 0
+
+
+async def test_a_pause_is_not_caught_up_with(tmp_path: Path) -> None:
+    """After two and a half seconds without pictures there is one key frame, not one for each grid line."""
+    command = arguments(Packaging(tmp_path / "x.sdp", "r1", [Picture("video", "VP8")], None, "ts", 1.0))
+    at = command.index("-force_key_frames")
+    film = tmp_path / "film.mp4"
+    source = "testsrc=size=64x64:rate=10:duration=7,select=not(between(t\\,2.05\\,4.55))"
+    process = await asyncio.create_subprocess_exec(
+        *(str(find_ffmpeg()), "-loglevel", "error", "-f", "lavfi", "-i", source),
+        *("-c:v", "libx264", "-tune", "zerolatency", "-fps_mode", "vfr", *command[at : at + 2], str(film)),
+    )
+    assert await process.wait() == 0
+    keys = [at for at, is_key in await pictures(film) if is_key]
+    assert keys == pytest.approx([0, 1, 2, 4.6, 5.6, 6.6], abs=0.11)
 
 
 async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:
