@@ -58,18 +58,23 @@ async def expect_way(page: Page, way: str, *, rewound: bool) -> None:
     )
 
 
+async def show_clock(browser: Browser, server: Server) -> tuple[str, int]:
+    """Go live with the clock; returns the viewers' link, and when the clock began (ms since 1970)."""
+    studio = await open_studio(browser, server, title="The clock")
+    began: int = await studio.run(CLOCK)
+    await press(studio, "studio-screen")
+    await press(studio, "go-live")
+    await phase(studio, "studio-page", "live")
+    return await studio.run("() => document.querySelector('.link a').href"), began
+
+
 async def test_a_viewer_goes_back_and_returns(
     tmp_path: Path, alice_browser: Browser, bob_browser: Browser, firefox: Browser
 ) -> None:
     """By the timeline, the button and keys; the distance that is said is the one that is seen."""
     settings = {"HEADWATER_HLS__DVR_SECONDS": "60", "HEADWATER_HLS__SEGMENT_SECONDS": "1"}
     async with Server.start(tmp_path, settings=settings) as server:
-        studio = await open_studio(alice_browser, server, title="The clock")
-        began = await studio.run(CLOCK)
-        await press(studio, "studio-screen")
-        await press(studio, "go-live")
-        await phase(studio, "studio-page", "live")
-        link = await studio.run("() => document.querySelector('.link a').href")
+        link, began = await show_clock(alice_browser, server)
         # Firefox takes H264 by HLS alone: its decoder for WebRTC is downloaded, and not here.
         for browser, way, late in ((bob_browser, "webrtc", 3), (firefox, "hls", 6)):
             viewer = await browser.open(link, name="viewer")
@@ -108,3 +113,24 @@ async def by_keys(viewer: Page, began: int) -> None:
     await viewer.press("ArrowRight")
     await expect_way(viewer, "webrtc", rewound=False)
     await viewer.until(LAG, began, 0, 3, what="the clock, live again", timeout=40)
+
+
+async def test_low_latency_is_near_and_says_so(
+    tmp_path: Path, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """With parts the HLS picture is some two seconds old, and the player's figure is right to a second."""
+    settings = {"HEADWATER_HLS__LOW_LATENCY": "true"}
+    async with Server.start(tmp_path, settings=settings) as server:
+        link, began = await show_clock(alice_browser, server)
+        viewer = await bob_browser.open(f"{link}?by=hls", name="viewer")
+        await expect_way(viewer, "hls", rewound=False)
+        await viewer.until(
+            f"(began) => {{ const lag = ({LAG})(began, 0.5, 5);"
+            " const said = document.querySelector('[data-testid=player-behind]').textContent;"
+            " const behind = said.startsWith('<') ? 0.5 : parseInt(said);"
+            " if (Math.abs(lag - 0.5 - behind) > 1.2) throw new Error(`${lag} is said to be ${said}`);"
+            " return true; }",
+            began,
+            what="a picture of just now, and the right figure",
+            timeout=60,
+        )

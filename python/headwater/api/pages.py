@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -51,13 +54,22 @@ def install_pages(app: FastAPI, *, embed: EmbedPolicy, root: Path = WEB_ROOT) ->
     router.add_api_route("/embed/{channel}", embedded_page, methods=["GET", "HEAD"])
     app.include_router(router)
     # Last: everything that is no route may be a file of the web app, once it is built.
-    app.mount("/", _Assets(directory=root, check_dir=False), name="web")
+    app.mount("/", _Assets(root), name="web")
 
 
 class _Assets(StaticFiles):
+    """Files of the web app, packed for browsers that take it so."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory, check_dir=False)
+        self._packed: dict[tuple[str, str], bytes] = {}
+        """By path and ETag; as many as there are files."""
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Serve a file: for ever where its name says what is in it, to any site what the player is of."""
         response = await super().get_response(path, scope)
+        if isinstance(response, FileResponse) and path.endswith(_WORTH_PACKING):
+            response = await self._pack(path, scope, response)
         if path.startswith(_NAMED_BY_CONTENT):
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         else:
@@ -67,8 +79,24 @@ class _Assets(StaticFiles):
             response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
+    async def _pack(self, path: str, scope: Scope, plain: FileResponse) -> Response:
+        request = Headers(scope=scope)
+        plain.headers.add_vary_header("Accept-Encoding")
+        if "gzip" not in request.get("accept-encoding", "") or "range" in request:
+            return plain
+        key = (path, plain.headers["etag"])
+        if (packed := self._packed.get(key)) is None:
+            packed = self._packed[key] = await asyncio.to_thread(_gzip, Path(plain.path))
+        headers = {"Content-Encoding": "gzip", "ETag": f"W/{key[1]}", "Vary": plain.headers["vary"]}
+        return Response(packed, headers=headers, media_type=plain.media_type)
+
     async def check_config(self) -> None:
         """A directory that is not there yet holds no file: 404, not a failure of ours."""
 
 
+def _gzip(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), 9, mtime=0)
+
+
 _NAMED_BY_CONTENT = ("assets/", "player/")
+_WORTH_PACKING = (".js", ".css", ".svg")
