@@ -403,7 +403,8 @@ _LOOK = 0.2
 """Seconds between looks at what FFmpeg wrote."""
 _RESTART_AFTER = 0.3
 _LONGEST_PAUSE = 5.0
-_BIND_SECONDS = 5.0
+_BIND_SECONDS = 10.0
+"""A busy machine takes seconds to start a child of ours."""
 _SILENT_SECONDS = 3.0
 """FFmpeg reports twice a second."""
 _PATIENCE = 6.0

@@ -7,6 +7,7 @@ part is what was there when it ended; sound that comes a little late is in the n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,35 +77,45 @@ class PartCutter:
         self._picture_at = 0.0
         self._first = True
 
-    def add(self, sample: Sample) -> Cut | None:
+    def add(self, sample: Sample) -> list[Cut]:
         """Take the next sample, in the order of its kind.
 
         Returns:
-            The part that ends before it, if one does.
+            The parts that end before it: as a rule none or one.
         """
         if self._begun is None:
             if not self._may_begin(sample):
-                return None
+                return []
             self._begun = self._segment_begun = sample.at
-        cut = self._cut_before(sample)
+        cuts = self._cuts_before(sample)
         if sample.video:
             self._picture_at = sample.at
         self._held.append(sample)
-        return cut
+        return cuts
 
     def _may_begin(self, sample: Sample) -> bool:
         return sample.video and sample.key if self._pictures else True
 
-    def _cut_before(self, sample: Sample) -> Cut | None:
+    def _cuts_before(self, sample: Sample) -> list[Cut]:
         assert self._begun is not None, "asked only once something has begun"
         if sample.at <= self._begun or not self._leads(sample):
-            return None
+            return []
         if sample.video and self._ends_segment(sample):
-            return self._cut(sample.at, sample.at, last=True)
+            return [*self._full_before(sample), self._cut(sample.at, sample.at, last=True)]
         if sample.at + sample.length - self._begun <= self._part_seconds + _TOLERANCE:
-            return None
+            return []
         end = self._end_before(sample)
-        return self._cut(end, sample.at, last=not sample.video and self._fills_segment(sample, end))
+        return [self._cut(end, sample.at, last=not sample.video and self._fills_segment(sample, end))]
+
+    def _full_before(self, key_frame: Sample) -> Iterator[Cut]:
+        """What a late key frame would make too long, as long as there is sound for the rest."""
+        assert self._begun is not None
+        while key_frame.at > (full := self._begun + self._part_seconds) + _TOLERANCE:
+            before = [one for one in self._held if one.at < full]
+            rest = [one for one in self._held if full <= one.at < key_frame.at]
+            if not before or not rest:
+                return
+            yield self._cut(full, key_frame.at, last=False)
 
     def _end_before(self, sample: Sample) -> float:
         """Where a part ends: when it must, even if a picture is late, but not before anything comes."""

@@ -86,8 +86,7 @@ class _RenditionWriter:
             self._add(replace(sample, renewed=True) if changed else sample, changed)
 
     def _add(self, sample: Sample, changed: Parameters | None = None) -> None:
-        cut = self._cutter.add(sample)
-        if cut is not None:
+        for cut in self._cutter.add(sample):
             muxed = self._mux().write(list(_packets(cut)))
             self._files.put(cut, muxed.init, muxed.fragment)
         if changed is not None:

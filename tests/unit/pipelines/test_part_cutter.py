@@ -35,7 +35,7 @@ def sound(seconds: float, *, begins: float = 0.0) -> list[Sample]:
 
 def cut(samples: list[Sample], *, with_pictures: bool = True) -> list[Cut]:
     cutter = PartCutter(part_seconds=PART, segment_seconds=SEGMENT, pictures=with_pictures)
-    return [one for sample in sorted(samples, key=lambda s: s.at) if (one := cutter.add(sample))]
+    return [one for sample in sorted(samples, key=lambda s: s.at) for one in cutter.add(sample)]
 
 
 @pytest.mark.parametrize("rate", [10, 15, 24, 25, 29.97, 30, 50, 60])
@@ -86,6 +86,16 @@ def test_a_late_picture_makes_no_part_longer() -> None:
     assert cuts[0].until >= cuts[0].begins + cuts[0].duration
 
 
+def test_a_late_key_frame_makes_no_part_longer() -> None:
+    """What is too long is two parts, the second with sound alone; without sound it cannot be helped."""
+    frames = [one for one in pictures(30, 4.5, keys=(0, 2.1, 4.2)) if not 1.95 < one.at < 2.09]
+    cuts = cut(frames + sound(4.5))
+    assert all(one.duration <= PART + 0.001 for one in cuts)
+    assert all(one.samples for one in cuts)
+    assert [round(one.begins, 1) for one in cuts if one.first] == [0, 2.1]
+    assert max(one.duration for one in cut(frames)) > PART + 0.001
+
+
 def test_a_source_without_key_frames_still_makes_segments() -> None:
     """It cannot be helped: one in fifteen seconds."""
     cuts = cut(pictures(10, 40))
@@ -110,7 +120,7 @@ def test_every_sample_is_in_one_part(steps: list[tuple[bool, int, bool]]) -> Non
         at += step / 1000
         samples.append(Sample(at, 0.02, video, key or not video, len(samples)))
     cutter = PartCutter(part_seconds=PART, segment_seconds=SEGMENT, pictures=True)
-    cuts = [one for sample in samples if (one := cutter.add(sample))]
+    cuts = [one for sample in samples for one in cutter.add(sample)]
     for before, after in itertools.pairwise(cuts):
         assert after.begins == pytest.approx(before.begins + before.duration)
     numbers = [sample.data for one in cuts for sample in one.samples]
