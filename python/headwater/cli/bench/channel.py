@@ -168,5 +168,6 @@ def _children_us(pid: int) -> float:
 
 _LOAD = 0.6
 """Part of the time that the load takes."""
-_SETTLE = 1.0
+_SETTLE = 2.0
+"""Seconds before a window: lines and queues recover from what was before."""
 _PATIENCE = 90.0
