@@ -4,7 +4,7 @@
 //! on_sent ────► sent        what is on its way (ring)
 //! on_feedback ─► groups ──► trendline     does the delay grow?       ┐
 //!               throughput                what arrives               ├─► rate   (delay-based)
-//!               queue, busy               how long packets wait      │
+//!               queue, busy, burst        how long packets wait, why │
 //!               loss                      inherent, or our doing?    ├─► limit  (loss-based)
 //!               probe                     does the line carry more?  ┘
 //! on_remb, on_loss_report ─► fallback     for peers without transport-wide feedback
@@ -22,6 +22,7 @@
 //! ours. Everything is a function of its inputs; nothing allocates per packet; a transport costs
 //! at most 18 KiB, and 2 KiB while little is on the way.
 
+mod burst;
 mod busy;
 mod fallback;
 mod groups;
@@ -35,6 +36,7 @@ mod trendline;
 
 use std::time::{Duration, Instant};
 
+use burst::Burst;
 use busy::Busy;
 use fallback::Fallback;
 use groups::Groups;
@@ -147,6 +149,9 @@ pub struct Estimator {
     throughput: Throughput,
     queue: QueueDelay,
     busy: Busy,
+    burst: Burst,
+    /// Packets have stood in a queue, if only behind a burst of ours: the line has a limit.
+    has_queued: bool,
     usage: Usage,
     rate: Rate,
     loss: Loss,
@@ -190,6 +195,8 @@ impl Estimator {
             throughput: Throughput::default(),
             queue: QueueDelay::default(),
             busy: Busy::default(),
+            burst: Burst::default(),
+            has_queued: false,
             usage: Usage::Normal,
             rate: Rate::new(initial),
             loss: Loss::default(),
@@ -222,6 +229,7 @@ impl Estimator {
         }
         self.sent.insert(sent.sequence, at, sent.bytes, probe);
         self.sending.add(at, sent.bytes);
+        self.burst.add(at, sent.bytes, self.rate.estimate());
         self.last_sent = at;
     }
 
@@ -384,7 +392,7 @@ impl Estimator {
 
     /// At what rate a burst may leave, bit/s.
     pub fn pacing_rate(&self) -> u64 {
-        let is_known = self.rate.was_cut() || self.loss.limit().is_some();
+        let is_known = self.has_queued || self.rate.was_cut() || self.loss.limit().is_some();
         let rate = match self.limited_by {
             LimitedBy::Drain => self.estimate * DRAIN_PACE,
             _ if is_known => self.estimate * PACING_FACTOR,
@@ -413,14 +421,17 @@ impl Estimator {
     }
 
     fn decide(&mut self, now: u64, is_app_limited: bool) {
-        // A probe queues behind itself; that is how it measures, and no sign of the media's rate.
-        let own_doing = self.probing.is_active() && self.queue.millis() < PROBE_QUEUE;
+        // A probe queues behind itself; that is how it measures, and no sign of the media's rate. So
+        // does the key frame of a larger picture.
+        let own_doing = (self.probing.is_active() && self.queue.millis() < PROBE_QUEUE)
+            || self.burst.explains(now, self.queue.least());
         let usage = match self.trendline.usage() {
-            _ if self.queue.is_collapsing() => Usage::Over,
+            _ if self.queue.is_collapsing() && !own_doing => Usage::Over,
             Usage::Over if own_doing || !self.queue.stands() => Usage::Normal,
             usage => usage,
         };
         self.usage = usage;
+        self.has_queued |= self.queue.stands();
         let seen = Observed {
             usage,
             // What the line loses anyway was carried as far as the bottleneck.

@@ -64,6 +64,11 @@ impl QueueDelay {
         self.last >= STANDS
     }
 
+    /// us that even the packet waited that waited least, in the last feedback.
+    pub(super) fn least(&self) -> f64 {
+        self.last
+    }
+
     /// ms that packets wait now.
     pub(super) fn millis(&self) -> f64 {
         self.delay / 1e3

@@ -315,6 +315,12 @@ impl Egress {
         if packet.starts_run {
             stream.run = packet.sequence;
             stream.run_timestamp = Some(packet.timestamp);
+            if self.line.drains {
+                // On a line that has collapsed what was before it only delays it.
+                let before = self.video.len();
+                self.video.retain(|queued| queued.place() != packet.place());
+                self.dropped += (before - self.video.len()) as u64;
+            }
         }
         let kind = stream.kind;
         packet.since = self.millis(newest.arrival);

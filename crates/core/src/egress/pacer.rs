@@ -37,7 +37,7 @@ impl Pacer {
     /// Nothing of video leaves for a moment: the queue of a collapsed line is full to the brim, and
     /// the next to come would be dropped.
     pub(crate) fn rest(&mut self, now: Instant) {
-        self.opens = Some(now + REST);
+        self.opens = Some(now + OPENS);
         self.rest_on(now);
     }
 
@@ -69,5 +69,7 @@ impl Pacer {
 const BURST: Duration = Duration::from_millis(40);
 /// How much gathers before the next step.
 const STEP: Duration = Duration::from_millis(5);
-/// Until a full queue has room for a small key frame again; as long as from one feedback to the next.
+/// As long as from one feedback to the next.
 const REST: Duration = Duration::from_millis(100);
+/// Until a full queue has room for a small key frame again, also for one larger than the mean.
+const OPENS: Duration = Duration::from_millis(130);
