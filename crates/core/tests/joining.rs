@@ -16,6 +16,10 @@ use str0m::media::{Frequency, Mid};
 
 /// RID, bytes of a frame, pixels across: 0.2, 0.6 and 0.9 Mbit/s.
 const LAYERS: [(&str, usize, u16); 3] = [("q", 270, 320), ("h", 720, 640), ("f", 1150, 1280)];
+/// Packets of a key frame, by layer.
+const LIGHT: [usize; 3] = [5, 5, 5];
+/// A noisy picture's: 300 kB of the largest.
+const HEAVY: [usize; 3] = [20, 60, 260];
 const FRAME: Duration = Duration::from_millis(11);
 
 /// Cameras in three sizes, and those who watch them.
@@ -23,6 +27,7 @@ struct Meeting {
     world: World,
     router: RouterId,
     cameras: Vec<Camera>,
+    key_frame: [usize; 3],
     frame: u64,
 }
 
@@ -47,6 +52,7 @@ impl Meeting {
             world,
             router,
             cameras: Vec::new(),
+            key_frame: LIGHT,
             frame: 0,
         };
         (0..cameras).for_each(|_| meeting.add_camera());
@@ -115,7 +121,7 @@ impl Meeting {
         viewer.subscribers.extend(more);
     }
 
-    /// All cameras send; who is asked for a key frame makes one, of five packets' weight.
+    /// All cameras send; who is asked for a key frame makes one.
     fn run(&mut self, time: Duration) {
         for _ in 0..time.as_millis() / FRAME.as_millis() {
             let world = &mut self.world;
@@ -125,11 +131,10 @@ impl Meeting {
                 let asked = peer.key_frame_requests.len();
                 let is_key = asked > camera.asked || self.frame == 1;
                 camera.asked = asked;
-                for (rid, size, width) in LAYERS {
-                    peer.send_layer(world.now, camera.mid, rid, is_key, size, width);
-                    for _ in 0..if is_key { 4 } else { 0 } {
-                        peer.send_layer(world.now, camera.mid, rid, false, size, width);
-                    }
+                for ((rid, size, width), packets) in LAYERS.into_iter().zip(self.key_frame) {
+                    let packets = if is_key { packets } else { 1 };
+                    let key = is_key.then_some(width);
+                    peer.send_frame(world.now, camera.mid, rid, key, &vec![size; packets]);
                 }
             }
             world.run(FRAME);
@@ -284,5 +289,25 @@ fn a_viewer_who_comes_takes_nothing_from_the_others() {
         meeting.add_viewer(rate);
         meeting.run(Duration::from_secs(10));
         assert_eq!(meeting.changes(&viewer), []);
+    }
+}
+
+/// The key frame of a noisy picture takes a line most of a second: it is sent, not dropped and asked
+/// for again, so a line that is wide again is used.
+#[test]
+fn a_key_frame_that_fills_the_line_is_seen() {
+    for seed in 630..633 {
+        let mut meeting = Meeting::new(seed, 1);
+        meeting.key_frame = HEAVY;
+        let viewer = meeting.add_viewer(3_000_000);
+        meeting.run(Duration::from_secs(15));
+        meeting.change_line(&viewer, 300_000);
+        meeting.run(Duration::from_secs(20));
+        let narrow = meeting.changes(&viewer);
+        assert!(matches!(narrow.last(), Some((0, _, Some(0)))), "{narrow:?}");
+        meeting.change_line(&viewer, 3_000_000);
+        meeting.run(Duration::from_secs(20));
+        let wide = meeting.changes(&viewer);
+        assert_eq!(wide, [(0, Some(0), Some(2))], "{seed}");
     }
 }

@@ -271,6 +271,18 @@ impl Peer {
         size: usize,
         width: u16,
     ) {
+        self.send_frame(now, mid, rid, key_frame.then_some(width), &[size]);
+    }
+
+    /// Send one VP8 frame in packets of these sizes in one encoding: with a width in pixels a key frame.
+    pub fn send_frame(
+        &mut self,
+        now: Instant,
+        mid: Mid,
+        rid: &str,
+        key: Option<u16>,
+        sizes: &[usize],
+    ) {
         let Some(payload_type) = self.payload_type(mid, Codec::Vp8) else {
             return;
         };
@@ -279,21 +291,23 @@ impl Peer {
         state.timestamp = state.timestamp.wrapping_add(3000);
         state.picture = (state.picture + 1) & 0x7fff;
         state.tl0 = state.tl0.wrapping_add(1);
-        state.sequence += 1;
-        let descriptor = Vp8Descriptor {
-            picture_id: state.picture,
-            tl0_pic_idx: state.tl0,
-            start: true,
-            key_frame,
-        };
-        let mut payload = vp8_payload(descriptor, size, 0);
-        if key_frame {
-            payload[12..14].copy_from_slice(&width.to_le_bytes());
-        }
-        let sequence: SeqNo = state.sequence.into();
-        let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
-        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
-            stream.write_rtp(write.marker(true).nackable(true));
+        for (place, size) in sizes.iter().enumerate() {
+            state.sequence += 1;
+            let descriptor = Vp8Descriptor {
+                picture_id: state.picture,
+                tl0_pic_idx: state.tl0,
+                start: place == 0,
+                key_frame: key.is_some(),
+            };
+            let mut payload = vp8_payload(descriptor, *size, 0);
+            if let Some(width) = key.filter(|_| place == 0) {
+                payload[12..14].copy_from_slice(&width.to_le_bytes());
+            }
+            let sequence: SeqNo = state.sequence.into();
+            let write = RtpWrite::new(payload_type.into(), sequence, state.timestamp, now, payload);
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
+                stream.write_rtp(write.marker(place + 1 == sizes.len()).nackable(true));
+            }
         }
     }
 

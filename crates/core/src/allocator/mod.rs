@@ -94,6 +94,8 @@ struct Video {
     changed: Instant,
     /// When it was last raised, while that is not yet proven.
     raised: Option<Instant>,
+    /// What there was to share then, bit/s.
+    grounds: u64,
     dwell: Duration,
     /// What there was to share when a rise was taken back, bit/s.
     failed: Option<u64>,
@@ -206,7 +208,7 @@ impl Allocator {
             .zip(&kept)
             .map(|(l, rung)| l.cost(*rung))
             .sum();
-        if cost > bits && !self.is_patient(now, cost, bits) {
+        if cost > bits && !self.is_patient(now, cost, bits) && !self.has_just_risen(now, bits) {
             let ceilings = ceilings(ladders, held, |_| false);
             let may_pause = is_measured && self.is_lasting(now);
             return climb(bits, |_| may_pause, ladders, &ceilings, &no_start(ladders));
@@ -244,6 +246,17 @@ impl Allocator {
         cost as f64 <= bits as f64 * SMALL_EXCESS && now.saturating_duration_since(since) < PATIENCE
     }
 
+    /// A rise begins with a key frame, which makes its layer look dear for a moment: unless the line
+    /// itself has turned out to be narrower, that is no reason to take it back.
+    fn has_just_risen(&self, now: Instant, bits: u64) -> bool {
+        self.videos.values().any(|video| {
+            bits >= video.grounds
+                && video
+                    .raised
+                    .is_some_and(|at| now.saturating_duration_since(at) < KEY_FRAME)
+        })
+    }
+
     /// The excess has lasted so long that a video without any lower step must stop.
     fn is_lasting(&self, now: Instant) -> bool {
         let since = self.over_since.unwrap_or(now);
@@ -266,6 +279,9 @@ impl Allocator {
         if video.top.is_some() || video.target.is_some() {
             let failed = video.reconsider(now, target, top, demand.preferences, shed);
             video.failed = failed.then_some(self.bits).or(video.failed);
+            if video.raised == Some(now) {
+                video.grounds = self.bits;
+            }
         }
         video.target = target;
         video.preferences = *demand.preferences;
@@ -288,6 +304,7 @@ impl Video {
             top: None,
             changed: now,
             raised: None,
+            grounds: 0,
             dwell: FIRST_DWELL,
             failed: None,
             round: 0,
@@ -486,6 +503,8 @@ const HEADROOM: f64 = 1.05;
 /// An excess of this size is borne for [`PATIENCE`].
 const SMALL_EXCESS: f64 = 1.2;
 const PATIENCE: Duration = Duration::from_millis(700);
+/// How long a key frame weighs in the measured rate of its layer.
+const KEY_FRAME: Duration = Duration::from_secs(2);
 /// What has no lower step is paused when the line has been too narrow for so long.
 const PAUSE_AFTER: Duration = Duration::from_secs(2);
 /// An estimate this much above the least of the last seconds is on the move.

@@ -308,6 +308,7 @@ impl Egress {
 
     /// A packet for the next flush. `newest` is its place on the media clock.
     pub(crate) fn queue(&mut self, mut packet: Queued, newest: Newest) {
+        packet.since = self.millis(newest.arrival);
         let Some(stream) = self.streams.get_mut(packet.place()) else {
             return;
         };
@@ -321,9 +322,9 @@ impl Egress {
                 self.video.retain(|queued| queued.place() != packet.place());
                 self.dropped += (before - self.video.len()) as u64;
             }
+            stream.run_since = packet.since;
         }
         let kind = stream.kind;
-        packet.since = self.millis(newest.arrival);
         let queue = match kind {
             TrackKind::Audio => &mut self.audio,
             TrackKind::Video => &mut self.video,
@@ -401,13 +402,22 @@ impl Egress {
     fn drop_stale(&mut self, now: Instant, flushed: &mut Flushed) {
         let now = self.millis(now);
         while let Some(oldest) = self.video.front()
-            && now.wrapping_sub(oldest.since) > PATIENCE
+            && now.wrapping_sub(oldest.since) > self.patience(now, oldest.place())
         {
             let stream = oldest.place();
             let before = self.video.len();
             self.video.retain(|queued| queued.place() != stream);
             self.dropped += (before - self.video.len()) as u64;
             flushed.broken.push(stream);
+        }
+    }
+
+    /// How long a picture of a stream may wait, ms. A new run begins with a key frame, which may be
+    /// larger than what the line carries meanwhile: who drops it asks for another of the same size.
+    fn patience(&self, now: u32, stream: usize) -> u32 {
+        match self.streams.get(stream) {
+            Some(stream) if now.wrapping_sub(stream.run_since) < CATCH_UP => FIRST_PATIENCE,
+            _ => PATIENCE,
         }
     }
 
@@ -559,6 +569,9 @@ impl<S: Sink> Outlet<'_, S> {
 
 /// Longest that a picture waits for the line, ms.
 const PATIENCE: u32 = 500;
+/// The same soon after a new run began, ms; and how long it has until it must have caught up.
+const FIRST_PATIENCE: u32 = 2_000;
+const CATCH_UP: u32 = 4_000;
 /// Packets that wait in one queue of one session: a second and a half of 20 Mbit/s.
 const MAX_QUEUE: usize = 3_000;
 /// Repairs on a full line may take one part in so many of what is sent.

@@ -39,6 +39,8 @@ pub(crate) struct OutStream {
     pub(crate) run: u64,
     /// The timestamp of its first picture.
     pub(crate) run_timestamp: Option<u32>,
+    /// When that came, ms as in the queue.
+    pub(crate) run_since: u32,
     pub(crate) packets: u32,
     pub(crate) octets: u32,
     /// Packets that still tell that a hold has ended.
@@ -144,6 +146,7 @@ impl OutStream {
             newest: None,
             run: 0,
             run_timestamp: None,
+            run_since: 0,
             packets: 0,
             octets: 0,
             release: 0,
