@@ -49,8 +49,8 @@ _CLOSE_ROOMS_SECONDS = 1.5
 _DRAIN_SECONDS = 2
 _PORT_TRIES = 20
 _KEEP_ALIVE_SECONDS = 20
-_SPARE_CONNECTIONS = 1000
 _TICK_SECONDS = 1.0
+_SPARE_CONNECTIONS = 1000
 """Requests and connections that may be open besides those of participants; more are answered 503."""
 
 
