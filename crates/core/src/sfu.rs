@@ -200,7 +200,7 @@ impl Sfu {
             if session.paths.check(now, way, check) {
                 self.counters.path_changes += 1;
                 if let Side::Subscribe(subscribing) = &mut session.side {
-                    subscribing.egress.estimator.on_path_change(now);
+                    subscribing.egress.moved(now);
                     self.record_of(now, Kind::Moved, key);
                 }
             }

@@ -84,11 +84,13 @@ impl Playout {
 /// Writes a header into `out`, in the place of what was there.
 pub(crate) fn write(out: &mut Vec<u8>, fixed: &Fixed, ids: &Ids, values: &Values<'_>) {
     out.clear();
-    out.push(VERSION | u8::from(fixed.padding) << 5);
-    out.push(fixed.payload_type | u8::from(fixed.marker) << 7);
-    out.extend_from_slice(&fixed.sequence.to_be_bytes());
-    out.extend_from_slice(&fixed.timestamp.to_be_bytes());
-    out.extend_from_slice(&fixed.ssrc.to_be_bytes());
+    let mut first = [0; FIXED];
+    first[0] = VERSION | u8::from(fixed.padding) << 5;
+    first[1] = fixed.payload_type | u8::from(fixed.marker) << 7;
+    first[2..4].copy_from_slice(&fixed.sequence.to_be_bytes());
+    first[4..8].copy_from_slice(&fixed.timestamp.to_be_bytes());
+    first[8..].copy_from_slice(&fixed.ssrc.to_be_bytes());
+    out.extend_from_slice(&first);
     let long = values
         .carried
         .and_then(|carried| carried.descriptor.as_ref())
@@ -188,7 +190,8 @@ fn extensions<const LONG: bool>(out: &mut Vec<u8>, ids: &Ids, values: &Values<'_
 const MOST: u32 = 1_000;
 const VERSION: u8 = 2 << 6;
 const EXTENSION: u8 = 1 << 4;
-/// Bytes before the first element.
+/// Bytes of the fixed part, and of the extension part before its first element.
+const FIXED: usize = 12;
 const HEAD: usize = 4;
 const SHORT_FORM: [u8; HEAD] = [0xbe, 0xde, 0, 0];
 const LONG_FORM: [u8; HEAD] = [0x10, 0, 0, 0];

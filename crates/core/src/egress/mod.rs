@@ -75,6 +75,7 @@ pub(crate) struct Egress {
     /// Somebody keeps what is sent within the estimate, so pacing to it is right.
     governed: bool,
     pub(crate) estimator: Estimator,
+    watch: Watch,
     /// The probe that is being sent.
     probe: Option<Cluster>,
     /// Next transport-wide sequence number.
@@ -87,6 +88,26 @@ pub(crate) struct Egress {
     /// Zero of the session's own clock in ms.
     epoch: Instant,
     pub(crate) dropped: u64,
+}
+
+/// When the estimator wants to be asked. It lies far from what a flush touches, so it is asked when
+/// its answer may be another.
+#[derive(Clone, Copy, Default)]
+enum Watch {
+    /// It has learnt something since, or nothing was sent since it did.
+    #[default]
+    Now,
+    /// Not before, if ever.
+    At(Option<Instant>),
+}
+
+impl Watch {
+    fn is_due(self, now: Instant) -> bool {
+        match self {
+            Self::Now => true,
+            Self::At(at) => at.is_some_and(|at| at <= now),
+        }
+    }
 }
 
 /// What the line is like, as feedback says.
@@ -188,6 +209,7 @@ impl Egress {
             pacer: Pacer::default(),
             governed: false,
             estimator: Estimator::new(Limits::default()),
+            watch: Watch::default(),
             probe: None,
             transport_cc: 0,
             repair_budget: REPAIR_START,
@@ -250,6 +272,7 @@ impl Egress {
 
     /// Takes over the estimator's pacing rate.
     fn pace(&mut self) {
+        self.watch = Watch::Now;
         if self.governed {
             self.pacer.set_rate(self.estimator.pacing_rate());
             // What a line lost because it is full must not fill it again.
@@ -343,6 +366,7 @@ impl Egress {
             self.forget_queues();
             return flushed;
         };
+        let before = out.packets;
         self.repeat_sound(out);
         let sealer = &mut seals.0;
         while let Some(packet) = self.audio.pop_front() {
@@ -360,7 +384,8 @@ impl Egress {
         {
             self.send(sealer, packet, out);
         }
-        let probing = match self.governed {
+        let asks = self.probe.is_some() || self.watch.is_due(out.now);
+        let probing = match self.governed && asks {
             true => self.advance_probe(sealer, out),
             false => None,
         };
@@ -369,7 +394,10 @@ impl Egress {
         }
         let waits = !self.video.is_empty() || !self.repairs.is_empty();
         let paced = waits.then(|| self.pacer.next(out.now));
-        let watching = self.estimator.next_timeout();
+        let watching = match self.watch {
+            Watch::At(at) if !asks => at,
+            _ => self.ask_estimator(out.packets > before),
+        };
         let spare = self.spares.front().map(|spare| spare.due);
         flushed.next = [probing, paced, watching, self.echo.next(), spare]
             .into_iter()
@@ -377,6 +405,23 @@ impl Egress {
             .min();
         self.seals = Some(seals);
         flushed
+    }
+
+    /// Asks the estimator when it wants to be asked again. Its answer stands until it learns something,
+    /// once `sent`: from then on it waits for the peer's word.
+    fn ask_estimator(&mut self, sent: bool) -> Option<Instant> {
+        let at = self.estimator.next_timeout();
+        self.watch = match sent && self.probe.is_none() {
+            true => Watch::At(at),
+            false => Watch::Now,
+        };
+        at
+    }
+
+    /// The peer has another address.
+    pub(crate) fn moved(&mut self, now: Instant) {
+        self.estimator.on_path_change(now);
+        self.watch = Watch::Now;
     }
 
     /// The round trip to the peer as its reports say.

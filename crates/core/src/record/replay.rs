@@ -339,7 +339,7 @@ impl Sfu {
             }
             Kind::Moved => {
                 if let Side::Subscribe(subscribing) = &mut self.sessions[key].side {
-                    subscribing.egress.estimator.on_path_change(now);
+                    subscribing.egress.moved(now);
                 }
             }
             _ => {

@@ -11,8 +11,11 @@ pub struct Sealer {
     profile: Profile,
     rtp: Cipher,
     rtcp: Cipher,
-    /// By SSRC: the extended sequence numbers sealed lately.
-    sealed: FxHashMap<u32, Sealed>,
+    /// Of each source, the extended sequence numbers sealed lately; and where it is, by SSRC.
+    sealed: Vec<Sealed>,
+    places: FxHashMap<u32, usize>,
+    /// The source sealed last and its place: the next packet is mostly its too.
+    last: Option<(u32, usize)>,
     /// Of the next SRTCP packet, whatever its sender.
     index: u32,
 }
@@ -30,7 +33,9 @@ impl Sealer {
             profile,
             rtp,
             rtcp,
-            sealed: FxHashMap::default(),
+            sealed: Vec::new(),
+            places: FxHashMap::default(),
+            last: None,
             index,
         }
     }
@@ -131,11 +136,24 @@ impl Sealer {
         if extended_sequence >= MAX_SEQUENCE {
             return Err(SealError::Exhausted);
         }
-        let sealed = self.sealed.entry(ssrc).or_insert_with(Window::new);
-        match sealed.insert(extended_sequence) {
+        let place = match self.last {
+            Some((last, place)) if last == ssrc => place,
+            _ => self.place(ssrc),
+        };
+        match self.sealed[place].insert(extended_sequence) {
             true => Ok(()),
             false => Err(SealError::Sealed),
         }
+    }
+
+    /// Where the numbers of a source are.
+    fn place(&mut self, ssrc: u32) -> usize {
+        let place = *self.places.entry(ssrc).or_insert(self.sealed.len());
+        if place == self.sealed.len() {
+            self.sealed.push(Window::new());
+        }
+        self.last = Some((ssrc, place));
+        place
     }
 }
 
