@@ -233,7 +233,7 @@ async def test_what_the_first_start_made_is_kept_and_private(production: Node) -
     kept = [p for p in data.iterdir() if not p.name.endswith(("-wal", "-shm"))]  # SQLite's, like the file
     assert {p.name: p.stat().st_mode & 0o777 for p in kept} == {
         "headwater.db": 0o600, "secret": 0o600, "api-key.sha256": 0o600, "tls-key.pem": 0o600,
-        "tls-cert.pem": 0o644, "hls": 0o700,
+        "tls-cert.pem": 0o644, "node": 0o644, "hls": 0o700,
     }  # fmt: skip
     assert production.new_api_key is not None
     assert (data / "api-key.sha256").read_text().strip() == digest(production.new_api_key).hex()
