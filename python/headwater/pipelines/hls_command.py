@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Container", "Packaging", "Picture", "arguments"]
+__all__ = ["RATE_BY_MOMENTS", "Container", "Packaging", "Picture", "arguments"]
 
 Container = Literal["ts", "cmaf"]
 
@@ -138,7 +138,7 @@ def _video(packaging: Packaging, picture: Picture) -> list[str]:
         *("-pix_fmt", "yuv420p", "-crf", "24", "-maxrate", most, "-bufsize", most, "-level:v", level),
         *("-vf", _scaling(packaging, picture), "-sc_threshold", "0"),
         # Moments stay exact: FFmpeg's own clock ticks as often as it believes there are pictures.
-        *("-fps_mode", "vfr", "-enc_time_base", "1:90000"),
+        *("-fps_mode", "vfr", "-enc_time_base", "1:90000", "-x264-params", RATE_BY_MOMENTS),
         *("-force_key_frames", "source" if packaging.follows_sender else grid),
     ]
 
@@ -184,6 +184,9 @@ def _thumbnail(path: Path) -> list[str]:
 SOUND_ONLY = "sound"
 SOUND_BITRATE = 128_000
 """Bit/s of encoded sound."""
+RATE_BY_MOMENTS = "fps=30:force-cfr=0"
+"""x264 shares bits out by when pictures come. By default it does so by their number a second, for which
+FFmpeg takes 90,000 where the first second of RTP did not tell: every key frame is then a grey plane."""
 EARLY = 0.75
 """A key frame that was asked for may come this much of the grid early."""
 _RATE_OF_720 = 3_000_000

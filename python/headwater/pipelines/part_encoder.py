@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from headwater.pipelines.hls_command import RATE_BY_MOMENTS
 from headwater.pipelines.part_cutter import Sample
 from headwater.pipelines.part_job import PartRendition
 
@@ -101,4 +102,5 @@ _OPTIONS = {
     "crf": "24",
     "sc_threshold": "0",
     "forced-idr": "1",
+    "x264-params": RATE_BY_MOMENTS,
 }
