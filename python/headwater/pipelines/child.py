@@ -25,26 +25,28 @@ class Child:
     Attributes:
         heard_at: `time.monotonic` of its last report; none before the first, which comes when it has
             read enough of its input.
+        worked_at: `time.monotonic` of its last report of work done, or when it began.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, report: Callable[[str], None] | None) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, report: Report | None) -> None:
         """Use `run`."""
         self._process = process
         self._report = report
         self._last_lines: deque[str] = deque(maxlen=20)
         self.heard_at: float | None = None
+        self.worked_at = time.monotonic()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def run(
-        cls, command: Sequence[str], *, folder: Path, report: Callable[[str], None] | None = None
+        cls, command: Sequence[str], *, folder: Path, report: Report | None = None
     ) -> AsyncIterator[Child]:
         """Run a program as long as the context lasts.
 
         Args:
             command: The program and its arguments.
             folder: Its working directory.
-            report: Called with each line that it reports; must not raise.
+            report: Called with each line that it reports: whether it tells of work done; must not raise.
 
         Yields:
             The running child; it may end at any time, see `wait`.
@@ -81,12 +83,17 @@ class Child:
         """Wait until it ends; its exit status, which proves nothing."""
         return await self._process.wait()
 
+    def kill(self) -> None:
+        """End it without asking: it does not answer."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def _read_reports(self) -> None:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.heard_at = time.monotonic()
-            if self._report is not None:
-                self._report(line.decode(errors="replace").rstrip())
+            if self._report is None or self._report(line.decode(errors="replace").rstrip()):
+                self.worked_at = self.heard_at
 
     async def _read_log(self) -> None:
         assert self._process.stderr is not None
@@ -104,8 +111,7 @@ class Child:
             async with asyncio.timeout(_PATIENCE):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
             await self._process.wait()
 
 
@@ -115,6 +121,7 @@ def _in_child() -> None:
     os.nice(_NICE)  # packaging is less urgent than forwarding
 
 
+Report = Callable[[str], bool]
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _NICE = 5

@@ -13,7 +13,7 @@ from pathlib import Path
 from headwater.errors import ConfigurationError
 from headwater.pipelines.child import Child
 
-__all__ = ["find_ffmpeg", "run_ffmpeg"]
+__all__ = ["Progress", "find_ffmpeg", "run_ffmpeg"]
 
 
 def find_ffmpeg(configured: Path | None = None) -> Path:
@@ -49,9 +49,25 @@ def run_ffmpeg(
         arguments: All but the general ones.
         folder: Its working directory.
     """
-    return Child.run([str(program), *_GENERAL, *arguments], folder=folder)
+    return Child.run([str(program), *_GENERAL, *arguments], folder=folder, report=Progress().heard)
 
 
+class Progress:
+    """What FFmpeg says of itself with ``-progress``: names and values, a line each, again and again."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def heard(self, line: str) -> bool:
+        """Take a line; whether FFmpeg has written more than when it said this before."""
+        name, _, value = line.partition("=")
+        if name not in _GROWING or self._values.get(name) == value:
+            return False
+        self._values[name] = value
+        return True
+
+
+_GROWING = ("frame", "out_time_us")
 _GENERAL = (
     *("-hide_banner", "-nostdin", "-y", "-nostats", "-loglevel", "warning"),
     *("-stats_period", "0.5", "-progress", "pipe:1"),

@@ -18,7 +18,6 @@ import contextlib
 import math
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -34,6 +33,7 @@ from headwater.media.router import Router
 from headwater.pipelines.child import Child
 from headwater.pipelines.feeding import Feeding
 from headwater.pipelines.ffmpeg import run_ffmpeg
+from headwater.pipelines.hanging import Hanging
 from headwater.pipelines.hls_command import (
     SOUND_BITRATE,
     SOUND_ONLY,
@@ -104,6 +104,10 @@ class _Source:
         """Whether FFmpeg must be told anew; something that only falls silent is no change."""
         return (now.video or self.video) is not self.video or (now.audio or self.audio) is not self.audio
 
+    def same(self, before: _Source) -> bool:
+        """Whether it is what was packaged before: there is nothing to wait for."""
+        return self.video is before.video and self.audio is before.audio
+
     @property
     def closed(self) -> bool:
         return any(one is not None and one.closed for one in (self.video, self.audio))
@@ -117,7 +121,8 @@ class _Run:
     child: Child
     tracks: list[PlainTrack]
     feeding: Feeding
-    worked: float = field(default_factory=time.monotonic)
+    hanging: Hanging
+    worked: float = field(default_factory=lambda: _now())
     """When it last finished a segment, or began."""
 
 
@@ -205,9 +210,9 @@ class HlsPackager:
             if not self._has_room():
                 self.state, self.problem = "disk_full", "the disk is full"
             elif source.video or source.audio:
-                seen_since = seen_since or time.monotonic()
-                waited = time.monotonic() - seen_since
-                late = waited >= self._options.alone_seconds
+                seen_since = seen_since or _now()
+                waited = _now() - seen_since
+                late = waited >= self._options.alone_seconds or source.same(self._last)
                 made, whole = await self._pictures(source.video, presume=late)
                 if source.video is self._last.video:
                     made = best(self._last.pictures, made)  # players have been told of them
@@ -270,7 +275,8 @@ class HlsPackager:
                 if not await feed.ports.wait_bound(_BIND_SECONDS):
                     raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
             tracks = [feed.track for feed in feeds]
-            run = _Run(packaging, child, tracks, Feeding(tracks))
+            feeding = Feeding(tracks)
+            run = _Run(packaging, child, tracks, feeding, Hanging(child.pid, feeding))
             for track in run.tracks:
                 await track.resume()
             yield run
@@ -331,12 +337,12 @@ class HlsPackager:
     async def _watch(self, run: _Run, source: _Source) -> str:
         """Take over segments until something is wrong; what that is."""
         ended = asyncio.create_task(run.child.wait())
-        asked = fewer = time.monotonic()
+        asked = fewer = _now()
         try:
             while True:
                 await asyncio.wait([ended], timeout=_LOOK)
                 if self.shelf.collect():
-                    run.worked = time.monotonic()
+                    run.worked = _now()
                 if ended.done():
                     return f"FFmpeg ended: {run.child.log[-300:] or 'without a word'}"
                 if source.closed or source.changed(self._source()):
@@ -344,9 +350,10 @@ class HlsPackager:
                 if not self._has_room():
                     return "the disk is full"
                 if trouble := await self._trouble(run):
+                    run.child.kill()
                     return trouble
-                if time.monotonic() - asked >= self._options.segment_seconds:
-                    asked = time.monotonic()
+                if _now() - asked >= self._options.segment_seconds:
+                    asked = _now()
                     await _ask_key_frames(run)
                     coming, _ = await self._pictures(source.video)
                     if not better(coming, source.pictures):
@@ -358,8 +365,10 @@ class HlsPackager:
 
     async def _trouble(self, run: _Run) -> str:
         """Whether FFmpeg has stopped working while it had work."""
-        now = time.monotonic()
+        now = _now()
         await run.feeding.look(now)
+        if await run.hanging.look(now, run.child.worked_at):
+            return "FFmpeg hangs"
         if (since := run.feeding.since) is None:
             return ""
         heard, worked = run.child.heard_at, max(run.worked, since)
@@ -387,6 +396,11 @@ def _copied_codec(video: Publisher) -> str:
     return f"avc1.{profile or _CONSTRAINED_BASELINE}"
 
 
+def _now() -> float:
+    """`time.monotonic`, unless a test has a loop with a time of its own."""
+    return asyncio.get_running_loop().time()
+
+
 async def _ask_key_frames(run: _Run) -> None:
     for track in run.tracks:
         if track.publisher.kind == "video":
@@ -401,7 +415,7 @@ _STEADY_SECONDS = 10.0
 """Larger pictures must have come so long to be worth the seam of a new FFmpeg."""
 _LOOK = 0.2
 """Seconds between looks at what FFmpeg wrote."""
-_RESTART_AFTER = 0.3
+_RESTART_AFTER = 0.1
 _LONGEST_PAUSE = 5.0
 _BIND_SECONDS = 10.0
 """A busy machine takes seconds to start a child of ours."""

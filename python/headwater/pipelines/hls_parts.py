@@ -40,17 +40,18 @@ class PartShelf(SegmentShelf):
         self.version = 0
         """Grows with every change of a playlist."""
 
-    def heard(self, line: str) -> None:
-        """Take a report of the child."""
+    def heard(self, line: str) -> bool:
+        """Take a report of the child; whether it is one."""
         report = read_report(line)
         one = self._renditions.get(report.rendition) if report else None
         if one is None or not self._packaging:
-            return
+            return False
         if isinstance(report, PartDone):
             self._list_part(one, report)
         elif isinstance(report, SegmentDone):
             self._close(one, report.uri, report.duration)
         self._tell()
+        return True
 
     def reports(self, but: str) -> list[Report]:
         """How far the other renditions are."""

@@ -29,7 +29,7 @@ def check_part_writer() -> None:
 
 
 def run_part_writer(
-    packaging: Packaging, *, part_seconds: float, folder: Path, report: Callable[[str], None]
+    packaging: Packaging, *, part_seconds: float, folder: Path, report: Callable[[str], bool]
 ) -> AbstractAsyncContextManager[Child]:
     """Run the writer as long as the context lasts.
 

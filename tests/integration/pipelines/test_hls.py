@@ -13,6 +13,7 @@ import m3u8
 import pytest
 
 from headwater import Router
+from headwater.pipelines import hls
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_command import Packaging, Picture, arguments
@@ -76,7 +77,11 @@ def read_by_another_parser(packager: HlsPackager, name: str = "video") -> m3u8.M
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
 async def test_an_ffmpeg_that_dies_or_hangs_is_replaced(
-    router: Router, peer: Callable[[], Peer], tmp_path: Path, harm: signal.Signals
+    router: Router,
+    peer: Callable[[], Peer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: signal.Signals,
 ) -> None:
     """The playlist goes on with a discontinuity, and the old process is gone."""
     await published(router, peer(), "H264")
@@ -84,6 +89,8 @@ async def test_an_ffmpeg_that_dies_or_hangs_is_replaced(
         before = len(await segments(packager, 2))
         pid = packager.pid
         assert pid is not None
+        monkeypatch.setattr(hls, "_SILENT_SECONDS", 1000)  # that it is silent must not be needed
+        monkeypatch.setattr(hls, "_PATIENCE", 1000)
         os.kill(pid, harm)
         await until(lambda: packager.restarts == 1)
         await segments(packager, before + 2)

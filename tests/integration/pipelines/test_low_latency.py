@@ -18,6 +18,7 @@ import m3u8
 import pytest
 
 from headwater import Router
+from headwater.pipelines import hls
 from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_parts import PartShelf
 from headwater.protocols.hls import PartPlaylist
@@ -153,7 +154,11 @@ async def test_a_stranger_does_not_get_into_the_parts(
 
 @pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGSTOP])
 async def test_a_writer_that_dies_or_hangs_is_replaced(
-    router: Router, peer: Callable[[], Peer], tmp_path: Path, harm: signal.Signals
+    router: Router,
+    peer: Callable[[], Peer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: signal.Signals,
 ) -> None:
     """What it had begun becomes a segment, and behind a discontinuity it goes on."""
     await published(router, peer(), "H264")
@@ -161,6 +166,8 @@ async def test_a_writer_that_dies_or_hangs_is_replaced(
         before = len(await segments(packager, 2))
         pid = packager.pid
         assert pid is not None
+        monkeypatch.setattr(hls, "_SILENT_SECONDS", 1000)  # that it is silent must not be needed
+        monkeypatch.setattr(hls, "_PATIENCE", 1000)
         os.kill(pid, harm)
         await until(lambda: packager.restarts == 1)
         await segments(packager, before + 3)

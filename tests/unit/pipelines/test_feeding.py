@@ -44,3 +44,17 @@ async def test_the_core_is_asked_once_a_second() -> None:
     for tick in range(50):
         await feeding.look(tick / 5)
     assert track.asked == 10
+
+
+async def test_who_is_in_doubt_may_ask_at_once() -> None:
+    """A pause between two packets is none as long as it is short."""
+    track = Track()
+    feeding = Feeding([cast(PlainTrack, track)])
+    track.sent = 1
+    await feeding.look(10.0)
+    for now, sent, grew in ((10.2, 1, 10.0), (10.4, 2, 10.4), (11.2, 2, 10.4), (11.4, 2, 10.4)):
+        track.sent = sent
+        await feeding.look(now, at_once=True)
+        assert feeding.grew_at == grew
+        assert feeding.since == (10.0 if now < 11.4 else None)
+    assert track.asked == 5

@@ -21,7 +21,7 @@ def told(*pictures: Picture, monkeypatch: pytest.MonkeyPatch) -> PartJob:
     commands: list[list[str]] = []
     monkeypatch.setattr(Child, "run", lambda command, **_: commands.append(command))
     packaging = Packaging(Path("x.sdp"), "r1", pictures, "opus", "cmaf", height=480)
-    part_child.run_part_writer(packaging, part_seconds=0.35, folder=Path(), report=print)
+    part_child.run_part_writer(packaging, part_seconds=0.35, folder=Path(), report=bool)
     return msgspec.json.decode(commands[0][-1], type=PartJob)
 
 
