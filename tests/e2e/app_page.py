@@ -85,7 +85,7 @@ async def expect_gone(page: Page, name: str, source: str = "camera") -> None:
         name,
         source,
         what=f"no {source} tile of {name}",
-        timeout=8,
+        timeout=15,
     )
 
 

@@ -52,7 +52,7 @@ async def expect_live(page: Page, kind: str, condition: str, *, what: str) -> di
         f" if (!({condition})) throw new Error(JSON.stringify(row)); return row; }}",
         kind,
         what=what,
-        timeout=40,
+        timeout=80,
     )
     return row
 

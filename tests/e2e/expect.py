@@ -12,7 +12,7 @@ from tests.support.browser import Page
 __all__ = ["expect_marker", "expect_rows", "expect_tone"]
 
 
-async def expect_marker(page: Page, where: str, number: int, *, timeout: float = 20.0) -> None:
+async def expect_marker(page: Page, where: str, number: int, *, timeout: float = 45.0) -> None:
     """The video shows marker `number`, and is alive.
 
     Raises:
@@ -34,7 +34,7 @@ async def expect_marker(page: Page, where: str, number: int, *, timeout: float =
     )
 
 
-async def expect_tone(page: Page, where: str, frequency: float, *, timeout: float = 20.0) -> None:
+async def expect_tone(page: Page, where: str, frequency: float, *, timeout: float = 45.0) -> None:
     """The audio track carries a tone of `frequency` Hz (within 5 %).
 
     Raises:
@@ -52,7 +52,7 @@ async def expect_tone(page: Page, where: str, frequency: float, *, timeout: floa
 
 
 async def expect_rows(
-    page: Page, kind: str, condition: str, *, what: str, timeout: float = 20.0
+    page: Page, kind: str, condition: str, *, what: str, timeout: float = 45.0
 ) -> list[dict[str, Any]]:
     """Rows of getStats of type `kind`, over the page's connections, where `condition` (JS on `row`) holds.
 

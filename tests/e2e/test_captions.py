@@ -13,7 +13,7 @@ from tests.support.browser import Browser, Page
 from tests.support.server import Server
 from tests.support.site import serve_site
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 PART = "document.querySelector('headwater-player').shadowRoot.querySelector('[data-testid={}]')"
 M3U8 = "application/vnd.apple.mpegurl"
@@ -73,7 +73,7 @@ async def test_subtitles_are_offered_and_shown(
         for browser in (alice_browser, firefox):
             page = await browser.open(f"{site}/", name="captions")
             await page.until(
-                f"() => {PART.format('player-captions')} !== null", what="the switch", timeout=40
+                f"() => {PART.format('player-captions')} !== null", what="the switch", timeout=80
             )
             await expect_words(page, "")
             await page.click("headwater-player >>> [data-testid=player-captions]")

@@ -15,7 +15,7 @@ from tests.e2e.expect import expect_marker, expect_rows, expect_tone
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _ADA, _FOX = (0x51, 600), (0xD4, 1_300)
 _PEOPLE = {"ada": _ADA, "bob": (0x8E, 900), "fox": _FOX}

@@ -10,7 +10,7 @@ from tests.e2e.client_page import join
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _COUNT = 100
 _KINDS: dict[str, dict[str, bool | int]] = {

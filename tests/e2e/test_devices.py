@@ -18,7 +18,7 @@ from tests.e2e.expect import expect_rows
 from tests.support.browser import Browser, Driver, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -19,7 +19,7 @@ from tests.support.browser import Browser, Page
 from tests.support.dtls_capture import CLIENT_HELLO, SERVER_HELLO, DtlsCapture
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _ADA, _FOX = 0x1D, 0xE2
 _VERSION = {"1.2": "FEFD", "1.3": "FEFC"}

@@ -16,7 +16,7 @@ from tests.support.browser import Browser, Driver, Page
 from tests.support.proxy import tcp_proxy
 from tests.support.server import Server, free_port
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _JARGON = re.compile(r"error|exception|undefined|null|NotAllowed|DOM|WebSocket|SDP|\bICE\b|\d{3}", re.I)
 

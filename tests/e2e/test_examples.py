@@ -12,7 +12,7 @@ from tests.e2e.expect import expect_marker
 from tests.support.browser import ROOT, Browser
 from tests.support.children import end_with_parent
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_two_tabs_see_each_other(alice_browser: Browser, bob_browser: Browser) -> None:

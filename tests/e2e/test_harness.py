@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.expect import expect_marker, expect_tone
 from tests.support.browser import Browser, Page, WaitTimeout
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _SITE = "http://localhost:8009/blank"
 _ROUTES = {"/blank": {"type": "text/html", "body": "<!doctype html><title>blank</title><body></body>"}}

@@ -14,7 +14,7 @@ from tests.support.browser import Browser, Page
 from tests.support.ffmpeg import whip_publisher
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 VIDEO = "() => document.querySelector('[data-testid=watch-video]')"
 

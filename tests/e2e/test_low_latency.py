@@ -13,7 +13,7 @@ from tests.e2e.expect import expect_marker
 from tests.support.browser import ROOT, Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER = 0x6B
 _VIDEO = "() => document.querySelector('video')"
@@ -72,8 +72,8 @@ async def test_hls_js_plays_parts_within_seconds(
     _, channel = await broadcast(alice_browser, low_server, _NUMBER, **media)
     page = await play(bob_browser, low_server, channel)
     await expect_marker(page, _VIDEO, _NUMBER, timeout=60)
-    await page.until("() => seen.parts > 10 && seen.deltas > 3", what="parts and delta updates", timeout=40)
-    await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=30)
+    await page.until("() => seen.parts > 10 && seen.deltas > 3", what="parts and delta updates", timeout=80)
+    await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=60)
     seen = await page.run("() => seen")
     assert seen["blocking"] > 5, seen
     assert not [fatal for fatal, *_ in seen["errors"] if fatal], seen
@@ -87,19 +87,19 @@ async def test_sizes_of_simulcast_are_played_in_parts(
     sender, channel = await broadcast(alice_browser, low_server, _NUMBER, **media)
     page = await play(bob_browser, low_server, channel)
     await expect_marker(page, _VIDEO, _NUMBER, timeout=60)
-    await page.until("() => hls.levels.length === 3", what="three sizes", timeout=30)
+    await page.until("() => hls.levels.length === 3", what="three sizes", timeout=60)
     for height in (180, 720):
         await page.run(
             "(wanted) => { hls.nextLevel = hls.levels.findIndex((one) => one.height === wanted); }", height
         )
         await page.until(
-            f"(wanted) => ({_VIDEO})().videoHeight === wanted", height, what="that size", timeout=40
+            f"(wanted) => ({_VIDEO})().videoHeight === wanted", height, what="that size", timeout=80
         )
     assert await page.run("() => seen.reports") > 0, "how far the other sizes are"
     await sender.run("() => ms.producers.video.setMaxSpatialLayer(1)")
-    await page.until(f"() => ({_VIDEO})().videoHeight === 360", what="what is sent instead", timeout=40)
-    await expect_marker(page, _VIDEO, _NUMBER, timeout=40)
-    await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=30)
+    await page.until(f"() => ({_VIDEO})().videoHeight === 360", what="what is sent instead", timeout=80)
+    await expect_marker(page, _VIDEO, _NUMBER, timeout=80)
+    await page.until("(most) => hls.latency < most", _LATENCY, what="close behind", timeout=60)
     errors = await page.run("() => seen.errors")
     assert not [fatal for fatal, *_ in errors if fatal], errors
     async with low_server.client() as http:
@@ -122,7 +122,7 @@ async def test_the_watch_page_asks_for_parts(
         "() => performance.getEntriesByType('resource')"
         ".filter(({ name }) => name.includes('_HLS_part=')).length > 5",
         what="requests for parts",
-        timeout=30,
+        timeout=60,
     )
     behind = "document.querySelector('[data-testid=player-behind]').textContent.replace('<', '')"
-    await page.until(f"(most) => parseFloat({behind}) <= most", _LATENCY, what="close behind", timeout=30)
+    await page.until(f"(most) => parseFloat({behind}) <= most", _LATENCY, what="close behind", timeout=60)

@@ -9,7 +9,7 @@ from tests.e2e.expect import expect_marker, expect_tone
 from tests.support.browser import Browser, DriverError, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER, _TONE = 0x5B, 660.0
 _SOUND = "() => ms.consumers.audio.track"
@@ -166,7 +166,7 @@ async def test_codecs(server: Server, alice_browser: Browser, bob_browser: Brows
         alice_browser, server, _NUMBER, codec=f"video/{codec}", simulcast=False, width=320, height=180
     )
     viewer = await watch(bob_browser, server, channel)
-    await expect_marker(viewer, VIDEO, _NUMBER, timeout=40)
+    await expect_marker(viewer, VIDEO, _NUMBER, timeout=80)
     row = await expect_live(viewer, "video", "row.framesDecoded > 10", what="frames")
     assert row["mimeType"].lower() == f"video/{codec}"
 
@@ -177,7 +177,7 @@ async def test_firefox(server: Server, alice_browser: Browser, firefox: Browser,
     sender, receiver = (firefox, alice_browser) if sends == "firefox" else (alice_browser, firefox)
     _, channel = await broadcast(sender, server, _NUMBER, tone=_TONE)
     viewer = await watch(receiver, server, channel)
-    await expect_marker(viewer, VIDEO, _NUMBER, timeout=40)
+    await expect_marker(viewer, VIDEO, _NUMBER, timeout=80)
     await expect_tone(viewer, _SOUND, _TONE)
 
 

@@ -12,7 +12,7 @@ from tests.support.browser import Browser
 from tests.support.server import Server
 from tests.support.site import serve_site
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 VIDEO = "() => document.querySelector('headwater-player')?.shadowRoot.querySelector('video')"
 
@@ -48,8 +48,8 @@ async def test_another_site_shows_a_channel(
         for way in ("webrtc", "hls"):
             files["/"] = embedding(server, channel, by=way)
             page = await browser.open(f"{site}/", name=way)
-            await expect_marker(page, VIDEO, 0x5B, timeout=40)
-            await expect_marker(page.frame("/embed/"), VIDEO, 0x5B, timeout=40)
+            await expect_marker(page, VIDEO, 0x5B, timeout=80)
+            await expect_marker(page.frame("/embed/"), VIDEO, 0x5B, timeout=80)
             state = await page.run("() => document.querySelector('headwater-player').state")
             assert (state["phase"], state["way"]) == ("playing", way)
             told = await page.run("() => told")

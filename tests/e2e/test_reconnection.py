@@ -13,7 +13,7 @@ from tests.e2e.expect import expect_marker
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_media_outlives_a_lost_socket(
@@ -60,5 +60,5 @@ async def _reconnected(page: Page, *, sockets: int) -> None:
         " && document.querySelector('[data-testid=call-page]')?.dataset.state === 'connected'",
         sockets,
         what="connected again",
-        timeout=30,
+        timeout=60,
     )

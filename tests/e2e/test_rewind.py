@@ -11,7 +11,7 @@ from tests.e2e.test_live import open_studio, phase
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 CLOCK = """() => {
     const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 360 });
@@ -35,6 +35,10 @@ LAG = """(began, least, most) => {
     return lag;
 }"""
 """How old the picture is, once that is between the bounds; the clock counts whole seconds."""
+
+
+PAST = (8, 20)
+"""Seconds that a picture of ten seconds ago may be old: it stands still until its segments are there."""
 
 
 async def drag(page: Page, seconds: int) -> None:
@@ -78,7 +82,7 @@ async def test_a_viewer_goes_back_and_returns(
         # Firefox takes H264 by HLS alone: its decoder for WebRTC is downloaded, and not here.
         for browser, way, late in ((bob_browser, "webrtc", 3), (firefox, "hls", 6)):
             viewer = await browser.open(link, name="viewer")
-            await viewer.until(LAG, began, 0, late, what="the clock, live", timeout=40)
+            await viewer.until(LAG, began, 0, late, what="the clock, live", timeout=80)
             await viewer.until(
                 "() => document.querySelector('[data-testid=player-timeline]')?.min <= -12",
                 what="12 s that can be seen again",
@@ -88,16 +92,20 @@ async def test_a_viewer_goes_back_and_returns(
 
             await drag(viewer, 10)
             await expect_way(viewer, "hls", rewound=True)
-            lag = await viewer.until(LAG, began, 8, 14, what="the clock of 10 s ago", timeout=40)
-            said = await viewer.until(
-                "() => parseInt(document.querySelector('[data-testid=player-behind]').textContent)",
-                what="how far behind",
+            await viewer.until(LAG, began, *PAST, what="the clock of 10 s ago", timeout=80)
+            await viewer.until(
+                f"(began, least, most) => {{ const lag = ({LAG})(began, least, most);"
+                " const said = parseInt(document.querySelector('[data-testid=player-behind]').textContent);"
+                " if (Math.abs(lag - 0.5 - said) > 2) throw new Error(`${lag} is said to be ${said}`);"
+                " return said; }",
+                began,
+                *PAST,
+                what="how far behind, as it is seen",
             )
-            assert abs(lag - 0.5 - said) <= 2, (lag, said)
 
             await press(viewer, "player-live")
             await expect_way(viewer, way, rewound=False)
-            await viewer.until(LAG, began, 0, late, what="the clock, live by the button", timeout=40)
+            await viewer.until(LAG, began, 0, late, what="the clock, live by the button", timeout=80)
             if browser is bob_browser:
                 await by_keys(viewer, began)
             await viewer.close()
@@ -108,11 +116,11 @@ async def by_keys(viewer: Page, began: int) -> None:
     await viewer.run("() => document.activeElement?.blur()")
     await viewer.press("ArrowLeft")
     await expect_way(viewer, "hls", rewound=True)
-    await viewer.until(LAG, began, 8, 14, what="the clock of 10 s ago, by key", timeout=40)
+    await viewer.until(LAG, began, *PAST, what="the clock of 10 s ago, by key", timeout=80)
     await viewer.press("ArrowRight")
     await viewer.press("ArrowRight")
     await expect_way(viewer, "webrtc", rewound=False)
-    await viewer.until(LAG, began, 0, 3, what="the clock, live again", timeout=40)
+    await viewer.until(LAG, began, 0, 3, what="the clock, live again", timeout=80)
 
 
 async def test_low_latency_is_near_and_says_so(

@@ -11,7 +11,7 @@ from tests.e2e.test_live import VIDEO, open_studio, phase
 from tests.support.browser import Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 SCREEN, TONE = 0x5B, 660.0
 SHARE = """(number, tone) => {
@@ -45,7 +45,7 @@ async def expect_in(page: Page, region: tuple[float, ...], number: int | None, *
         list(region),
         number,
         what=what,
-        timeout=40,
+        timeout=80,
     )
 
 
@@ -60,7 +60,7 @@ async def test_camera_and_screen_in_one_picture(
     viewer = await bob_browser.open(
         await studio.run("() => document.querySelector('.link a').href"), name="viewer"
     )
-    await expect_marker(viewer, VIDEO, MARKERS["alice"], timeout=40)
+    await expect_marker(viewer, VIDEO, MARKERS["alice"], timeout=80)
 
     await press(studio, "studio-both")
     await expect_in(viewer, QUARTER, SCREEN, what="the screen")

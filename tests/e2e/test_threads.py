@@ -15,7 +15,7 @@ from tests.e2e.expect import expect_marker, expect_tone
 from tests.support.browser import Browser
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _ROOMS = 4
 

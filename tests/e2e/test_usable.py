@@ -11,7 +11,7 @@ from tests.e2e.conftest import MARKERS
 from tests.support.browser import Browser
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_fits_a_telephone(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:

@@ -19,7 +19,7 @@ from tests.support.dtls_capture import CLIENT_HELLO, DtlsCapture
 from tests.support.ffmpeg import whip_publisher
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER, _TONE = 0x97, 880.0
 

@@ -17,7 +17,7 @@ from tests.e2e.expect import expect_marker, expect_tone
 from tests.support.browser import ROOT, Browser, Page
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER, _TONE = 0x6C, 740.0
 _DRIVER = ROOT / "tests/e2e/driver"

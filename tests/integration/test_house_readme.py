@@ -35,7 +35,7 @@ async def test_the_ffmpeg_line_publishes_into_a_room(tmp_path: Path) -> None:
             )
         try:
             await wait_for_publishers(server, 2)
-            async with watch_by_whep(server, "demo") as watching, asyncio.timeout(15):
+            async with watch_by_whep(server, "demo") as watching, asyncio.timeout(60):
                 video = next(
                     each.receiver.track for each in watching.getTransceivers() if each.kind == "video"
                 )
@@ -59,6 +59,6 @@ async def to_its_end(*words: str | Path) -> None:
 
 async def wait_for_publishers(server: Server, number: int) -> None:
     """Until so many tracks are published."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await server.metrics()).get("headwater_media_publishers", 0) < number:  # noqa: ASYNC110 - another process's state
             await asyncio.sleep(0.2)

@@ -133,7 +133,7 @@ async def _session(server: Site, path: str, pc: RTCPeerConnection) -> AsyncItera
             await pc.close()
 
 
-async def expect_marker_frame(track: MediaStreamTrack, number: int, *, timeout: float = 20.0) -> None:
+async def expect_marker_frame(track: MediaStreamTrack, number: int, *, timeout: float = 45.0) -> None:
     """The track decodes to marker `number`.
 
     Raises:
@@ -185,7 +185,7 @@ class Signaled:
                 return transceiver.receiver.track
         return None
 
-    async def expect_track(self, kind: str, *, timeout: float = 15.0) -> MediaStreamTrack:
+    async def expect_track(self, kind: str, *, timeout: float = 45.0) -> MediaStreamTrack:
         """Wait until a track of this kind is on offer."""
         async with asyncio.timeout(timeout):
             while True:

@@ -28,7 +28,7 @@ FIREFOX = os.environ.get("HEADWATER_TEST_FIREFOX", "/usr/bin/firefox-esr")
 
 _DRIVER = ROOT / "tests/e2e/driver/driver.mjs"
 _WEB = ROOT / "web"
-_REQUEST_TIMEOUT = 60.0
+_REQUEST_TIMEOUT = 120.0
 _LINE_LIMIT = 64 * 1024 * 1024
 
 _CHROMIUM_ARGS = (
@@ -139,11 +139,11 @@ class Driver:
         return await Browser.launch(self, "firefox", FIREFOX, prefs=dict(_FIREFOX_PREFS))
 
     async def close(self) -> None:
-        """Close every browser and end the driver; kill it after 15 s."""
+        """Close every browser and end the driver; kill it after 40 s."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), 15)
+            await asyncio.wait_for(self._process.wait(), 40)
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
@@ -264,7 +264,7 @@ class Page:
             "evaluate", frame=self._frame, source=function, args=list(args), timeout=timeout
         )
 
-    async def until(self, function: str, *args: Any, what: str, timeout: float = 20.0) -> Any:
+    async def until(self, function: str, *args: Any, what: str, timeout: float = 45.0) -> Any:
         """Call a JavaScript function until it returns something truthy, and return that.
 
         Raises:
@@ -285,7 +285,7 @@ class Page:
             )
         return reply["value"]
 
-    async def click(self, selector: str, *, timeout: float = 15.0) -> None:
+    async def click(self, selector: str, *, timeout: float = 45.0) -> None:
         """Click what the puppeteer `selector` finds, once it is visible and enabled."""
         await self._send("click", selector=selector, within=round(timeout * 1000))
 

@@ -51,7 +51,7 @@ async def whip_publisher(url: str, folder: Path, number: int, tone: float) -> As
         if process.returncode is None:
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), 30)
         except TimeoutError:
             process.kill()
             await process.wait()

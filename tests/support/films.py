@@ -31,7 +31,7 @@ class Recorder:
 
     async def finish(self) -> str:
         """Let FFmpeg write the end of the file; returns its log."""
-        _, log = await asyncio.wait_for(self.process.communicate(b"q"), 20)
+        _, log = await asyncio.wait_for(self.process.communicate(b"q"), 60)
         return log.decode(errors="replace")
 
 
@@ -106,7 +106,7 @@ async def loudest(film: Path, *, rate: int = 48_000) -> float:
 
 async def _opened(port: int) -> None:
     sockets = Path("/proc/net/udp")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while f":{port:04X} " not in sockets.read_text():  # noqa: ASYNC110, ASYNC240 - another process's state
             await asyncio.sleep(0.02)
 
@@ -120,6 +120,6 @@ async def _output(*command: str) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, preexec_fn=end_with_parent
     )
-    out, problems = await asyncio.wait_for(process.communicate(), 30)
+    out, problems = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 0, problems.decode(errors="replace")
     return out

@@ -23,7 +23,7 @@ from tests.support.server import Server, free_port
 __all__ = ["CONFIGURATION", "TRUSTING", "Haproxy"]
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy/haproxy.cfg"
-_READY_SECONDS = 20.0
+_READY_SECONDS = 60.0
 
 
 class Haproxy:

@@ -133,7 +133,7 @@ class Peer:
         self._on_channel(channel)
         return channel
 
-    async def received(self, mid: str, count: int = 1, seconds: float = 10) -> None:
+    async def received(self, mid: str, count: int = 1, seconds: float = 30) -> None:
         """Wait until ``count`` more frames of an m-line have been decoded."""
         goal = self.frames[mid] + count
         await self.until(lambda: self.frames[mid] >= goal, seconds)
@@ -145,7 +145,7 @@ class Peer:
             await self.received(mid, 1, seconds)
             raise AssertionError(f"m-line {mid} still receives")
 
-    async def until(self, condition: Any, seconds: float = 10) -> None:
+    async def until(self, condition: Any, seconds: float = 30) -> None:
         """Wait until a condition on what was received holds."""
         async with asyncio.timeout(seconds):
             while not condition():

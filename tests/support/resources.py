@@ -37,7 +37,7 @@ async def given_back(before: dict[str, int]) -> None:
         AssertionError: Something stays; names the threads.
     """
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while resources() != before:  # noqa: ASYNC110  # nobody tells when the kernel has let go of a thread
                 await asyncio.sleep(0.05)
     except TimeoutError:

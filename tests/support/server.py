@@ -24,8 +24,8 @@ from tests.support.children import end_with_parent
 
 __all__ = ["Server", "ServerFailed", "free_port"]
 
-_READY_SECONDS = 40.0
-_STOP_SECONDS = 15.0
+_READY_SECONDS = 100.0
+_STOP_SECONDS = 40.0
 
 
 class ServerFailed(AssertionError):

@@ -16,7 +16,7 @@ from headwater.api.messages import ServerMessage
 
 __all__ = ["SignalingClient"]
 
-_DEADLINE = 8.0
+_DEADLINE = 30.0
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(ServerMessage)
 
 

@@ -26,7 +26,7 @@ let counter = 0;
 
 const handlers = {
   async launch({ kind, args = [], prefs = {}, profile, executable }) {
-    const common = { executablePath: executable, headless: true, args, protocolTimeout: 60_000, timeout: 45_000, acceptInsecureCerts: true };
+    const common = { executablePath: executable, headless: true, args, protocolTimeout: 120_000, timeout: 100_000, acceptInsecureCerts: true };
     const browser =
       kind === "firefox"
         ? await puppeteer.launch({ ...common, browser: "firefox", extraPrefsFirefox: prefs, userDataDir: profile })
@@ -67,7 +67,7 @@ const handlers = {
   },
 
   async goto({ page, url }) {
-    const response = await at(page).goto(url, { waitUntil: "domcontentloaded", timeout: 30_000 });
+    const response = await at(page).goto(url, { waitUntil: "domcontentloaded", timeout: 60_000 });
     return response?.status() ?? null;
   },
 

@@ -17,7 +17,7 @@ CYCLES = 200
 
 async def holds(worker: Worker, **expected: int) -> None:
     """Wait until the media threads say that they hold this and nothing else; they say so every second."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while gauges(worker) != expected:  # noqa: ASYNC110  # counters are read, never announced
             await asyncio.sleep(0.05)
 
@@ -48,7 +48,7 @@ async def visit(router: Router, offer: str) -> None:
             assert data.id in router.data_publisher_ids
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_join_and_leave_leaves_nothing(
     worker: Worker, router: Router, peer: Callable[[], Peer]
 ) -> None:
@@ -75,7 +75,7 @@ async def test_join_and_leave_leaves_nothing(
     }
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_calls_leave_nothing(worker: Worker, router: Router, peer: Callable[[], Peer]) -> None:
     """200 clients connect, hear or see somebody and hang up; nothing of them stays."""
     # aiortc encodes in the loop's executor, which would otherwise grow in the middle of the count
@@ -95,7 +95,7 @@ async def test_calls_leave_nothing(worker: Worker, router: Router, peer: Callabl
         assert mid is not None
         await bob.received(mid)
         await bob.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await watching.wait_closed() == "remote_closed"
 
     for _ in range(20):

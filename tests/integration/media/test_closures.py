@@ -72,7 +72,7 @@ async def test_row(when: str, worker: Worker, peer: Callable[[], Peer]) -> None:
     room = await build(worker, alice, bob)
     streams = room.streams()
     await act(room, when, alice, bob)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for name in ROWS[when]:
             await getattr(room, name).wait_closed()
         assert room.closed() == ROWS[when]
@@ -96,7 +96,7 @@ async def test_the_watching_client_lacks_the_codec(worker: Worker, peer: Callabl
     await bob.set_remote(offer, "offer")
     await bob.connection.setLocalDescription(await bob.connection.createAnswer())
     await watching.set_answer(without_h264(bob.connection.localDescription.sdp))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await video.wait_closed() == "unsupported_codec"
     assert audio.mid is not None
     await bob.received(audio.mid, 3)

@@ -101,7 +101,7 @@ async def output_of(name: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(EXAMPLES / name), stdout=asyncio.subprocess.PIPE
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0
     return out.decode()
 
@@ -112,7 +112,7 @@ async def test_record(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(EXAMPLES / "record.py"), str(film)
     )
-    assert await asyncio.wait_for(process.wait(), 40) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0
     streams = {stream["codec_type"]: stream for stream in await probe(film)}
     assert int(streams["video"]["nb_read_frames"]) > 60
     assert int(streams["audio"]["nb_read_frames"]) > 150
@@ -124,7 +124,7 @@ async def test_plain_out(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(EXAMPLES / "plain_out.py"), str(film)
     )
-    assert await asyncio.wait_for(process.wait(), 40) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0
     streams = {stream["codec_type"]: stream for stream in await probe(film)}
     assert int(streams["video"]["nb_read_frames"]) > 60
     assert int(streams["audio"]["nb_read_frames"]) > 150
@@ -147,7 +147,7 @@ async def room() -> AsyncIterator[str]:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         line = (await process.stdout.readline()).decode()
     link = re.search(r"http://localhost:\d+", line)
     assert link, line

@@ -38,7 +38,7 @@ class Recording:
 
     async def finish(self) -> str:
         """Let FFmpeg finish the file; return its log."""
-        _, log = await asyncio.wait_for(self.process.communicate(b"q"), 20)
+        _, log = await asyncio.wait_for(self.process.communicate(b"q"), 60)
         for ports in self.ports:
             ports.close()
         assert self.film.exists(), log.decode()
@@ -83,7 +83,7 @@ async def record(
         stdin=PIPE, stderr=PIPE,
     )  # fmt: skip
     for pair in ports:
-        assert await pair.wait_bound(20), "FFmpeg listens"
+        assert await pair.wait_bound(60), "FFmpeg listens"
     for track in tracks if not paused else ():
         await track.resume()
     return Recording(process, transports, tracks, ports, film)
@@ -101,7 +101,7 @@ def ffmpeg_named(name: str) -> str:
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", ffmpegs())
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_ffmpeg_records_what_is_sent_to_it_encrypted(
@@ -130,11 +130,11 @@ async def probe(film: Path) -> list[dict[str, Any]]:
         "ffprobe", "-loglevel", "error", "-of", "json", "-count_frames", "-show_streams", str(film),
         stdout=PIPE,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 90)
     return list(json.loads(out)["streams"])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", ffmpegs())
 async def test_a_stranger_does_not_get_into_the_recording(
     router: Router, peer: Callable[[], Peer], tmp_path: Path, name: str
@@ -216,7 +216,7 @@ async def another_machine() -> AsyncIterator[tuple[tuple[str, ...], str] | None]
 async def until_unshared(pid: int) -> None:
     """Wait until a process is in a network of its own."""
     home = os.stat("/proc/self/ns/net").st_ino
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while os.stat(f"/proc/{pid}/ns/net").st_ino == home:  # noqa: ASYNC110  # the kernel tells nobody
             await asyncio.sleep(0.01)
 
@@ -234,7 +234,7 @@ async def loudness(film: Path, frequency: int) -> float:
         "ffmpeg", "-loglevel", "error", "-i", str(film), "-map", "0:a", "-ac", "1", "-ar", "48000",
         "-f", "s16le", "-", stdin=DEVNULL, stdout=PIPE,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 90)
     samples = np.frombuffer(out, np.int16).astype(np.float64) / 32768
     windows = samples[: len(samples) // 4800 * 4800].reshape(-1, 4800)  # of 100 ms: 10 Hz apart
     spectrum = np.abs(np.fft.rfft(windows, axis=1)) / 2400

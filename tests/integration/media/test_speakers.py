@@ -44,7 +44,7 @@ async def test_slots_carry_who_makes_sound(router: Router, peer: Callable[[], Pe
     changes = slot.events()
     await publishers[0].close()
     assert await anext(changes) == SlotChanged(slot.id, None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for event in events:
             if isinstance(event, ActiveSpeaker) and event.publisher_id is not None:
                 break

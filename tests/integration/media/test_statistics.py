@@ -49,7 +49,7 @@ async def test_names(worker: Worker, peer: Callable[[], Peer]) -> None:
         assert always <= names <= always | maybe, cls
         optional |= names & maybe
     assert {"dtls_version", "srtp_profile", "bitrate", "mid", "silent_ms"} <= optional
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not worker.counters():  # noqa: ASYNC110  # counters are read, never announced
             await asyncio.sleep(0.05)
     assert tables["Worker"][0] | {"threads", "port"} == (await worker.get_stats()).keys()

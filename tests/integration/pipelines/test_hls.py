@@ -21,7 +21,7 @@ from tests.support.packaging import packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_fragmented_mp4_keeps_h264_and_opus(

@@ -28,7 +28,7 @@ from tests.support.packaging import packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 PARTS = {"container": "cmaf", "part_seconds": 0.35}
 

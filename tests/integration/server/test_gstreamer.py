@@ -18,7 +18,7 @@ from tests.integration.server.conftest import settings
 from tests.support.children import end_with_parent
 from tests.support.markers import marker_frame, read_marker
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 _EXAMPLE = Path(__file__).resolve().parents[3] / "examples/gstreamer_whip.py"
 _SYSTEM = "/usr/bin/python3"
 """GStreamer's bindings are packages of the system, for its own Python."""

@@ -13,7 +13,7 @@ from headwater.app import Node
 from tests.integration.server.test_media import SDP, Call, flows
 from tests.support.signaling import SignalingClient
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 FRAGMENT = {"content-type": "application/trickle-ice-sdpfrag", "if-match": "*"}
 

@@ -32,7 +32,7 @@ async def settled(node: Node) -> None:
         return {name: count for name, count in counts.items() if count and name != "meetings"}
 
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             while held():  # noqa: ASYNC110 - of many objects, none of which announces its end
                 await asyncio.sleep(0.01)
     except TimeoutError:
@@ -91,7 +91,7 @@ async def quiet(node: Node) -> dict[str, int]:
         AssertionError: It does not notice; names the tasks.
     """
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while node._server.server_state.connections or node._server.server_state.tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     except TimeoutError:

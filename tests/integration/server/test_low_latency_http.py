@@ -16,7 +16,7 @@ from tests.integration.server.conftest import settings
 from tests.support.ffmpeg import whip_publisher
 from tests.support.probe import probe
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @contextlib.asynccontextmanager

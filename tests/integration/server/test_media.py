@@ -20,9 +20,9 @@ from tests.support.peer import set_remote
 from tests.support.signaling import SignalingClient
 
 SDP = {"content-type": "application/sdp"}
-DEADLINE = 20.0
+DEADLINE = 45.0
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 class Call:

@@ -190,7 +190,7 @@ async def test_a_node_dies(site: Site) -> None:
 
 async def _made_on(site: Site, node: str) -> str:
     """Make channels until the proxy has given one to a node."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (channel := await site.new_channel()).startswith(f"chn_{node}."):
             pass
     return channel
@@ -198,7 +198,7 @@ async def _made_on(site: Site, node: str) -> str:
 
 async def _until_both_serve(site: Site) -> None:
     """Wait until the proxy takes a node that came back for alive."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await _made_on(site, "a")
 
 
@@ -211,7 +211,7 @@ async def _upgrade(database: str) -> None:
 
 async def _playlist(http: httpx.AsyncClient, channel: str) -> str:
     """The playlist, as soon as there is one with a segment."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             said = await http.get(f"/hls/{channel}/index.m3u8")
             if said.status_code == 200:
@@ -246,7 +246,7 @@ async def _socket(site: Site, path: str, token: str | None) -> AsyncIterator[Cli
 async def _ask(socket: ClientConnection, name: str, **fields: str) -> dict[str, Any]:
     """What is answered; news are passed over."""
     await socket.send(json.dumps({"type": name, "id": 1, **fields}))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (said := json.loads(await socket.recv())).get("id") != 1:
             pass
     assert isinstance(said, dict)
@@ -258,7 +258,7 @@ async def _raw(site: Site, head: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", site.proxy.port, ssl=TRUSTING)
     try:
         writer.write(head.encode())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     finally:
         writer.close()

@@ -15,7 +15,7 @@ from tests.integration.server.conftest import settings
 from tests.integration.server.test_media import DEADLINE, SDP, Call, flows
 from tests.support.signaling import SignalingClient
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def becomes(node: Node, *, overloaded: bool) -> None:

@@ -40,7 +40,7 @@ async def post(http: httpx.AsyncClient, kind: str, room: str, **headers: str) ->
 async def until(condition: object, node: Node) -> None:
     """Wait until something holds that no event tells."""
     assert callable(condition)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -23,7 +23,7 @@ from headwater.testing import FakeWorker, client_offer
 from tests.unit.channels.support import endpoint, go_live, send, watch
 
 E = TypeVar("E", bound=ChannelEvent)
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 
 async def hear(stream: EventStream[ChannelEvent], kind: type[E]) -> E:

@@ -68,7 +68,7 @@ async def test_cancelled_creation_leaves_nothing(
     assert (router.publisher_ids, router.data_publisher_ids, router.transports) == known
     assert worker._seam is not None
     assert worker._seam.pending == 0
-    offer = await asyncio.wait_for(pieces["watching"].create_offer(), 1)
+    offer = await asyncio.wait_for(pieces["watching"].create_offer(), 20)
     assert offer.startswith("v=0")
 
 

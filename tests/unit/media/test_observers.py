@@ -68,7 +68,7 @@ async def test_levels_are_told_while_somebody_wants_them(router: Router, worker:
     fast = await router.create_audio_level_observer(interval=0.5)
     await fast.close()
     worker.core.sound(router, (ada, 10))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert await take(slow, 1) == [((ada, -10),)]
     await slow.close()
     events = router.events()

@@ -14,7 +14,7 @@ from headwater.testing import FakeWorker
 async def test_a_stream_of_samples_ends_with_its_object(router: Router) -> None:
     transport = await router.create_publish_transport()
     samples = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for sample in transport.stats_stream(0.001):
             assert sample
             samples += 1
@@ -38,7 +38,7 @@ async def test_a_waiting_stream_does_not_outlive_its_object(worker: FakeWorker, 
     following = asyncio.create_task(follow())
     await first.wait()
     worker.core.hang_up(transport)
-    assert await asyncio.wait_for(following, 5) == 1
+    assert await asyncio.wait_for(following, 20) == 1
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def test_a_feed_ends_with_its_worker(worker: FakeWorker, router: Router) -
     following = asyncio.create_task(follow())
     await first.wait()
     await worker.close()
-    assert await asyncio.wait_for(following, 5) == 2
+    assert await asyncio.wait_for(following, 20) == 2
 
 
 @pytest.mark.parametrize("interval", [0, -1])

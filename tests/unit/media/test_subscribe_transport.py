@@ -222,7 +222,7 @@ async def test_cancelled_waiter_passes_the_turn_on(watching: SubscribeTransport)
     await watching.get_stats()
     first.cancel()
     await watching.set_answer(ANSWER)
-    await asyncio.wait_for(second, 1)
+    await asyncio.wait_for(second, 20)
     assert [item.publisher.track_id for item in watching.subscribers] == ["cam"]
 
 
@@ -236,7 +236,7 @@ async def test_turn_given_and_cancelled_at_once(watching: SubscribeTransport) ->
     watching._negotiation.settled()  # gives the turn to `first`, which has not run yet
     first.cancel()
     watching._seam.notify(watching._seam.native.rollback_offer(watching._handle))
-    subscriber, _ = await asyncio.wait_for(second, 1)
+    subscriber, _ = await asyncio.wait_for(second, 20)
     assert subscriber.publisher.track_id == "cam"
 
 
@@ -261,7 +261,7 @@ async def test_publisher_closes_while_waiting(
     await watching.set_answer(ANSWER)
     with pytest.raises(PublisherNotFound):
         await waiting
-    assert await asyncio.wait_for(watching.create_offer(), 1)
+    assert await asyncio.wait_for(watching.create_offer(), 20)
 
 
 async def test_closing_a_subscriber_needs_an_offer(watching: SubscribeTransport) -> None:

@@ -16,7 +16,7 @@ __all__ = ["ANSWER", "Person", "claims_for", "eventually"]
 
 ANSWER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 AUTHORITY = TokenAuthority("0123456789abcdef0123456789abcdef-test")
-DEADLINE = 5.0
+DEADLINE = 30.0
 
 E = TypeVar("E", bound=e.RoomEvent)
 
