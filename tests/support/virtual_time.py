@@ -7,14 +7,14 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["run"]
+__all__ = ["VirtualLoop", "run"]
 
 T = TypeVar("T")
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in time of its own; `asyncio`'s timers and timeouts keep it."""
-    loop = _Loop()
+    loop = VirtualLoop()
     try:
         return loop.run_until_complete(coroutine)
     finally:
@@ -35,10 +35,13 @@ class _Selector(selectors.SelectSelector):
         return ready
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """For what neither network nor threads take part in: it would not wait for them."""
+
     def __init__(self) -> None:
         self._time = _Selector()
         super().__init__(self._time)
 
     def time(self) -> float:
+        """Seconds that were waited, had anybody waited."""
         return self._time.waited

@@ -1,8 +1,8 @@
-"""A channels service over the simulated core."""
+"""A channels service over the simulated core, in time of its own: no grace period depends on the machine."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -10,8 +10,14 @@ from headwater.channels import ChannelOptions, Channels
 from headwater.cluster import Endpoints
 from headwater.config import Limits
 from headwater.testing import FakeWorker
+from tests.support.virtual_time import VirtualLoop
 
 LIMITS = Limits(broadcast_grace_seconds=0.05, channels=5, viewers=3)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], VirtualLoop]]:
+    """Seconds pass when nobody has anything else to do."""
+    return {"virtual": VirtualLoop}
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""A rooms service over the simulated core."""
+"""A rooms service over the simulated core, in time of its own: no grace period depends on the machine."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -10,8 +10,14 @@ from headwater.cluster import Endpoints
 from headwater.config import Limits
 from headwater.meetings.rooms import RoomOptions, RoomsService
 from headwater.testing import FakeWorker
+from tests.support.virtual_time import VirtualLoop
 
 LIMITS = Limits(resume_seconds=0.2, empty_room_seconds=0.1, participants=4, tracks=3, data_channels=2)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], VirtualLoop]]:
+    """Seconds pass when nobody has anything else to do."""
+    return {"virtual": VirtualLoop}
 
 
 @pytest.fixture(autouse=True)
