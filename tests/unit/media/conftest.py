@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from headwater import Router
 from headwater.testing import FakeWorker
+from tests.support.virtual_time import VirtualLoop
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """What counts rounds has time of its own."""
+    return {"loop": VirtualLoop if item.path.stem == "test_stats_feed" else asyncio.new_event_loop}
 
 
 @pytest.fixture
