@@ -41,7 +41,7 @@ def test_the_second_make_run_starts_at_once_and_ends_on_sigterm(tmp_path: Path) 
     ) as child:
         try:
             link, printed = read_link(child, deadline=began + 30)
-            status = httpx.get(link, trust_env=False).status_code
+            status = httpx.get(link, trust_env=False, timeout=60).status_code
             took = time.monotonic() - began
             assert f":{port}" in link
             assert status == 200
@@ -50,7 +50,7 @@ def test_the_second_make_run_starts_at_once_and_ends_on_sigterm(tmp_path: Path) 
             child.send_signal(signal.SIGTERM)
             child.wait(timeout=20)
     with pytest.raises(httpx.ConnectError):
-        httpx.get(link, trust_env=False)
+        httpx.get(link, trust_env=False, timeout=60)
     assert "Traceback" not in printed
 
 

@@ -14,7 +14,7 @@ from headwater.app import Node
 from headwater.config import Settings, load_settings
 from headwater.testing import FakeWorker
 
-LIMITS = {"resume_seconds": 1.0, "empty_room_seconds": 0.2, "send_queue": 64}
+LIMITS = {"resume_seconds": 60.0, "empty_room_seconds": 0.2, "send_queue": 64}
 
 
 class PortedFakeWorker(FakeWorker):
@@ -26,6 +26,14 @@ def settings(tmp_path: Path, **overrides: Any) -> Settings:
     return load_settings(
         **{"port": 0, "data": tmp_path / "data", "limits": LIMITS, "threads": 1, **overrides}
     )
+
+
+@pytest.fixture
+def forgetful(dev: Node, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """The development node; whoever is lost there is given up at once."""
+    limits = dev.rooms._limits.model_copy(update={"resume_seconds": 0.05})
+    monkeypatch.setattr(dev.rooms, "_limits", limits)
+    return dev
 
 
 @pytest.fixture
@@ -60,7 +68,7 @@ async def live(tmp_path: Path) -> AsyncIterator[Node]:
 @pytest.fixture
 async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the development node."""
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -68,5 +76,7 @@ async def http(dev: Node) -> AsyncIterator[httpx.AsyncClient]:
 async def https(production: Node) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the production node, which trusts its certificate."""
     context = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
-    async with httpx.AsyncClient(base_url=production.url, trust_env=False, verify=context) as client:
+    async with httpx.AsyncClient(
+        base_url=production.url, trust_env=False, timeout=60, verify=context
+    ) as client:
         yield client

@@ -58,7 +58,7 @@ async def show_often(
     hls = {"segment_seconds": 0.5, "grace_seconds": 0.1}
     async with (
         Node(settings(folder, dev=True, hls=hls), allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         await http.get("/healthz")
         idle = len(asyncio.all_tasks())

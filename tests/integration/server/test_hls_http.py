@@ -32,7 +32,7 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
     hls = {"segment_seconds": 1.0, "grace_seconds": 2.0}
     async with (
         Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         channel = (await http.post("/channels")).json()["channelId"]
         path = f"/hls/{channel}/index.m3u8"
@@ -70,7 +70,7 @@ async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_pat
     hls = {"segment_seconds": 1.0}
     async with (
         Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         node.gate.open_house = False  # as in production, for whoever watches
         channel = node.channels.open("", visibility="private")
@@ -98,7 +98,7 @@ async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_pat
 )
 async def test_only_what_was_listed_is_served(dev: Node, name: str) -> None:
     """No path leads out of the channel's files, and FFmpeg's key is nobody's."""
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, timeout=60) as http:
         channel = (await http.post("/channels")).json()["channelId"]
         assert (await http.get(f"/hls/{channel}/{name}")).status_code == 404
 
@@ -119,7 +119,7 @@ async def test_a_killed_broadcaster_ends_the_packaging(
     hls = {"segment_seconds": 0.5, "grace_seconds": 0.1}
     async with (
         Node(settings(tmp_path, dev=True, hls=hls, limits=limits), allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         ports, channel = udp_ports(), node.channels.open("")
 

@@ -65,7 +65,7 @@ async def test_hostile_descriptions_are_refused_beside_a_call(live: Node) -> Non
         Call.join(live, "demo", "Ada") as ada,
         Call.join(live, "demo", "Bob") as bob,
         SignalingClient.join(live.url, "demo", name="Mallory") as mallory,
-        httpx.AsyncClient(base_url=live.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=live.url, trust_env=False, timeout=60) as http,
     ):
         (camera,) = (await ada.publish(VideoStreamTrack())).values()
         await bob.carried({camera})
@@ -91,7 +91,7 @@ async def test_hostile_messages_and_fragments_beside_a_call(live: Node) -> None:
         Call.join(live, "demo", "Ada") as ada,
         Call.join(live, "demo", "Bob") as bob,
         SignalingClient.join(live.url, "demo", name="Mallory") as mallory,
-        httpx.AsyncClient(base_url=live.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=live.url, trust_env=False, timeout=60) as http,
     ):
         (camera,) = (await ada.publish(VideoStreamTrack())).values()
         await bob.carried({camera})

@@ -193,7 +193,7 @@ async def test_a_missing_web_app_says_how_to_build_it(
         monkeypatch.setattr("headwater.api.pages.install_pages.__kwdefaults__", {"root": root})
         async with (
             Node(settings(tmp_path, dev=True), worker_type=PortedFakeWorker, allow_several=True) as node,
-            httpx.AsyncClient(base_url=node.url, trust_env=False) as client,
+            httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as client,
         ):
             for page in ("/", "/m/mtg_abc", "/watch/chn_abc"):
                 response = await client.get(page)

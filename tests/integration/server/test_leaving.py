@@ -68,10 +68,10 @@ async def visits(node: Node, http: httpx.AsyncClient, count: int) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_200_visits_leave_nothing(dev: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dev.rooms, "_limits", dev.rooms._limits.model_copy(update={"resume_seconds": 0.05}))
+async def test_200_visits_leave_nothing(forgetful: Node) -> None:
+    dev = forgetful
     each_anew = httpx.Limits(max_keepalive_connections=0)
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, limits=each_anew) as http:
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, timeout=60, limits=each_anew) as http:
         await visits(dev, http, 20)  # warm: pools, caches, interned strings
         await settled(dev)
         before, memory = await quiet(dev), resident()

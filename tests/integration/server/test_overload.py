@@ -36,7 +36,7 @@ async def test_above_its_bound_a_node_refuses_newcomers_and_carries_its_call(tmp
     tiny = settings(tmp_path, dev=True, max_egress=0.05)
     async with (
         Node(tiny, allow_several=True) as node,
-        httpx.AsyncClient(base_url=node.url, trust_env=False) as http,
+        httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         async with Call.join(node, "demo", "Ada") as ada, Call.join(node, "demo", "Bob") as bob:
             published = set((await ada.publish(AudioStreamTrack(), VideoStreamTrack())).values())

@@ -74,7 +74,7 @@ async def test_a_development_node_prints_a_link_that_works_and_ends_cleanly(
         link = await node.link()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/m/demo", link)
         base = link.removesuffix("/m/demo")
-        async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=60) as http:
             assert (await http.get("/readyz")).status_code == 200
             assert (await http.get("/m/demo")).status_code in (200, 503)  # 503: the web app is not built
         text = "\n".join(node.lines)
@@ -153,7 +153,7 @@ async def test_production_prints_key_and_fingerprint_once_and_serves_tls(tmp_pat
         )
         assert str(tmp_path / "secret") in text
         context = ssl.create_default_context(cafile=str(tmp_path / "tls-cert.pem"))
-        async with httpx.AsyncClient(base_url=link, trust_env=False, verify=context) as http:
+        async with httpx.AsyncClient(base_url=link, trust_env=False, timeout=60, verify=context) as http:
             assert (await http.post("/meetings")).status_code == 401
             made = await http.post("/meetings", headers={"Authorization": f"Bearer {key}"})
             assert made.status_code == 201
@@ -170,7 +170,7 @@ async def test_a_token_from_the_command_line_opens_the_door(tmp_path: Path) -> N
         link = await node.link()
         key = next(line for line in node.lines if line.startswith("hwk_"))
         context = ssl.create_default_context(cafile=str(tmp_path / "tls-cert.pem"))
-        async with httpx.AsyncClient(base_url=link, trust_env=False, verify=context) as http:
+        async with httpx.AsyncClient(base_url=link, trust_env=False, timeout=60, verify=context) as http:
             made = await http.post("/meetings", headers={"Authorization": f"Bearer {key}"})
             room = made.json()["id"]
         command = await asyncio.create_subprocess_exec(

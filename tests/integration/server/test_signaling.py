@@ -243,9 +243,10 @@ async def test_nobody_hears_the_connection_id_of_another(dev: Node) -> None:
             assert not any(secret.rpartition(".")[2] in text for text in heard)
 
 
-async def test_a_connection_that_is_not_resumed_leaves_after_the_grace(dev: Node) -> None:
-    async with join(dev.url, "demo") as bob:
-        async with join(dev.url, "demo") as ada:
+async def test_a_connection_that_is_not_resumed_leaves_after_the_grace(forgetful: Node) -> None:
+    url = forgetful.url
+    async with join(url, "demo") as bob:
+        async with join(url, "demo") as ada:
             ada.socket.transport.abort()
         left = await bob.expect("participant_left")
         assert left == {
@@ -284,8 +285,8 @@ async def test_a_client_that_never_reads_is_closed_and_others_go_on(dev: Node) -
         assert await slow.close_code() == 1013
 
 
-async def test_leaving_and_losing_everybody_frees_everything(dev: Node) -> None:
-    worker = dev.worker
+async def test_leaving_and_losing_everybody_frees_everything(forgetful: Node) -> None:
+    dev, worker = forgetful, forgetful.worker
     for _ in range(10):
         async with join(dev.url, "demo") as ada, join(dev.url, "demo") as bob:
             await ada.request("offer", sdp=client_offer(audio="a", video="v", data=True))

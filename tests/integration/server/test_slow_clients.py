@@ -103,5 +103,5 @@ async def test_signalling_outlives_the_deadline_of_its_head(dev: Node) -> None:
         async with connected(dev) as (reader, writer):
             assert await answer(reader, writer) == b""
         assert (await ada.request("ping"))["type"] == "pong"
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, timeout=60) as http:
         assert (await http.get("/healthz")).status_code == 200

@@ -17,14 +17,14 @@ SDP = {"content-type": "application/sdp"}
 
 async def publish(node: Node, room: str) -> None:
     """Somebody sends a camera into a room."""
-    async with httpx.AsyncClient(base_url=node.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http:
         answer = await http.post(f"/whip/{room}", content=client_offer(video="v"), headers=SDP)
         assert answer.status_code == 201, answer.text
 
 
 async def test_who_is_in_a_meeting_is_told_with_tracks_and_connections(dev: Node) -> None:
     await publish(dev, "demo")
-    async with httpx.AsyncClient(base_url=dev.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=dev.url, trust_env=False, timeout=60) as http:
         [person] = (await http.get("/meetings/demo/participants")).json()
         [meeting] = (await http.get("/meetings")).json()
         why = await http.get(f"/meetings/demo/participants/{person['id']}/why")

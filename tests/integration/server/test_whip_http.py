@@ -274,7 +274,7 @@ async def test_ice_servers_are_told_to_those_with_a_token(tmp_path: Path) -> Non
     node = Node(
         settings(tmp_path, dev=True, ice_servers=servers), worker_type=PortedFakeWorker, allow_several=True
     )
-    async with node, httpx.AsyncClient(base_url=node.url, trust_env=False) as http:
+    async with node, httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http:
         created = await http.post("/whip/demo", content=SEND, headers=SDP)
         links = created.headers.get_list("link")
         assert links == [
@@ -313,7 +313,7 @@ async def test_a_full_node_says_when_to_try_again(tmp_path: Path) -> None:
         worker_type=PortedFakeWorker,
         allow_several=True,
     )
-    async with node, httpx.AsyncClient(base_url=node.url, trust_env=False) as http:
+    async with node, httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http:
         assert (await http.post("/whip/demo", content=SEND, headers=SDP)).status_code == 201
         full = await http.post("/whip/demo", content=SEND, headers=SDP)
         assert full.status_code == 503
