@@ -10,6 +10,7 @@ use common::{Room, video};
 use headwater_core::command::{Command, StatsTarget};
 use headwater_core::event::{Reply, StatValue};
 use headwater_core::ids::SubscriberId;
+use headwater_core::rtcp::Writer;
 use headwater_sim::Link;
 
 fn pause(room: &mut Room, subscriber: SubscriberId, paused: bool) {
@@ -86,6 +87,31 @@ fn repairs_have_a_budget() {
     assert!(stat(&mut room, subscribers[0], "nack_count") > 0.0);
     let target = StatsTarget::Transport(transport);
     assert!(room.world.command(Command::GetStats { target }).is_ok());
+}
+
+/// What was sent is kept by its age: asked for after a second it goes out again, after three no more.
+#[test]
+fn what_was_sent_is_kept_for_a_second() {
+    let mut room = Room::new(144);
+    let (bob, _, subscribers) = room.world.subscribe(room.router, &[room.camera.1]);
+    room.frames(400); // what the line carries is known, and is not asked by repetitions any more
+    for (frames, is_kept) in [(25, true), (75, false)] {
+        let received = video(&room.world.peers[bob].received);
+        let (wanted, _) = received.last().expect("it watches");
+        room.frames(frames);
+        let before = stat(&mut room, subscribers[0], "retransmitted_packets_sent");
+        let mut bytes = [0; 64];
+        let mut writer = Writer::new(&mut bytes);
+        let lost = [wanted.sequence as u16];
+        writer.nack(1, wanted.ssrc, &lost).expect("room");
+        let len = writer.len();
+        let datagram = room.world.peers[bob].forge_rtcp(&bytes[..len]);
+        let address = room.world.peers[bob].address;
+        assert!(room.world.inject(address, &datagram));
+        room.world.run(Duration::from_millis(100));
+        let again = stat(&mut room, subscribers[0], "retransmitted_packets_sent") - before;
+        assert_eq!(again > 0.0, is_kept, "after {frames} frames of 40 ms");
+    }
 }
 
 /// Sender reports reach the peer, so its own reports tell the round trip and the loss.

@@ -15,6 +15,9 @@ use headwater_sim::lab::Call;
 use headwater_sim::{Link, Threads, World};
 use str0m::media::MediaKind;
 
+/// Frames that bring something in, by their numbers in a record.
+const KINDS: [(&str, u8); 3] = [("commands", 1), ("packets", 3), ("feedback", 4)];
+
 const LAYERS: [(&str, usize, u16); 3] = [("q", 300, 320), ("h", 700, 640), ("f", 1100, 1280)];
 
 /// Half a minute of a simulcast publisher and a viewer who changes its mind; the record of it, and
@@ -113,6 +116,105 @@ fn another_input_decides_otherwise() {
     let replay = played(&altered).expect("it can still be read");
     let difference = replay.difference.expect("it is another call");
     assert!(difference.contains("recorded"), "{difference}");
+}
+
+/// Not only wishes: a command that is missing is found out, and so are packets and feedback of which something
+/// followed.
+#[test]
+fn an_input_that_is_missing_is_found_out() {
+    let mut call = Call::recorded(514, 1);
+    for rate in [4_000_000, 400_000] {
+        let link = Link {
+            rate,
+            queue: 48 * 1024,
+            ..Link::default().delayed(Duration::from_millis(25))
+        };
+        call.link(0, link);
+        call.talk(Duration::from_secs(6));
+    }
+    let mut file = preamble();
+    call.world.take_record(&mut file);
+    let frames = frames(&file);
+    for (name, kind) in KINDS {
+        let of_kind: Vec<usize> = (0..frames.len()).filter(|n| frames[*n].0 == kind).collect();
+        let tried = of_kind.iter().step_by((of_kind.len() / 10).max(1));
+        let differs = |n: &usize| {
+            let outcome = played(&without(&file, &frames, *n));
+            outcome.map_or(true, |replay| replay.difference.is_some())
+        };
+        let (count, found) = tried.fold((0, 0), |(count, found), n| {
+            (count + 1, found + u32::from(differs(n)))
+        });
+        let least = if name == "commands" { count } else { 2 };
+        assert!(found >= least, "{name}: {found} of {count}");
+    }
+}
+
+/// Kind, time and body of each frame of the one thread, in order.
+fn frames(file: &[u8]) -> Vec<(u8, u64, Vec<u8>)> {
+    let mut rest = &file[preamble().len()..];
+    let mut frames = Vec::new();
+    while !rest.is_empty() {
+        let len = u32::from_le_bytes(rest[2..6].try_into().expect("four bytes")) as usize;
+        let mut chunk = &rest[6..6 + len];
+        rest = &rest[6 + len..];
+        while !chunk.is_empty() {
+            let len = number(&mut chunk) as usize;
+            let mut frame = &chunk[1..len];
+            let kind = chunk[0];
+            chunk = &chunk[len..];
+            let time = number(&mut frame);
+            frames.push((kind, time, frame.to_vec()));
+        }
+    }
+    frames
+}
+
+/// A number as records have it: seven bits a byte, the lowest first.
+fn number(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = bytes[0];
+        *bytes = &bytes[1..];
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    value
+}
+
+fn put_number(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// The record without one frame; what follows comes at its time.
+fn without(file: &[u8], frames: &[(u8, u64, Vec<u8>)], missing: usize) -> Vec<u8> {
+    let signed = |time: u64| (time >> 1) as i64 * if time & 1 == 0 { 1 } else { -1 };
+    let (mut chunk, mut lent) = (Vec::new(), 0);
+    for (n, (kind, time, body)) in frames.iter().enumerate() {
+        let passed = signed(*time) + lent;
+        if n == missing {
+            lent = passed;
+            continue;
+        }
+        lent = 0;
+        let mut frame = vec![*kind];
+        put_number(
+            passed.unsigned_abs() << 1 | u64::from(passed < 0),
+            &mut frame,
+        );
+        frame.extend(body);
+        put_number(frame.len() as u64, &mut chunk);
+        chunk.extend(frame);
+    }
+    let thread = &file[preamble().len()..][..2];
+    let len = (chunk.len() as u32).to_le_bytes();
+    [&preamble(), thread, &len, &chunk].concat()
 }
 
 /// A file that ends in the middle, as after a crash, is played as far as it goes.

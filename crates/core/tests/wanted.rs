@@ -73,6 +73,16 @@ impl Call {
         })
     }
 
+    /// The largest payload that the first viewer got since the last look.
+    fn largest(&mut self) -> usize {
+        let received = self.world.peers[1].take_received();
+        received
+            .iter()
+            .map(|packet| packet.payload.len())
+            .max()
+            .unwrap_or(0)
+    }
+
     fn wish(&mut self, subscriber: SubscriberId, preferences: Preferences) {
         self.world
             .command(Command::SetPreferences {
@@ -134,4 +144,69 @@ fn nobody_watches() {
     assert_eq!(call.seconds(5), [(names(&["low"]), None)]);
     call.watch();
     assert_eq!(call.seconds(1), [(names(&["low", "mid", "high"]), Some(2))]);
+}
+
+/// A sender that does as it is told: what nobody watches is not sent, and begins with a key frame when it
+/// is wanted again. Who wants it has it from that key frame on.
+#[test]
+fn a_stopped_layer_comes_back_with_a_key_frame() {
+    let mut call = Call::new();
+    let bob = call.watch();
+    let mut sender = Sender::default();
+    sender.frames(&mut call, 250);
+    assert_eq!(call.largest(), 1000);
+    let tile = Preferences {
+        width: Some(300),
+        height: Some(170),
+        ..Preferences::default()
+    };
+    call.wish(bob, tile);
+    sender.frames(&mut call, 125);
+    assert_eq!(sender.live, names(&["low"]), "the others are stopped");
+    call.largest();
+    sender.keys.clear();
+    call.wish(bob, Preferences::default());
+    sender.frames(&mut call, 1);
+    assert_eq!(call.largest(), 1000, "with its first picture");
+    sender.frames(&mut call, 100);
+    let keys = sender.keys.iter().filter(|rid| **rid == "high").count();
+    // The request, which set out with the word that it is wanted, may cross it.
+    assert!(keys <= 2, "{:?}", sender.keys);
+}
+
+/// Sends what it is told to.
+#[derive(Default)]
+struct Sender {
+    live: Vec<String>,
+    /// The encodings of its key frames.
+    keys: Vec<&'static str>,
+}
+
+impl Sender {
+    fn frames(&mut self, call: &mut Call, count: u32) {
+        for _ in 0..count {
+            let before = std::mem::take(&mut self.live);
+            self.live = match call.told().pop() {
+                Some((wanted, _)) => wanted,
+                None if before.is_empty() => names(&["low", "mid", "high"]),
+                None => before.clone(),
+            };
+            let peer = &mut call.world.peers[call.alice];
+            let asked = peer.key_frame_requests.drain(..).count() > 0;
+            let asked = peer.key_frame_rid.filter(|_| asked);
+            for (rid, size, width) in LAYERS {
+                let name = rid.to_owned();
+                if !self.live.contains(&name) {
+                    continue;
+                }
+                let key = !before.contains(&name) || asked.is_some_and(|asked| *asked == *rid);
+                if key {
+                    self.keys.push(rid);
+                }
+                peer.send_layer(call.world.now, call.mid, rid, key, size, width);
+            }
+            call.frame += 1;
+            call.world.run(Duration::from_millis(40));
+        }
+    }
 }

@@ -259,7 +259,7 @@ impl Story {
         for _ in 0..40 {
             self.picture();
         }
-        let top = if self.publisher.kind == Kind::H264 {
+        let top = if self.publisher.kind == (Kind::H264 { described: false }) {
             0
         } else {
             wished.temporal
@@ -309,9 +309,12 @@ fn stories(kind: Kind, trouble: Trouble) {
     }
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 11] = [
     Kind::Vp8,
-    Kind::H264,
+    Kind::H264 { described: false },
+    Kind::H264 { described: true },
+    Kind::Vp9(Mode::Encodings),
+    Kind::Av1(Mode::Encodings),
     Kind::Vp9(Mode::Full),
     Kind::Vp9(Mode::Key),
     Kind::Vp9(Mode::Independent),
@@ -365,4 +368,4 @@ fn loss() {
     KINDS.into_iter().for_each(|kind| stories(kind, trouble));
 }
 
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 90;

@@ -10,9 +10,11 @@ use crate::layer::Layer;
 pub(super) enum Kind {
     /// Three encodings with three temporal layers each.
     Vp8,
-    /// Three encodings without layers.
-    H264,
-    /// One stream of three by three layers.
+    /// Three encodings; what a dependency descriptor tells of three temporal layers in each, where there is one.
+    H264 {
+        described: bool,
+    },
+    /// Three by three layers.
     Vp9(Mode),
     Av1(Mode),
 }
@@ -26,6 +28,8 @@ pub(super) enum Mode {
     Key,
     /// S3T3: never.
     Independent,
+    /// Each is an encoding, a stream of its own with L1T3.
+    Encodings,
 }
 
 /// A frame of one spatial layer, or of one encoding.
@@ -113,7 +117,7 @@ impl Publisher {
         let is_key = std::mem::take(&mut stream.wants_key);
         stream.phase = if is_key { 0 } else { (stream.phase + 1) % 4 };
         let temporal = match kind {
-            Kind::H264 => 0,
+            Kind::H264 { described: false } => 0,
             _ => [0, 2, 1, 2][stream.phase],
         };
         if temporal == 0 {
@@ -121,12 +125,12 @@ impl Publisher {
         }
         let spatial = if kind.is_simulcast() { 1 } else { 3 };
         let timestamp = stream.clock.wrapping_add(picture as u32 * 3000);
-        if !matches!(kind, Kind::Av1(_)) {
+        if !kind.is_described() {
             stream.number = stream.number.wrapping_add(1);
         }
         let mut sent = Vec::new();
         for s in 0..spatial {
-            if matches!(kind, Kind::Av1(_)) {
+            if kind.is_described() {
                 stream.number = stream.number.wrapping_add(1);
             }
             let layer = Layer {
@@ -160,10 +164,8 @@ impl Publisher {
                     timestamp,
                     marker: part.last && s + 1 == spatial,
                     payload: stream.payload(kind, &part),
-                    descriptor: match kind {
-                        Kind::Av1(mode) => Some(stream.descriptor(mode, &part)),
-                        _ => None,
-                    },
+                    descriptor: (kind.is_described())
+                        .then(|| stream.descriptor(kind.mode(), place, &part)),
                     frame,
                 });
             }
@@ -184,13 +186,18 @@ struct Part<'a> {
 
 impl Kind {
     pub(super) const fn is_simulcast(self) -> bool {
-        matches!(self, Self::Vp8 | Self::H264)
+        matches!(self.mode(), Mode::Encodings)
+    }
+
+    /// Each frame has a number, in a dependency descriptor.
+    const fn is_described(self) -> bool {
+        matches!(self, Self::Av1(_) | Self::H264 { described: true })
     }
 
     pub(super) const fn codec(self) -> Codec {
         match self {
             Self::Vp8 => Codec::Vp8,
-            Self::H264 => Codec::H264,
+            Self::H264 { .. } => Codec::H264,
             Self::Vp9(_) => Codec::Vp9,
             Self::Av1(_) => Codec::Av1,
         }
@@ -198,7 +205,7 @@ impl Kind {
 
     const fn mode(self) -> Mode {
         match self {
-            Self::Vp8 | Self::H264 => Mode::Full,
+            Self::Vp8 | Self::H264 { .. } => Mode::Encodings,
             Self::Vp9(mode) | Self::Av1(mode) => mode,
         }
     }
@@ -232,7 +239,7 @@ impl Stream {
         let on_lower = match kind.mode() {
             Mode::Full => true,
             Mode::Key => is_key,
-            Mode::Independent => false,
+            Mode::Independent | Mode::Encodings => false,
         };
         if layer.spatial > 0 && on_lower {
             let lower = &self.newest[usize::from(layer.spatial) - 1];
@@ -244,8 +251,8 @@ impl Stream {
     fn payload(&self, kind: Kind, part: &Part<'_>) -> Vec<u8> {
         let Layer { spatial, temporal } = part.layer;
         match kind {
-            Kind::H264 if part.is_key && part.first => vec![0x65, 1, 2, 3],
-            Kind::H264 => vec![0x41, 1, 2, 3],
+            Kind::H264 { .. } if part.is_key && part.first => vec![0x65, 1, 2, 3],
+            Kind::H264 { .. } => vec![0x41, 1, 2, 3],
             Kind::Av1(_) => vec![
                 if part.is_key && part.first && spatial == 0 {
                     0x18
@@ -294,7 +301,8 @@ impl Stream {
                     payload.push((*distance as u8) << 1 | u8::from(n + 1 < distances.len()));
                 }
                 if structured {
-                    payload.push(2 << 5); // three spatial layers, whose sizes are not told
+                    let more = if kind.is_simulcast() { 0 } else { 2 };
+                    payload.push(more << 5); // so many more spatial layers, whose sizes are not told
                 }
                 payload.extend([9; 8]);
                 payload
@@ -303,7 +311,7 @@ impl Stream {
     }
 
     /// A dependency descriptor with everything spelt out; key pictures bring the structure.
-    fn descriptor(&self, mode: Mode, part: &Part<'_>) -> Vec<u8> {
+    fn descriptor(&self, mode: Mode, place: usize, part: &Part<'_>) -> Vec<u8> {
         let Layer { spatial, temporal } = part.layer;
         let mut bits = Bits::default();
         bits.put(u32::from(part.first), 1);
@@ -315,7 +323,7 @@ impl Stream {
             bits.put(flag.into(), 1);
         }
         if structured {
-            bits.structure(mode);
+            bits.structure(mode, place);
         }
         if part.is_key {
             bits.indications(mode, part.layer, true);
@@ -346,26 +354,38 @@ impl Bits {
         self.0.chunks(8).map(byte).collect()
     }
 
-    /// One template and one target for each of the nine layers.
-    fn structure(&mut self, mode: Mode) {
+    /// One template and one target for each of the layers, nine of them or an encoding's three.
+    fn structure(&mut self, mode: Mode, place: usize) {
         self.put(0, 6);
-        self.put(8, 5);
-        for next in [1, 1, 2, 1, 1, 2, 1, 1, 3] {
-            self.put(next, 2);
+        let count = layers(mode).count() as u32;
+        self.put(count - 1, 5);
+        for next in 1..=count {
+            let last = if next == count {
+                3
+            } else {
+                1 + u32::from(next % 3 == 0)
+            };
+            self.put(last, 2);
         }
-        for layer in layers() {
+        for layer in layers(mode) {
             self.indications(mode, layer, false);
         }
-        self.put(0, 9); // templates have no references
-        self.put(0, 3); // ns(10): no chains
+        self.put(0, count); // templates have no references
+        self.put(0, if count == 9 { 3 } else { 2 }); // ns(count + 1): no chains
         self.put(1, 1);
-        for side in [320, 180, 640, 360, 1280, 720] {
+        let sizes = [[320, 180], [640, 360], [1280, 720]];
+        let own = if mode == Mode::Encodings {
+            &sizes[place..=place]
+        } else {
+            &sizes[..]
+        };
+        for side in own.iter().flatten() {
             self.put(side - 1, 16);
         }
     }
 
     fn indications(&mut self, mode: Mode, layer: Layer, is_key: bool) {
-        for target in layers() {
+        for target in layers(mode) {
             let below = layer.spatial < target.spatial
                 && (mode == Mode::Full || mode == Mode::Key && is_key);
             let present =
@@ -387,6 +407,7 @@ impl Bits {
     }
 }
 
-fn layers() -> impl Iterator<Item = Layer> {
-    (0..3).flat_map(|spatial| (0..3).map(move |temporal| Layer { spatial, temporal }))
+fn layers(mode: Mode) -> impl Iterator<Item = Layer> {
+    let spatial = if mode == Mode::Encodings { 1 } else { 3 };
+    (0..spatial).flat_map(|spatial| (0..3).map(move |temporal| Layer { spatial, temporal }))
 }

@@ -109,10 +109,12 @@ impl Receiver {
         match publisher.kind {
             Kind::Vp8 => self.check_vp8(&real, &publisher.frames),
             Kind::Vp9(_) => self.check_references(&real, &publisher.frames, vp9),
-            Kind::Av1(_) => self.check_references(&real, &publisher.frames, |output| {
-                output.number.unwrap_or_default()
-            }),
-            Kind::H264 => {}
+            Kind::Av1(_) | Kind::H264 { described: true } => {
+                self.check_references(&real, &publisher.frames, |output| {
+                    output.number.unwrap_or_default()
+                });
+            }
+            Kind::H264 { described: false } => {}
         }
     }
 
