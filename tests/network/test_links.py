@@ -66,17 +66,21 @@ async def test_a_new_port(call: Call) -> None:
     assert after["stray_media"] == before["stray_media"], f"sent to the old port: {after['last_stray']}"
 
 
-async def test_an_outage_of_5_seconds(call: Call) -> None:
-    """Nothing gets through for five seconds; afterwards nothing reminds of it."""
+async def test_an_outage(call: Call) -> None:
+    """Nothing gets through for five seconds (30 in full); the same people go on with the same tracks."""
     await call.talk(2)
+    people = [await page.run(_WHO) for page in (call.ada, call.bob)]
     call.lab.order(both={"broken": True})
     silence = await call.talk(5)
     assert silence.frames < 0.3 * silence.encoded, silence
+    if _LONG > 1:
+        await call.talk(25)
     call.lab.order(both={"broken": False})
     await _resumes(call, within=20)
     stretch = await call.talk(4 * _LONG)
     assert stretch.heard > 0.95, stretch
     assert stretch.frames > 0.5 * stretch.encoded, stretch
+    assert [await page.run(_WHO) for page in (call.ada, call.bob)] == people
 
 
 async def test_a_line_that_narrows_and_widens(call: Call) -> None:
@@ -90,6 +94,11 @@ async def test_a_line_that_narrows_and_widens(call: Call) -> None:
     assert narrow.frames > 0, narrow
     call.lab.order(both={"rate": 0})
     await call.until("video", "row.frameWidth >= 600", what="the large picture again", timeout=30)
+
+
+_WHO = """() => [room.participantId, room.state,
+    [...room.subscribers.values()].map((each) => each.publisherId).sort()]"""
+"""A page's own id, and the tracks that it receives."""
 
 
 def _freezes(stretch: Stretch, share: float) -> bool:
