@@ -78,6 +78,24 @@ class Call:
         )
         return row
 
+    async def share(self, content: str) -> None:
+        """Ada shares the picture as a screen (text is "detail", a film "motion"); bob watches that alone."""
+        await self.bob.run("() => call.subscriber('ada', 'video', 'camera').pause()")
+        await self.ada.run(
+            "async (content) => { await room.publish(picture(), { source: 'screen', content }); }", content
+        )
+
+    async def until_shared(self, condition: str, *, what: str, timeout: float = 30.0) -> None:
+        """Wait until what bob has of the screen fulfils a condition on `row` (inbound-rtp) and `layer`."""
+        await self.bob.until(
+            "async () => { const screen = call.subscriber('ada', 'video', 'screen');"
+            " const row = screen && (await kit.inbound(screen.track)); const layer = screen?.current;"
+            f" if (!row || !layer || !({condition}))"
+            " throw new Error(JSON.stringify([layer, row?.frameWidth, row?.framesDecoded])); return true; }",
+            what=what,
+            timeout=timeout,
+        )
+
     async def rows(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Bob's inbound-rtp rows now: sound and picture."""
         audio, video = await self.bob.run(
@@ -144,6 +162,7 @@ _PUBLISH = """async () => {
     const sound = new MediaStreamAudioDestinationNode(audio);
     tone.connect(sound);
     tone.start();
-    await room.publish(canvas.captureStream(25).getVideoTracks()[0], { source: "camera" });
+    window.picture = () => canvas.captureStream(25).getVideoTracks()[0];
+    await room.publish(picture(), { source: "camera" });
     await room.publish(sound.stream.getAudioTracks()[0], { source: "microphone" });
 }"""

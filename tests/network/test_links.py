@@ -96,6 +96,23 @@ async def test_a_line_that_narrows_and_widens(call: Call) -> None:
     await call.until("video", "row.frameWidth >= 600", what="the large picture again", timeout=30)
 
 
+@pytest.mark.parametrize(
+    ("content", "shed"),
+    [
+        ("detail", "row.frameWidth === 1280 && layer.spatial === 0 && layer.temporal < 2"),
+        ("motion", "row.frameWidth < 1280 && layer.spatial < 2 && layer.temporal === 2"),
+    ],
+    ids=["text", "film"],
+)
+async def test_a_shared_screen(call: Call, content: str, shed: str) -> None:
+    """On a line that narrows, text keeps its size and loses pictures, a film the other way round."""
+    await call.share(content)
+    whole = "row.frameWidth === 1280 && layer.temporal === 2 && row.framesDecoded > 100"
+    await call.until_shared(whole, what="the whole screen")
+    call.lab.order(both={"rate": 1_400_000, "queue": 32_000})
+    await call.until_shared(shed, what=f"less of {content}")
+
+
 _WHO = """() => [room.participantId, room.state,
     [...room.subscribers.values()].map((each) => each.publisherId).sort()]"""
 """A page's own id, and the tracks that it receives."""
