@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { colourIndex, initials } from "./avatar";
+import { colour, colours, initials } from "./avatar";
 
 describe("initials", () => {
   it.each([
@@ -14,10 +14,10 @@ describe("initials", () => {
   });
 });
 
-describe("colourIndex", () => {
+describe("colour", () => {
   it("is always the same for the same person, and spreads over people", () => {
-    expect(colourIndex("prt_1", 6)).toBe(colourIndex("prt_1", 6));
-    const used = new Set(Array.from({ length: 60 }, (_, index) => colourIndex(`prt_${index}`, 6)));
-    expect(used).toEqual(new Set([0, 1, 2, 3, 4, 5]));
+    expect(colour("prt_1")).toBe(colour("prt_1"));
+    const used = new Set(Array.from({ length: 60 }, (_, index) => colour(`prt_${index}`)));
+    expect(used).toEqual(new Set(colours));
   });
 });

@@ -14,9 +14,11 @@ function firstLetter(word: string): string {
   return new Intl.Segmenter().segment(word).containing(0)?.segment ?? "";
 }
 
-/** One of `count` colours, the same for the same id in every browser. */
-export function colourIndex(id: string, count: number): number {
+/** A colour that white letters stand on, the same for the same id in every browser. */
+export function colour(id: string): string {
   let hash = 2166136261;
   for (const character of id) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 16777619);
-  return (hash >>> 0) % count;
+  return colours[(hash >>> 0) % colours.length] ?? colours[0];
 }
+
+export const colours = ["#1f7a80", "#4a6fa5", "#5a7d4c", "#97663c", "#7c5a86", "#a0555a"] as const;
