@@ -301,6 +301,10 @@ class Page:
         """Change the viewport."""
         await self._send("viewport", width=width, height=height)
 
+    async def prefer(self, theme: str) -> None:
+        """Pretend that the system is set to this theme, "light" or "dark"."""
+        await self._send("theme", theme=theme)
+
     async def screenshot(self, path: Path) -> None:
         """Save what is visible as PNG."""
         path.parent.mkdir(parents=True, exist_ok=True)

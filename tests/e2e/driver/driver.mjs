@@ -113,6 +113,10 @@ const handlers = {
     await at(page).setViewport({ width, height });
   },
 
+  async theme({ page, theme }) {
+    await at(page).emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+  },
+
   async screenshot({ page, path }) {
     await at(page).screenshot({ path });
   },
