@@ -112,7 +112,7 @@ async def _escape(page: Page, testid: str) -> None:
 
 
 async def _walk(page: Page) -> list[str]:
-    """Tab on from a tile to the end of a call: who comes by without being seen to have the focus, and what is out of order."""
+    """Tab on from a tile to the end of a call: who has the focus without showing it, or out of turn."""
     passed = [await page.run(_FOCUSED)]
     while passed[-1]["id"] != "leave" and len(passed) < 20:
         await page.press("Tab")
