@@ -79,11 +79,12 @@ async def test_from_the_studio_to_a_viewer_by_both_ways(
 
     await press(studio, "studio-stop")
     await phase(studio, "studio-page", "ready")
-    await viewer.until(
-        "() => ['soon', 'ended'].includes(document.querySelector('[data-testid=watch-page]').dataset.phase)",
-        what="the end",
-        timeout=60,
-    )
+    await phase(viewer, "watch-page", "ended", timeout=60)
+    late = await bob_browser.open(link, name="late")
+    await phase(late, "watch-page", "ended")
+    await press(studio, "go-live")
+    for page in (viewer, late):
+        await phase(page, "watch-page", "playing", timeout=60)
 
 
 async def test_firefox_watches_by_both_ways(server: Server, firefox: Browser) -> None:
@@ -110,3 +111,23 @@ async def test_hls_is_taken_where_webrtc_is_not_to_be_had(
     async with whip_publisher(f"{server.url}/whip/{channel}", tmp_path, 0x5B, 440.0):
         await expect_marker(page, VIDEO, 0x5B)
         assert await page.run("() => document.querySelector('[data-testid=watch-page]').dataset.way") == "hls"
+
+
+async def test_a_viewer_needs_no_mouse(server: Server, bob_browser: Browser, tmp_path: Path) -> None:
+    """Keys pause, mute, fill the screen and take the picture out of the page, and undo it again."""
+    channel = await server.new_channel()
+    async with whip_publisher(f"{server.url}/whip/{channel}", tmp_path, 0x5B, 440.0):
+        page = await bob_browser.open(f"{server.url}/watch/{channel}", name="viewer")
+        await expect_marker(page, VIDEO, 0x5B)
+        for key, state in (
+            ("m", f"({VIDEO})().muted"),
+            ("Space", f"({VIDEO})().paused"),
+            ("k", f"({VIDEO})().paused"),
+            ("f", "document.fullscreenElement !== null"),
+            ("p", f"document.pictureInPictureElement === ({VIDEO})()"),
+        ):
+            before = await page.run(f"() => {state}")
+            for wanted in (not before, before):
+                await page.press(key)
+                await page.until(f"(wanted) => ({state}) === wanted", wanted, what=f"{state} by {key}")
+        await expect_marker(page, VIDEO, 0x5B)

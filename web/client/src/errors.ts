@@ -216,7 +216,7 @@ const texts = {
   key_needed: ["This server asks for a key.", "It was printed when the server was first started.", false],
   key_refused: ["This is not the key of this server.", "It was printed when the server was first started.", false],
   token_needed: [
-    "This meeting needs an invitation.",
+    "You need an invitation for this.",
     "Open it by the complete link that you were sent.",
     false,
   ],

@@ -1,8 +1,8 @@
 /**
  * A viewer of one channel.
  *
- *     loading -> soon <-> playing -> ended
- *         |`---> ready ---^             (live, and nobody has pressed play)
+ *     loading -> soon -> playing <-> ended       (a channel that may go live again is looked at further)
+ *         |`---> ready ---^                      (live, and nobody has pressed play)
  *         `-> failed
  *
  * It starts in WebRTC, which is a moment behind, and changes to HLS by itself where no media comes that way
@@ -153,11 +153,8 @@ export class Watch {
       else if (!playing || this.#video.ended) this.#play();
     } else if (playing && this.#hls && !this.#video.ended) {
       // By HLS one is some seconds behind: those are still worth seeing.
-    } else if (channel.over) {
-      this.#end("ended", null);
     } else {
-      this.#stop();
-      this.phase = "soon";
+      this.#end(channel.state === "ended" || channel.over ? "ended" : "soon", null);
     }
   }
 
