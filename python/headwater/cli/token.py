@@ -34,11 +34,11 @@ def token(
     """Print a token alone on the last line.
 
     Args:
-        room: Meeting id, or '*' for administrative grants.
+        room: Id of a meeting or channel, or '*' for administrative grants.
         identity: Who it is for.
         name: What others see.
         role: What the person is in the room.
-        grant: Comma-separated: publish, subscribe, admin, record; default: those of the role.
+        grant: Comma-separated: publish, subscribe, view, data, admin, record; default: those of the role.
         ttl: How long it is valid, such as 90s, 10m, 2h or 7d.
         data: The node's data directory.
         config: The node's TOML file.

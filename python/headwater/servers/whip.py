@@ -128,6 +128,9 @@ class WhipListener:
             reading = ["GET", "HEAD"]
             router.add_api_route(endpoint, _nothing_here, methods=reading, include_in_schema=False)
             router.add_api_route(resource, _nothing, methods=reading, include_in_schema=False)
+            # Whoever pastes the address with a slash at its end is shown the way (RFC 9725 section 4.2).
+            router.add_api_route(f"{endpoint}/", _options, methods=["OPTIONS"], include_in_schema=False)
+            router.add_api_route(f"{endpoint}/", _onwards, methods=_READ_OR_POST, include_in_schema=False)
             # Without this the static files would say 404.
             router.add_api_route(endpoint, _not_allowed, methods=_OTHERS_POST, include_in_schema=False)
             router.add_api_route(resource, _not_allowed, methods=_OTHERS_SESSION, include_in_schema=False)
@@ -366,8 +369,17 @@ _PATCHED: dict[int | str, dict[str, Any]] = {
     | _text_of(whip.TRICKLE_FRAGMENT),
     204: {"description": "candidates were taken, or the answer to our offer"},
 }
+_READ_OR_POST = ["GET", "HEAD", "POST"]
 _OTHERS_POST = ["PUT", "PATCH", "DELETE"]
 _OTHERS_SESSION = ["PUT", "POST"]
+
+
+async def _onwards(request: Request) -> Response:
+    """307: the same request, body and all, at the address without the slash."""
+    path = quote(request.url.path.rstrip("/"))
+    return Response(
+        status_code=307, headers={"Location": f"{path}?{query}" if (query := request.url.query) else path}
+    )
 
 
 async def _nothing_here() -> Response:

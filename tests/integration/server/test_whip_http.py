@@ -235,6 +235,21 @@ async def test_there_is_nothing_to_read_and_that_is_no_error(http: httpx.AsyncCl
         assert (response.status_code, response.content) == (204, b"")
 
 
+@pytest.mark.parametrize(("kind", "offer"), [("whip", SEND), ("whep", WATCH)])
+async def test_a_slash_too_many_is_redirected(http: httpx.AsyncClient, kind: str, offer: str) -> None:
+    """The client sends the same again to where it is shown to, and its session is there."""
+    asked = await http.post(f"/{kind}/demo/?a=%2F", content=offer, headers=SDP)
+    assert (asked.status_code, asked.headers["location"]) == (307, f"/{kind}/demo?a=%2F")
+    assert "Location" in asked.headers["access-control-expose-headers"]
+    response = await http.post(f"/{kind}/demo/", content=offer, headers=SDP, follow_redirects=True)
+    assert response.status_code == 201, response.text
+    assert response.headers["location"].startswith(f"/{kind}/demo/")
+    preflight = await http.options(f"/{kind}/demo/", headers={"Origin": "https://a"})
+    assert preflight.status_code == 200, "a preflight may not be redirected"
+    elsewhere = await http.get(f"/{kind}/%2F%2Fevil.example/", headers=SDP)
+    assert elsewhere.status_code == 404 or elsewhere.headers["location"].startswith(f"/{kind}/")
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 async def test_the_endpoint_takes_posts_alone(http: httpx.AsyncClient, method: str) -> None:
     response = await http.request(method, "/whip/demo")
