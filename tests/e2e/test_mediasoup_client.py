@@ -31,11 +31,14 @@ async def test_one_page_broadcasts_and_another_watches(
     assert encoding["rtx"]["ssrc"] != encoding["ssrc"]
 
 
-async def test_layers_and_pauses(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+@pytest.mark.parametrize("watches", ["chromium", "firefox"])
+async def test_layers_and_pauses(
+    server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser, watches: str
+) -> None:
     """A viewer chooses the size of its picture; what is paused stands still, and says so."""
     # Chromium sends three encodings of pictures from 960 x 540 on.
     sender, channel = await broadcast(alice_browser, server, _NUMBER, width=960, height=540)
-    viewer = await watch(bob_browser, server, channel)
+    viewer = await watch({"chromium": bob_browser, "firefox": firefox}[watches], server, channel)
     await viewer.run("() => ms.prefer(0)")
     await expect_live(viewer, "video", "row.frameHeight === 135", what="the smallest picture")
     await viewer.until(
@@ -56,9 +59,25 @@ async def test_layers_and_pauses(server: Server, alice_browser: Browser, bob_bro
     await expect_marker(viewer, VIDEO, _NUMBER)
 
 
-async def test_data_channels(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+async def test_key_frames_are_sent_when_asked_for(
+    server: Server, alice_browser: Browser, bob_browser: Browser
+) -> None:
+    """`requestKeyFrame` brings one, again and again; nobody else makes the sender send any."""
+    _, channel = await broadcast(alice_browser, server, _NUMBER, simulcast=False)
+    viewer = await watch(bob_browser, server, channel)
+    await expect_marker(viewer, VIDEO, _NUMBER)
+    for _ in range(3):
+        count = (await viewer.run("() => ms.inbound('video')"))["keyFramesDecoded"]
+        await viewer.run("() => ms.socket.request('requestKeyFrame', { consumerId: ms.consumers.video.id })")
+        await expect_live(viewer, "video", f"row.keyFramesDecoded > {count}", what="a key frame")
+
+
+@pytest.mark.parametrize("sends", ["chromium", "firefox"])
+async def test_data_channels(
+    server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser, sends: str
+) -> None:
     """Text and bytes of a data producer arrive at a data consumer, in order, without DCEP."""
-    sender, channel = await broadcast(alice_browser, server, _NUMBER)
+    sender, channel = await broadcast({"chromium": alice_browser, "firefox": firefox}[sends], server, _NUMBER)
     await sender.run("() => ms.openData('chat')")
     viewer = await open_page(bob_browser, server, name="viewer")
     await viewer.run("(url) => ms.watch(url)", address(server, channel))
@@ -73,10 +92,13 @@ async def test_data_channels(server: Server, alice_browser: Browser, bob_browser
     await viewer.until("() => ms.socket.events('dataproducerclose').length === 1", what="dataproducerclose")
 
 
-async def test_viewers_talk(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+@pytest.mark.parametrize("talks", ["chromium", "firefox"])
+async def test_viewers_talk(
+    server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser, talks: str
+) -> None:
     """A viewer's messages reach the broadcaster and go away with the viewer; the picture is not touched."""
     sender, channel = await broadcast(alice_browser, server, _NUMBER)
-    viewer = await watch(bob_browser, server, channel)
+    viewer = await watch({"chromium": bob_browser, "firefox": firefox}[talks], server, channel)
     produced = await viewer.run("() => ms.talk('chat')")
     await sender.until("() => ms.socket.events('newDataProducer').length === 1", what="newDataProducer")
     told = await sender.run("() => ms.listen()")
@@ -90,10 +112,14 @@ async def test_viewers_talk(server: Server, alice_browser: Browser, bob_browser:
         assert (await http.get(f"/channels/{channel}")).json()["state"] == "live"
 
 
-async def test_ice_restarts(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
+@pytest.mark.parametrize(("sends", "watches"), [("alice", "bob"), ("firefox", "bob"), ("alice", "firefox")])
+async def test_ice_restarts(
+    server: Server, alice_browser: Browser, bob_browser: Browser, firefox: Browser, sends: str, watches: str
+) -> None:
     """Both sides get new ICE credentials and use them, and the picture goes on."""
-    sender, channel = await broadcast(alice_browser, server, _NUMBER)
-    viewer = await watch(bob_browser, server, channel)
+    browsers = {"alice": alice_browser, "bob": bob_browser, "firefox": firefox}
+    sender, channel = await broadcast(browsers[sends], server, _NUMBER)
+    viewer = await watch(browsers[watches], server, channel)
     await expect_marker(viewer, VIDEO, _NUMBER)
     known = (await server.metrics())["headwater_media_known_ufrags_total"]
     for page in (sender, viewer):

@@ -17,7 +17,7 @@ from headwater.pipelines import hls
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_command import Packaging, Picture, arguments
-from tests.support.packaging import packaged, published, segments, until
+from tests.support.packaging import bound, inject, packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
 
@@ -100,6 +100,25 @@ async def test_an_ffmpeg_that_dies_or_hangs_is_replaced(
         assert packager.pid not in (None, pid)
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_a_stranger_does_not_get_into_the_segments(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path
+) -> None:
+    """FFmpeg listens on loopback alone, and what comes without the key from there changes nothing."""
+    await published(router, peer(), "H264")
+    async with packaged(router, tmp_path / "hls", window_seconds=20) as packager:
+        await segments(packager, 1)
+        assert packager.pid
+        listening = bound(packager.pid)
+        assert [address for address, _ in listening] == ["0100007F"] * 4, "two m-lines, each with its reports"
+        count = len(packager.shelf.renditions["video"].segments)
+        inject([port for _, port in listening])
+        files = await segments(packager, count + 2)
+        segment = packager.shelf.renditions["video"].segments[count]
+        streams = await probe(files[count], "-count_frames")
+        assert int(streams["video"]["nb_read_frames"]) == pytest.approx(segment.duration * 15, abs=3)
+        assert packager.restarts == 0
 
 
 async def test_a_full_disk_stops_the_writing_and_nothing_else(
@@ -201,6 +220,36 @@ async def test_a_pause_is_not_caught_up_with(tmp_path: Path) -> None:
     assert await process.wait() == 0
     keys = [at for at, is_key in await pictures(film) if is_key]
     assert keys == pytest.approx([0, 1, 2, 4.6, 5.6, 6.6], abs=0.11)
+
+
+async def test_a_thumbnail_is_made_every_ten_seconds(tmp_path: Path) -> None:
+    """At once, and then one for each ten seconds of the film."""
+    picture = tmp_path / "thumbnail.jpg"
+    packaging = Packaging(
+        tmp_path / "x.sdp", "r1", [Picture("video", "H264")], None, "ts", 1.0, thumbnail=picture
+    )
+    command = arguments(packaging)
+    at = command.index(str(picture))
+    start = at - command[at::-1].index("-map")
+    options = [one for one in command[start:at] if one not in ("-update", "1")]
+    process = await asyncio.create_subprocess_exec(
+        *(
+            str(find_ffmpeg()),
+            "-loglevel",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=640x360:rate=5:duration=25",
+        ),
+        *options[: options.index("-atomic_writing")],
+        str(tmp_path / "one%d.jpg"),
+    )
+    assert await process.wait() == 0
+    made = [tmp_path / f"one{number}.jpg" for number in range(1, 5)]
+    assert [path.exists() for path in made] == [True, True, True, False]
+    assert len({path.read_bytes() for path in made[:3]}) == 3
+    assert (await probe(made[0]))["video"]["width"] == 320
 
 
 async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:

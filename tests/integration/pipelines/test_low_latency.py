@@ -6,8 +6,6 @@ import asyncio
 import itertools
 import os
 import signal
-import socket
-import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,7 +22,7 @@ from headwater.pipelines.hls_parts import PartShelf
 from headwater.protocols.hls import PartPlaylist
 from tests.integration.pipelines.test_hls import fill
 from tests.support.children import end_with_parent
-from tests.support.packaging import packaged, published, segments, until
+from tests.support.packaging import bound, inject, packaged, published, segments, until
 from tests.support.peer import Microphone, Peer
 from tests.support.probe import pictures, probe
 
@@ -52,15 +50,6 @@ def joined(packager: HlsPackager, folder: Path, names: list[str], rendition: str
 async def playable(packager: HlsPackager, folder: Path, names: list[str]) -> dict[str, dict[str, Any]]:
     """What ffprobe counts there."""
     return await probe(joined(packager, folder, names), "-count_frames")
-
-
-def bound(pid: int) -> list[tuple[str, int]]:
-    """Where a process listens by UDP: address in the kernel's spelling, and port."""
-    sockets = {entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()}
-    texts = [Path("/proc/net", file).read_text() for file in ("udp", "udp6")]
-    rows = [line.split() for text in texts for line in text.splitlines()]
-    found = [row[1].split(":") for row in rows if f"socket:[{row[9]}]" in sockets]
-    return [(address, int(port, 16)) for address, port in found]
 
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
@@ -137,11 +126,7 @@ async def test_a_stranger_does_not_get_into_the_parts(
         listening = bound(pid)
         assert [address for address, _ in listening] == ["0100007F"] * 4, "two m-lines, each with its reports"
         count = len(playlist_of(packager).segments)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            for number in range(200):
-                header = struct.pack("!BBHII", 0x80, 96 + number % 32, number, number * 3000, 0x22222222)
-                for _, port in listening:
-                    stranger.sendto(header + b"\x65" + bytes(200), ("127.0.0.1", port))
+        inject([port for _, port in listening])
         await segments(packager, count + 2)
         segment = playlist_of(packager).segments[count]
         streams = await playable(packager, tmp_path, [segment.uri])

@@ -59,6 +59,16 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
             streams = await probe(f"{node.url}{path}")
             assert (streams["video"]["codec_name"], streams["audio"]["codec_name"]) == ("h264", "aac")
             assert (streams["video"]["width"], streams["video"]["height"]) == (320, 180)
+            picture = f"/channels/{channel}/thumbnail.jpg"
+            await until(http, picture, lambda reply: reply.status_code == 200)
+            seen = await probe(f"{node.url}{picture}")
+            assert (seen["video"]["codec_name"], seen["video"]["width"]) == ("mjpeg", 320)
+            packed = await until(http, path, lambda reply: "content-encoding" in reply.headers)
+            assert (packed.headers["content-encoding"], packed.headers["vary"]) == ("gzip", "Accept-Encoding")
+            assert int(packed.headers["content-length"]) < len(packed.content)
+            plain = await http.get(path, headers={"accept-encoding": "identity"})
+            assert "content-encoding" not in plain.headers
+            assert plain.text.startswith("#EXTM3U\n")
         ended = await until(http, path, lambda reply: reply.text.endswith("#EXT-X-ENDLIST\n"))
         assert ended.status_code == 200
         await until(http, path, lambda reply: reply.status_code == 404)
@@ -67,7 +77,7 @@ async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> N
 
 async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_path: Path) -> None:
     """A player without a token gets playlist and segments by the link alone; revoking ends it at once."""
-    hls = {"segment_seconds": 1.0}
+    hls = {"segment_seconds": 1.0, "cors": "https://news.example"}
     async with (
         Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
         httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
@@ -85,7 +95,10 @@ async def test_a_signed_link_plays_a_private_channel_until_it_is_revoked(tmp_pat
             assert (playlist.status_code, "private" in playlist.headers["cache-control"]) == (200, True)
             segment = next(line for line in playlist.text.splitlines() if not line.startswith("#"))
             assert (await http.get(f"{prefix}{segment.partition('?')[0]}")).status_code == 401
-            assert (await http.get(f"{prefix}{segment}")).status_code == 200
+            found = await http.get(f"{prefix}{segment}")
+            assert found.status_code == 200
+            for reply in (playlist, found, await http.options(path)):
+                assert reply.headers["access-control-allow-origin"] == "https://news.example"
             streams = await probe(f"{node.url}{link}")
             assert set(streams) == {"audio", "video"}
             channel.revoke_links()
