@@ -7,7 +7,9 @@ use std::time::Duration;
 use common::simulcast::{LAYERS, Simulcast};
 use headwater_core::command::Command;
 use headwater_core::event::{Reply, TrackKind};
+use headwater_core::ids::SubscriberId;
 use headwater_core::layer::Preferences;
+use headwater_core::rtcp::Writer;
 use headwater_sim::{Link, World};
 
 /// The largest is found, lost with its encoder, and found again under these names.
@@ -94,6 +96,52 @@ fn a_ceiling_of_bitrate() {
         assert_eq!(call.last_sizes(10), [size; 10], "at most {bitrate:?} bit/s");
     }
     common::assert_continuous(&common::video(&call.world.peers[call.bob].received));
+}
+
+/// A viewer whose answer knows no transport-wide feedback gets what it says by REMB that it can carry.
+#[test]
+fn a_viewer_without_feedback_is_believed_by_remb() {
+    let mut call = Simulcast::new();
+    let transport = call.world.create_subscribe_transport(call.router);
+    let carol = call.world.add_peer();
+    let items = vec![(SubscriberId(call.world.handle()), call.publisher)];
+    let Ok(Reply::Offer { sdp, .. }) = call.world.command(Command::Subscribe { transport, items })
+    else {
+        panic!("subscribe makes an offer")
+    };
+    let lines = sdp.split_inclusive("\r\n");
+    let sdp: String = lines
+        .filter(|line| !line.contains("transport-cc") && !line.contains("transport-wide-cc"))
+        .collect();
+    let sdp = call.world.peers[carol].answer(&sdp);
+    assert!(!sdp.contains("transport-cc"), "{sdp}");
+    call.world
+        .command(Command::AcceptAnswer { transport, sdp })
+        .expect("a good answer");
+    for (bitrate, size) in [(2_000_000, 1000), (190_000, 800), (2_000_000, 1000)] {
+        for _ in 0..8 {
+            call.frames(25, &LAYERS);
+            let Some(ssrc) = call.world.peers[carol].received.last().map(|p| p.ssrc) else {
+                continue;
+            };
+            let mut bytes = [0; 64];
+            let mut writer = Writer::new(&mut bytes);
+            writer.receiver_report(1, &[]).expect("room");
+            writer.remb(1, bitrate, &[ssrc]).expect("room");
+            let len = writer.len();
+            let datagram = call.world.peers[carol].forge_rtcp(&bytes[..len]);
+            let address = call.world.peers[carol].address;
+            assert!(call.world.inject(address, &datagram));
+        }
+        let received = &call.world.peers[carol].received;
+        let last: Vec<usize> = received
+            .iter()
+            .rev()
+            .take(10)
+            .map(|p| p.payload.len())
+            .collect();
+        assert_eq!(last, [size; 10], "at {bitrate} bit/s");
+    }
 }
 
 /// Loss on the publisher's leg is repaired in each encoding: its RTX stream has its own rrid, or
