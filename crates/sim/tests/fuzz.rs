@@ -113,7 +113,8 @@ fn no_mutation_of_the_corpus_harms_the_core() {
         let seeds = corpus(name);
         let end = Instant::now() + Duration::from_secs(seconds) / TARGETS.len() as u32;
         let mut runs = 0_u64;
-        while Instant::now() < end {
+        // A busy machine has less time for more, and none for a run that means nothing.
+        while Instant::now() < end || runs < FEWEST {
             let data = mutate(&mut random, &seeds);
             let outcome = catch_unwind(|| target(&data));
             if outcome.is_err() {
@@ -127,6 +128,7 @@ fn no_mutation_of_the_corpus_harms_the_core() {
             runs += 1;
         }
         println!("{name}: {runs} inputs");
-        assert!(runs > 10, "{name}: too few inputs ran to mean anything");
     }
 }
+
+const FEWEST: u64 = 25;
