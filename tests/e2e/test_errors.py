@@ -13,8 +13,9 @@ import pytest_asyncio
 from tests.e2e.app_page import enter, expect_person, join, open_check, press
 from tests.e2e.conftest import MARKERS
 from tests.support.browser import Browser, Driver, Page
+from tests.support.ports import free_port
 from tests.support.proxy import tcp_proxy
-from tests.support.server import Server, free_port
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
 

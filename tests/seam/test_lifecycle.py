@@ -20,6 +20,14 @@ def resources() -> tuple[int, int]:
     return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
 
 
+def given_back(before: tuple[int, int]) -> None:
+    """Wait until it is so: the kernel lists a thread a moment longer than it can be waited for."""
+    deadline = time.monotonic() + DEADLINE
+    while resources() != before:
+        assert time.monotonic() < deadline, f"{resources()} is not {before}"
+        time.sleep(0.01)
+
+
 def test_close_gives_back_descriptors_and_threads() -> None:
     """After 50 Workers the process holds what it held before."""
     open_worker(threads=4).close()
@@ -30,9 +38,9 @@ def test_close_gives_back_descriptors_and_threads() -> None:
         worker.create_router(router, ["opus", "vp8"])
         transport = worker.allocate(router)
         worker.create_recording_transport(router, transport, "127.0.0.1", 40_000)
-        assert resources()[1] == before[1] + 4
+        assert resources()[1] >= before[1] + 4
         worker.close()
-    assert resources() == before
+    given_back(before)
 
 
 def test_a_forgotten_worker_gives_everything_back() -> None:
@@ -44,7 +52,7 @@ def test_a_forgotten_worker_gives_everything_back() -> None:
     assert resources() > before
     del worker
     gc.collect()
-    assert resources() == before
+    given_back(before)
 
 
 def test_a_failed_open_gives_everything_back() -> None:
@@ -54,7 +62,7 @@ def test_a_failed_open_gives_everything_back() -> None:
     for _ in range(10):
         with pytest.raises(Exception, match="taken"):
             open_worker(threads=4, port=first.port)
-    assert resources() == before
+    given_back(before)
     first.close()
 
 

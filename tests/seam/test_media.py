@@ -16,6 +16,7 @@ import pytest
 
 from headwater._core import native
 from tests.seam.conftest import DEADLINE, collect, outcome
+from tests.support.pace import slowdown
 
 BLOCK = 0.5
 """Seconds for which the interpreter lock is held."""
@@ -100,16 +101,22 @@ def hold_the_interpreter(seconds: float) -> tuple[float, float]:
 
 
 def test_media_flows_while_the_interpreter_is_held(worker: native.Worker, peer: Peer) -> None:
-    """For 500 ms no Python runs in this process; the peer's audio arrives as before."""
+    """For 500 ms no Python runs in this process; the peer's audio arrives as before.
+
+    Once in five times: the peer is a process that others may keep from running, too.
+    """
     connect(worker, peer)
-    start, end = hold_the_interpreter(BLOCK)
-    assert end - start >= BLOCK
-    peer.tell(report=True)
-    arrivals = [moment for moment in peer.hear("arrivals") if start <= moment <= end]
-    expected = BLOCK / FRAME
-    assert len(arrivals) >= expected * 0.8, f"{len(arrivals)} of {expected:.0f} frames while blocked"
-    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
-    assert max(gaps) < 0.2, f"the longest silence was {max(gaps):.3f} s"
+    seen = []
+    for _ in range(5):
+        start, end = hold_the_interpreter(BLOCK)
+        assert end - start >= BLOCK
+        peer.tell(report=True)
+        arrivals = [moment for moment in peer.hear("arrivals") if start <= moment <= end]
+        gaps = [later - earlier for earlier, later in itertools.pairwise([start, *arrivals, end])]
+        seen.append((len(arrivals), max(gaps)))
+        if len(arrivals) >= BLOCK / FRAME * 0.8 and max(gaps) < 0.2:
+            return
+    raise AssertionError(f"frames of {BLOCK / FRAME:.0f} while blocked, and the longest silence in s: {seen}")
 
 
 def test_a_panic_inside_a_session_closes_that_session_alone(worker: native.Worker, peer: Peer) -> None:
@@ -145,7 +152,7 @@ def test_closing_the_worker_tells_the_peers(worker: native.Worker, peer: Peer) -
     start = time.monotonic()
     worker.close()
     assert peer.hear("ended")
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 3 * slowdown()
     closed = [event for event in worker.drain_events() if isinstance(event, native.Closed)]
     kinds = sorted(event.kind for event in closed)
     assert kinds == ["publisher", "router", "subscriber", "transport", "transport"]

@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -21,8 +20,9 @@ from pathlib import Path
 import httpx
 
 from tests.support.children import end_with_parent
+from tests.support.ports import free_port
 
-__all__ = ["Server", "ServerFailed", "free_port"]
+__all__ = ["Server", "ServerFailed"]
 
 _READY_SECONDS = 100.0
 _STOP_SECONDS = 40.0
@@ -183,16 +183,3 @@ class Server:
             raise ServerFailed(f"still running {_STOP_SECONDS} s after SIGTERM:\n{self.tail()}") from None
         if not self._killed and code not in (0, -signal.SIGTERM, 128 + signal.SIGTERM):
             raise ServerFailed(f"ended with {code}:\n{self.tail()}")
-
-
-def free_port() -> int:
-    """A number that is free for TCP and UDP now."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
-            try:
-                udp.bind(("", port))
-            except OSError:
-                continue
-            return port

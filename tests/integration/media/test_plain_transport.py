@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -35,6 +36,15 @@ class Recording:
     tracks: list[PlainTrack]
     ports: list[PortPair]
     film: Path
+
+    async def has_heard(self, seconds: float) -> None:
+        """Wait until so much sound was sent, by the clock in its packets, and FFmpeg writes."""
+        async with asyncio.timeout(60):
+            async for stats in self.tracks[0].stats_stream(0.1):
+                if int(stats["packets_sent"]) >= seconds * 50:
+                    break
+            while not self.film.exists():  # noqa: ASYNC110  # FFmpeg looks at all streams first
+                await asyncio.sleep(0.1)
 
     async def finish(self) -> str:
         """Let FFmpeg finish the file; return its log."""
@@ -111,7 +121,7 @@ async def test_ffmpeg_records_what_is_sent_to_it_encrypted(
     alice = peer()
     publishers = await published(router, alice, codec)
     recording = await record(router, publishers, tmp_path, ffmpeg_named(name))
-    await asyncio.sleep(SECONDS)
+    await recording.has_heard(SECONDS)
     log = await recording.finish()
 
     streams = {stream["codec_type"]: stream for stream in await probe(recording.film)}
@@ -155,9 +165,8 @@ async def test_a_stranger_does_not_get_into_the_recording(
             if (reach := await attack.enter_async_context(another_machine())) is not None:
                 via, address = reach
                 await attack.enter_async_context(stranger(f"rtp://{address}:{port}", payload_type, *via))
-            await asyncio.sleep(SECONDS / 2)
             await recording.tracks[0].resume()
-            await asyncio.sleep(SECONDS / 2)
+            await recording.has_heard(SECONDS / 2)
             log = await recording.finish()
         heard[srtp] = await loudness(recording.film, STRANGER), await loudness(recording.film, OURS), log
     assert heard[None][0] > 0.01, f"the attack is one: {heard}"
@@ -171,14 +180,19 @@ OURS, STRANGER = 440, 1700
 
 @contextlib.asynccontextmanager
 async def stranger(url: str, payload_type: int, *via: str) -> AsyncIterator[None]:
-    """Send a tone to somebody's port."""
+    """Send a tone to somebody's port; one second of it before the block begins."""
     process = await asyncio.create_subprocess_exec(
-        *via, "ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi",
-        "-i", f"sine=frequency={STRANGER}:sample_rate=48000", "-c:a", "libopus", "-ac", "2",
+        *via, "ffmpeg", "-loglevel", "error", "-stats_period", "0.2", "-progress", "pipe:1", "-re",
+        "-f", "lavfi", "-i", f"sine=frequency={STRANGER}:sample_rate=48000", "-c:a", "libopus", "-ac", "2",
         "-payload_type", str(payload_type), "-f", "rtp", url,
-        stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE,
+        stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
+    assert process.stdout is not None
     try:
+        async with asyncio.timeout(60):
+            async for line in process.stdout:
+                if (told := re.match(rb"out_time_us=(\d+)", line)) and int(told[1]) >= 1_000_000:
+                    break
         yield
         assert process.returncode is None, await process.communicate()
     finally:
@@ -196,18 +210,19 @@ async def another_machine() -> AsyncIterator[tuple[tuple[str, ...], str] | None]
     there = await asyncio.create_subprocess_exec("unshare", "--net", "sleep", "120")
     via = ("nsenter", "--net", "--target", str(there.pid))
     device = f"hwp{os.getpid() % 100_000}"
+    network = f"10.97.{os.getpid() % 250}"  # another run on this machine has another one
     try:
         await until_unshared(there.pid)
         for command in (
             f"ip link add {device} type veth peer name attacker netns {there.pid}",
-            f"ip address add 10.98.7.1/24 dev {device}",
+            f"ip address add {network}.1/24 dev {device}",
             f"ip link set {device} up",
-            " ".join(via) + " ip address add 10.98.7.2/24 dev attacker",
+            " ".join(via) + f" ip address add {network}.2/24 dev attacker",
             " ".join(via) + " ip link set attacker up",
         ):
             process = await asyncio.create_subprocess_exec(*command.split())
             assert await process.wait() == 0, command
-        yield via, "10.98.7.1"
+        yield via, f"{network}.1"
     finally:
         there.kill()
         await there.wait()

@@ -73,8 +73,7 @@ async def show_often(
         async def held() -> Held:
             await eventually(lambda: len(asyncio.all_tasks()) <= idle)
             await eventually(lambda: not folders(folder))
-            counts = {**resources(), "children": len(children()), "ports": udp_ports()}
-            return Held(counts, resident())
+            return Held(await _settled(), resident())
 
         for _ in range(warm):
             await show()
@@ -84,6 +83,19 @@ async def show_often(
             if told and number % 10 == 0:
                 told(number, await held())
         return before, await held()
+
+
+async def _settled() -> dict[str, int]:
+    """What is held once it stays the same for half a second: threads and connections end a moment later."""
+    counts: dict[str, int] = {}
+    same = 0
+    async with asyncio.timeout(60):
+        while same < 5:
+            now = {**resources(), "children": len(children()), "ports": udp_ports()}
+            same = same + 1 if now == counts else 0
+            counts = now
+            await asyncio.sleep(0.1)
+    return counts
 
 
 def folders(data: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.pace import slowdown
 from tests.support.signaling import SignalingClient
 
 pytestmark = pytest.mark.timeout(240)
@@ -84,7 +85,7 @@ async def test_a_development_node_prints_a_link_that_works_and_ends_cleanly(
             code, took = await node.end(number)
             assert (await ada.expect("bye"))["reconnect"] is True
         assert code == 0
-        assert took < 5
+        assert took < 5 * slowdown()
 
 
 HANGING = """
@@ -114,7 +115,7 @@ async def test_a_second_signal_ends_a_node_that_hangs_while_closing(tmp_path: Pa
         assert node.process.returncode is None
         code, took = await node.end(number)
         assert code == 130
-        assert took < 5
+        assert took < 5 * slowdown()
 
 
 async def test_tcp_and_udp_have_the_same_number(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def _free_port() -> int:
     raise HeadwaterError("no port is free for both TCP and UDP")
 
 
-_START_LIMIT = 30.0
+_START_LIMIT = 120.0
 _POLL = 0.02
 _PATIENCE = 90.0
 _ENOUGH = 3
