@@ -50,6 +50,8 @@ class SegmentShelf:
         self.target = target
         self._window = window
         self._renditions: dict[str, Rendition] = {}
+        self._retired: dict[str, tuple[float, MediaPlaylist]] = {}
+        """Nothing goes on from them; players get them until then, ended, and look for what there is now."""
         self._packaging: Packaging | None = None
         self._ahead = timedelta()
         self._served: set[str] = set()
@@ -63,6 +65,11 @@ class SegmentShelf:
     def renditions(self) -> dict[str, MediaPlaylist]:
         """Playlists that list something, by name."""
         return {name: one.playlist for name, one in self._renditions.items() if one.playlist.segments}
+
+    @property
+    def playlists(self) -> dict[str, MediaPlaylist]:
+        """Playlists that can be fetched: those, and for a while what no new run goes on with."""
+        return {name: playlist for name, (_, playlist) in self._retired.items()} | self.renditions
 
     @property
     def ready(self) -> bool:
@@ -82,8 +89,9 @@ class SegmentShelf:
         """FFmpeg starts to write under these names."""
         self._packaging, self._ahead = packaging, timedelta()
         for name in self._renditions.keys() - set(packaging.renditions):
-            self._retire(self._renditions.pop(name).playlist)
+            self._retire(name, self._renditions.pop(name).playlist)
         for name in packaging.renditions:
+            self._retired.pop(name, None)
             one = self._renditions.setdefault(name, self._new())
             one.taken, one.broken = 0, bool(one.playlist.segments)
 
@@ -116,15 +124,20 @@ class SegmentShelf:
             _, name = self._leaving.popleft()
             self._served.discard(name)
             (self._folder / name).unlink(missing_ok=True)
+        for name in [name for name, (until, _) in self._retired.items() if until <= now]:
+            del self._retired[name]
 
     def end(self) -> None:
         """No more will come."""
         for one in self._renditions.values():
             one.playlist.ended = True
 
-    def _retire(self, playlist: MediaPlaylist) -> None:
-        """Nothing goes on from it: players find the other renditions."""
+    def _retire(self, name: str, playlist: MediaPlaylist) -> None:
+        """Nothing goes on from it: players are told that it has ended, and find the other renditions."""
+        playlist.ended = True
         until = time.monotonic() + LINGER * playlist.target
+        if playlist.segments:
+            self._retired[name] = until, playlist
         self._leaving.extend((until, segment.uri) for segment in playlist.segments)
 
     def _new(self) -> Rendition:

@@ -34,7 +34,7 @@ class HlsDelivery:
     async def playlist(self, name: str, query: str, delivery: Delivery) -> str:
         """The text of a playlist.
 
-        ``index.m3u8`` is that of what comes in one size, or names those of all sizes.
+        ``index.m3u8`` is that of pictures in one size, or names those of all sizes, or that of sound alone.
 
         Args:
             name: File name.
@@ -49,7 +49,7 @@ class HlsDelivery:
         rendition = self._rendition(name)
         if rendition is None:
             return self._master().render(query)
-        playlist = self._shelf.renditions[rendition]
+        playlist = self._shelf.playlists[rendition]
         if not isinstance(playlist, PartPlaylist) or not isinstance(self._shelf, PartShelf):
             return self._whole(rendition, playlist, query)
         await self._until_there(self._shelf, rendition, playlist, delivery)
@@ -76,9 +76,9 @@ class HlsDelivery:
         """The rendition whose playlist is asked for; none for that of all."""
         renditions = self._shelf.renditions
         if name == "index.m3u8" and renditions:
-            alone = renditions.keys() & {"video", "sound"}
-            return alone.pop() if len(renditions) == 1 and alone else None
-        if (wanted := name.removesuffix(".m3u8")) in renditions:
+            # Of sound alone as well: pictures that come later have another name.
+            return "video" if renditions.keys() == {"video"} else None
+        if (wanted := name.removesuffix(".m3u8")) in self._shelf.playlists:
             return wanted
         raise NotFound("there is no such playlist")
 
@@ -92,12 +92,12 @@ class HlsDelivery:
             raise InvalidQuery("that segment or part is too far ahead to be waited for")
 
         def answered() -> bool:
-            replaced = shelf.renditions.get(rendition) is not playlist
+            replaced = shelf.playlists.get(rendition) is not playlist
             return playlist.ended or replaced or playlist.has(msn, part)
 
         if not await shelf.wait_until(answered, _PATIENCE * playlist.target):
             raise ResourceError("nothing new came in time")
-        if shelf.renditions.get(rendition) is not playlist:
+        if shelf.playlists.get(rendition) is not playlist:
             raise NotFound("there is no such playlist any more")
 
     def _whole(self, rendition: str, playlist: MediaPlaylist, query: str) -> str:
@@ -117,7 +117,7 @@ class HlsDelivery:
             self._texts, self._texts_of = {}, shelf.version
         text = self._texts.get((rendition, query, skip))
         if text is None:
-            playlist = shelf.renditions[rendition]
+            playlist = shelf.playlists[rendition]
             assert isinstance(playlist, PartPlaylist), "a shelf of parts has no others"
             text = playlist.render(query, skip=skip, reports=shelf.reports(rendition))
             self._texts[rendition, query, skip] = text

@@ -49,6 +49,28 @@ def test_a_new_run_goes_on_with_a_discontinuity(tmp_path: Path) -> None:
     assert not (tmp_path / "r1_video.m3u8").exists()
 
 
+def test_sound_that_gets_pictures_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Players of the sound are told so, and find the pictures; later there is nothing of it."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    shelf = SegmentShelf(tmp_path, target=2, window=10)
+    shelf.begin_run(Packaging(tmp_path / "x.sdp", "r1", [], "opus"))
+    write(tmp_path, "r1", range(3))
+    (tmp_path / "r1_video.m3u8").rename(tmp_path / "r1_sound.m3u8")
+    shelf.collect()
+    shelf.finish_run()
+    shelf.begin_run(packaging(tmp_path, "r2"))
+    assert shelf.playlists["sound"].render().endswith("#EXT-X-ENDLIST\n")
+    write(tmp_path, "r2", range(2))
+    shelf.collect()
+    assert (list(shelf.renditions), sorted(shelf.playlists)) == (["video"], ["sound", "video"])
+    assert not shelf.renditions["video"].ended
+    now += 7
+    shelf.collect()
+    assert list(shelf.playlists) == ["video"]
+    assert not list(tmp_path.glob("r1_*"))
+
+
 def test_no_segment_ends_after_it_was_written(tmp_path: Path) -> None:
     """FFmpeg dates a run by when it began to write: what it says is moved back by as much as it is ahead."""
     shelf = SegmentShelf(tmp_path, target=2, window=10)
