@@ -52,6 +52,15 @@ impl CaptureTime {
 }
 
 impl Carried {
+    /// Nothing travels.
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.audio_level.is_none()
+            && self.orientation.is_none()
+            && self.playout_delay.is_none()
+            && self.capture_time.is_none()
+            && self.descriptor.is_none()
+    }
+
     pub(crate) fn new(from: &ExtensionValues) -> Self {
         Self {
             audio_level: from.audio_level.map(|level| {

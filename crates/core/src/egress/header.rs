@@ -19,6 +19,8 @@ pub(crate) struct Ids {
     capture_time: u8,
     playout_delay: u8,
     descriptor: u8,
+    /// One of them is too high for the one-byte form.
+    is_long: bool,
 }
 
 impl Ids {
@@ -38,6 +40,7 @@ impl Ids {
                 _ => {}
             }
         }
+        ids.is_long = ids.highest() > SHORT_ID;
         ids
     }
 }
@@ -90,12 +93,18 @@ pub(crate) fn write(out: &mut Vec<u8>, fixed: &Fixed, ids: &Ids, values: &Values
     first[2..4].copy_from_slice(&fixed.sequence.to_be_bytes());
     first[4..8].copy_from_slice(&fixed.timestamp.to_be_bytes());
     first[8..].copy_from_slice(&fixed.ssrc.to_be_bytes());
+    let is_bare = values.mid.is_none()
+        && values.playout.is_none()
+        && values.carried.is_none_or(Carried::is_bare);
+    if is_bare && !ids.is_long {
+        return bare(out, first, ids, values);
+    }
     out.extend_from_slice(&first);
     let long = values
         .carried
         .and_then(|carried| carried.descriptor.as_ref())
         .is_some_and(|descriptor| ids.descriptor != 0 && descriptor.0.len() > SHORT);
-    let written = if long || ids.highest() > SHORT_ID {
+    let written = if long || ids.is_long {
         extensions::<true>(out, ids, values)
     } else {
         extensions::<false>(out, ids, values)
@@ -103,6 +112,30 @@ pub(crate) fn write(out: &mut Vec<u8>, fixed: &Fixed, ids: &Ids, values: &Values
     if written {
         out[0] |= EXTENSION;
     }
+}
+
+/// What most headers are: nothing but the number and the time, in one piece.
+fn bare(out: &mut Vec<u8>, first: [u8; FIXED], ids: &Ids, values: &Values<'_>) {
+    let mut bytes = [0; BARE];
+    bytes[..FIXED].copy_from_slice(&first);
+    let mut end = FIXED + HEAD;
+    if ids.transport_cc != 0 {
+        let [high, low] = values.transport_cc.to_be_bytes();
+        bytes[end..end + 3].copy_from_slice(&[ids.transport_cc << 4 | 1, high, low]);
+        end += 3;
+    }
+    if ids.send_time != 0 {
+        let time = values.send_time & 0x00ff_ffff | u32::from(ids.send_time << 4 | 2) << 24;
+        bytes[end..end + 4].copy_from_slice(&time.to_be_bytes());
+        end += 4;
+    }
+    let words = (end - FIXED - HEAD).div_ceil(4);
+    if words == 0 {
+        return out.extend_from_slice(&first);
+    }
+    bytes[0] |= EXTENSION;
+    bytes[FIXED..FIXED + HEAD].copy_from_slice(&[SHORT_FORM[0], SHORT_FORM[1], 0, words as u8]);
+    out.extend_from_slice(&bytes[..FIXED + HEAD + 4 * words]);
 }
 
 impl Ids {
@@ -193,8 +226,49 @@ const EXTENSION: u8 = 1 << 4;
 /// Bytes of the fixed part, and of the extension part before its first element.
 const FIXED: usize = 12;
 const HEAD: usize = 4;
+/// Bytes of a header with number and time.
+const BARE: usize = FIXED + HEAD + 8;
 const SHORT_FORM: [u8; HEAD] = [0xbe, 0xde, 0, 0];
 const LONG_FORM: [u8; HEAD] = [0x10, 0, 0, 0];
 /// The longest value and the highest id of the one-byte form.
 const SHORT: usize = 16;
 const SHORT_ID: u8 = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_in_one_piece_is_the_one_made_of_elements() {
+        for (transport_cc, send_time) in [(0, 0), (3, 0), (0, 5), (3, 5), (14, 1)] {
+            let ids = Ids {
+                transport_cc,
+                send_time,
+                mid: 4,
+                ..Ids::default()
+            };
+            let values = Values {
+                mid: None,
+                transport_cc: 0xfedc,
+                send_time: 0x1234_5678,
+                carried: Some(&Carried::default()),
+                frame_number: None,
+                playout: None,
+            };
+            let fixed = Fixed {
+                payload_type: 96,
+                marker: true,
+                padding: false,
+                sequence: 65_000,
+                timestamp: 0x0102_0304,
+                ssrc: 0xa0b0_c0d0,
+            };
+            let (mut whole, mut pieces) = (Vec::new(), Vec::new());
+            write(&mut whole, &fixed, &ids, &values);
+            pieces.extend_from_slice(&whole[..FIXED]);
+            let written = extensions::<false>(&mut pieces, &ids, &values);
+            assert_eq!(whole, pieces, "{transport_cc}, {send_time}");
+            assert_eq!(written, whole[0] & EXTENSION != 0);
+        }
+    }
+}
