@@ -1,6 +1,35 @@
 //! The wall clock as RTP and RTCP write it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment on both clocks: what leaves in one wake-up has it in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment {
+    now: Instant,
+    pub(crate) wall: SystemTime,
+    /// `wall` as abs-send-time has it.
+    pub(crate) send_time: u32,
+}
+
+impl Moment {
+    pub(crate) fn new((now, wall): (Instant, SystemTime)) -> Self {
+        let send_time = send_time(wall);
+        Self {
+            now,
+            wall,
+            send_time,
+        }
+    }
+
+    /// Moves to `now`; `epoch` is what both clocks said at once.
+    pub(crate) fn at(&mut self, now: Instant, epoch: (Instant, SystemTime)) -> Self {
+        if self.now != now {
+            let wall = epoch.1 + now.saturating_duration_since(epoch.0);
+            *self = Self::new((now, wall));
+        }
+        *self
+    }
+}
 
 /// 32.32 fixed-point seconds since 1900 (RFC 3550 section 4).
 pub(crate) fn ntp(wall: SystemTime) -> u64 {
@@ -22,7 +51,7 @@ pub(crate) fn middle(wall: SystemTime) -> u32 {
 }
 
 /// 6.18 fixed-point seconds of abs-send-time.
-pub(crate) fn send_time(wall: SystemTime) -> u32 {
+fn send_time(wall: SystemTime) -> u32 {
     let unix = since_epoch(wall);
     let fraction = (u64::from(unix.subsec_nanos()) << 18) / 1_000_000_000;
     (((unix.as_secs() << 18) | fraction) & 0x00ff_ffff) as u32

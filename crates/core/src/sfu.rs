@@ -30,7 +30,7 @@ use crate::ids::{
     TransportId,
 };
 use crate::journal::Decision;
-use crate::ntp;
+use crate::ntp::Moment;
 use crate::publisher::Publisher;
 use crate::random::Random;
 use crate::record::{Kind, Recorder};
@@ -80,6 +80,7 @@ pub struct Sfu {
     /// Writes down what enters decisions.
     pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) timers: Timers,
+    moment: Moment,
     pub(crate) counters: Counters,
     /// Room for a datagram that is opened, and for a header that is written.
     pub(crate) datagram: Vec<u8>,
@@ -101,7 +102,6 @@ impl Sfu {
         Self {
             random: Random::new(config.seed),
             demux: Demux::new(config.thread),
-            config,
             certificate,
             crypto: Provider::new(crypto),
             withholding: Provider::new(crypto::provider(true)),
@@ -125,10 +125,12 @@ impl Sfu {
             relays: Relays::default(),
             recorder: None,
             timers: Timers::default(),
+            moment: Moment::new(config.epoch),
             counters: Counters::default(),
             datagram: Vec::new(),
             header: Vec::new(),
             asked: Vec::new(),
+            config,
         }
     }
 
@@ -442,10 +444,10 @@ impl Sfu {
     }
 
     pub(crate) fn flush_egress(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
-        let wall = self.wall(now);
         let Some(path) = self.sessions[key].paths.current() else {
             return;
         };
+        let moment = self.moment.at(now, self.config.epoch);
         self.record_of(now, Kind::Flush, key);
         let session = &mut self.sessions[key];
         let Side::Subscribe(subscribing) = &mut session.side else {
@@ -453,8 +455,8 @@ impl Sfu {
         };
         let mut out = Outlet {
             now,
-            wall,
-            send_time: ntp::send_time(wall),
+            wall: moment.wall,
+            send_time: moment.send_time,
             path,
             sink,
             header: &mut self.header,

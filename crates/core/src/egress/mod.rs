@@ -85,9 +85,32 @@ pub(crate) struct Egress {
     cname: String,
     /// When sender reports are due.
     report_at: Option<Instant>,
-    /// Zero of the session's own clock in ms.
-    epoch: Instant,
+    clock: Clock,
     pub(crate) dropped: u64,
+}
+
+/// The session's own clock: ms, wrapping after 49 days.
+struct Clock {
+    zero: Instant,
+    /// What it was asked last: the packets of a burst have their moment in common.
+    last: (Instant, u32),
+}
+
+impl Clock {
+    const fn new(zero: Instant) -> Self {
+        Self {
+            zero,
+            last: (zero, 0),
+        }
+    }
+
+    fn millis(&mut self, at: Instant) -> u32 {
+        if self.last.0 != at {
+            let since = at.saturating_duration_since(self.zero);
+            self.last = (at, since.as_millis() as u32);
+        }
+        self.last.1
+    }
 }
 
 /// When the estimator wants to be asked. It lies far from what a flush touches, so it is asked when
@@ -215,7 +238,7 @@ impl Egress {
             repair_budget: REPAIR_START,
             cname,
             report_at: None,
-            epoch: now,
+            clock: Clock::new(now),
             dropped: 0,
         }
     }
@@ -331,7 +354,7 @@ impl Egress {
 
     /// A packet for the next flush. `newest` is its place on the media clock.
     pub(crate) fn queue(&mut self, mut packet: Queued, newest: Newest) {
-        packet.since = self.millis(newest.arrival);
+        packet.since = self.clock.millis(newest.arrival);
         let Some(stream) = self.streams.get_mut(packet.place()) else {
             return;
         };
@@ -445,7 +468,10 @@ impl Egress {
 
     /// A picture that waited this long is of no use: the line does not carry the stream.
     fn drop_stale(&mut self, now: Instant, flushed: &mut Flushed) {
-        let now = self.millis(now);
+        if self.video.is_empty() {
+            return;
+        }
+        let now = self.clock.millis(now);
         while let Some(oldest) = self.video.front()
             && now.wrapping_sub(oldest.since) > self.patience(now, oldest.place())
         {
@@ -510,8 +536,7 @@ impl Egress {
         let (place, sequence) = (packet.place(), packet.sequence as u16);
         let is_repairable = stream.repair.is_some();
         if is_repairable {
-            let at = out.now.saturating_duration_since(self.epoch).as_millis() as u32;
-            stream.history.push(packet, at);
+            stream.history.push(packet, self.clock.millis(out.now));
         }
         let share = if self.line.has_room { 1 } else { REPAIR_SHARE };
         self.repair_budget = (self.repair_budget + len / share).min(REPAIR_MOST);
@@ -523,7 +548,7 @@ impl Egress {
 
     /// Answers a request for a packet of sound.
     fn send_copy<S: Sink>(&mut self, place: usize, sequence: u16, out: &mut Outlet<'_, S>) {
-        let now = self.millis(out.now);
+        let now = self.clock.millis(out.now);
         let Some(stream) = self.streams.get_mut(place) else {
             return;
         };
@@ -557,11 +582,6 @@ impl Egress {
         if let Some(probe) = &mut self.probe {
             probe.note(len + WIRE);
         }
-    }
-
-    /// The session's own clock: ms, wrapping after 49 days.
-    fn millis(&self, now: Instant) -> u32 {
-        now.saturating_duration_since(self.epoch).as_millis() as u32
     }
 }
 

@@ -114,7 +114,7 @@ impl Egress {
         wanted: Wanted,
         out: &mut Outlet<'_, S>,
     ) {
-        let now = self.millis(out.now);
+        let now = self.clock.millis(out.now);
         let Wanted {
             place, sequence, ..
         } = wanted;
