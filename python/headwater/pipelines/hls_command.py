@@ -139,7 +139,8 @@ def _video(packaging: Packaging, picture: Picture) -> list[str]:
         *("-vf", _scaling(packaging, picture), "-sc_threshold", "0"),
         # Moments stay exact: FFmpeg's own clock ticks as often as it believes there are pictures.
         *("-fps_mode", "vfr", "-enc_time_base", "1:90000", "-x264-params", RATE_BY_MOMENTS),
-        *("-force_key_frames", "source" if packaging.follows_sender else grid),
+        # Else x264 makes one of its own every 250 pictures, where what passes through has none.
+        *("-g", "10000", "-force_key_frames", "source" if packaging.follows_sender else grid),
     ]
 
 

@@ -20,6 +20,7 @@ from headwater.pipelines.hls_command import Packaging, Picture, arguments
 from headwater.pipelines.part_cutter import Sample
 from headwater.pipelines.part_encoder import PictureEncoder
 from headwater.pipelines.part_job import PartRendition
+from tests.support.probe import pictures
 
 _SIZE = (320, 180)
 _SECONDS = 8
@@ -95,3 +96,19 @@ async def test_parts_keep_to_their_bitrate(rate: int, tmp_path: Path) -> None:
             sample = Sample(at, 1 / rate, True, packet.is_keyframe, packet)
             length += sum(len(bytes(made.data)) for made in encoder.encode(sample))
     assert length * 8 / _SECONDS == pytest.approx(bitrate, rel=0.35)
+
+
+async def test_a_sender_with_few_key_frames_is_followed(tmp_path: Path) -> None:
+    """What is encoded beside a picture that goes through has its key frames and none in between."""
+    source, made = tmp_path / "source.mp4", tmp_path / "made.mp4"
+    await ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=size=64x64:rate=60:duration=10", "-c:v", "libx264", "-g", "9999"),
+        *("-sc_threshold", "0", "-tune", "zerolatency", "-force_key_frames", "5", str(source)),
+    )
+    small, whole = Picture("video0", "H264", 0, 32, 32), Picture("video1", "H264")
+    command = arguments(Packaging(tmp_path / "x.sdp", "r1", [small, whole], None))
+    options = command[command.index("-c:v") : command.index("-force_key_frames") + 2]
+    await ffmpeg("-i", str(source), *options, str(made))
+    for path in (source, made):
+        keys = [at for at, is_key in await pictures(path) if is_key]
+        assert keys == pytest.approx([0, 5], abs=0.05), path.name
