@@ -133,6 +133,14 @@ impl Network {
         self.push(arrives, source, destination, contents);
     }
 
+    /// Other traffic on the way to `client`: it takes its room on the link and goes to somebody else.
+    pub fn fill(&mut self, now: Instant, client: SocketAddr, size: usize) {
+        let random = &mut self.random;
+        if let Some((_, link, [down, _])) = known_link(&mut self.links, client) {
+            link.carry(down, random, now, size);
+        }
+    }
+
     /// Where the server sees `client`.
     fn public(&self, client: SocketAddr) -> SocketAddr {
         let mut newest = self.translated.iter().rev();

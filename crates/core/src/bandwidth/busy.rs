@@ -9,8 +9,8 @@ pub(super) struct Busy {
     start: Option<u64>,
     last: u64,
     bytes: u64,
-    /// When it was measured (our clock), bit/s.
-    measured: Option<(u64, f64)>,
+    /// The last runs, newest first: when they were measured (our clock), bit/s.
+    runs: [Option<(u64, f64)>; 3],
 }
 
 impl Busy {
@@ -28,20 +28,31 @@ impl Busy {
         self.last = arrival;
         let elapsed = arrival - start;
         if elapsed >= RUN {
-            self.measured = Some((now, self.bytes as f64 * 8e6 / elapsed as f64));
+            let [newest, second, _] = self.runs;
+            let rate = self.bytes as f64 * 8e6 / elapsed as f64;
+            self.runs = [Some((now, rate)), newest, second];
             (self.start, self.bytes) = (Some(arrival), 0);
         }
     }
 
-    /// bit/s, if it was measured just now.
+    /// bit/s, if it was measured just now: the middle one of the last runs. A run in which packets of
+    /// somebody else stood between ours is no measure, nor is one that began before the queue did.
     pub(super) fn rate(&self, now: u64) -> Option<f64> {
-        let fresh = self.measured.filter(|(at, _)| now <= at + FRESH);
-        fresh.map(|(_, rate)| rate)
+        let within = |run: Option<(u64, f64)>, age: u64| run.filter(|(at, _)| now <= at + age);
+        let (_, newest) = within(self.runs[0], FRESH)?;
+        let Some((_, second)) = within(self.runs[1], RECENT) else {
+            return Some(newest);
+        };
+        let (low, high) = (newest.min(second), newest.max(second));
+        let third = within(self.runs[2], RECENT);
+        Some(third.map_or(high, |(_, third)| third.clamp(low, high)))
     }
 }
 
 /// A packet that waited this long stood in a queue, us.
 const WAITED: i64 = 10_000;
-/// A run of this length is a measurement, which holds for a moment, us.
+/// A run of this length is a measurement, which holds for a moment, and is compared with those before
+/// it for a little longer, us.
 const RUN: u64 = 40_000;
 const FRESH: u64 = 250_000;
+const RECENT: u64 = 1_000_000;

@@ -96,6 +96,18 @@ impl Loss {
         self.trial.is_some()
     }
 
+    /// bit/s that something polices, as far as is known: nothing else keeps a probe from asking for more.
+    pub(super) fn policed(&self) -> Option<f64> {
+        self.policed.and(self.limit)
+    }
+
+    /// A probe at this rate came through: a limit below it was that of a queue that has gone.
+    pub(super) fn outgrow(&mut self, rate: f64) {
+        if self.policed.is_none() && self.trial.is_none() {
+            self.limit = self.limit.filter(|limit| *limit > rate);
+        }
+    }
+
     /// For how long a policed rate is believed, us.
     pub(super) fn policed_until(&self) -> Option<u64> {
         self.policed.map(|policed| policed.until)

@@ -395,6 +395,8 @@ impl Estimator {
         let is_known = self.has_queued || self.rate.was_cut() || self.loss.limit().is_some();
         let rate = match self.limited_by {
             LimitedBy::Drain => self.estimate * DRAIN_PACE,
+            // A burst waits there already: more at once would be dropped, and sent again.
+            _ if self.queue.least() > BURST_QUEUE => self.estimate,
             _ if is_known => self.estimate * PACING_FACTOR,
             // The line has not shown a limit: there is nothing to protect from a key frame.
             _ => (self.estimate * PACING_FACTOR).max(UNKNOWN_PACE),
@@ -430,6 +432,12 @@ impl Estimator {
             Usage::Over if own_doing || !self.queue.stands() => Usage::Normal,
             usage => usage,
         };
+        // Little is sent: a queue that comes up now is most likely somebody else's, and goes again.
+        let is_thin = self.sending.rate <= THIN;
+        let usage = match usage {
+            Usage::Over if is_thin && self.queue.stood_for(now) < THIN_PATIENCE => Usage::Under,
+            usage => usage,
+        };
         self.usage = usage;
         self.has_queued |= self.queue.stands();
         let seen = Observed {
@@ -440,6 +448,7 @@ impl Estimator {
                 .map(|rate| rate / (1.0 - self.loss.inherent().min(0.3))),
             rtt: self.rtt,
             is_app_limited,
+            is_thin,
         };
         let cut = self.rate.update(now, seen);
         if cut {
@@ -478,6 +487,7 @@ impl Estimator {
     fn accept_probe(&mut self, now: u64, rate: f64) {
         let rate = rate.min(self.limits.max as f64);
         self.rate.set_probed(now, rate, self.rtt);
+        self.loss.outgrow(rate);
     }
 
     fn start_draining(&mut self, now: u64) {
@@ -542,10 +552,11 @@ impl Estimator {
             && self.rate.phase() == Phase::Increase
             && self.queue.millis() < PROBE_QUEUE
             && !self.loss.is_trying();
-        let limit = self.loss.limit().unwrap_or(f64::INFINITY);
+        let limit = self.loss.policed().unwrap_or(f64::INFINITY);
         Wish {
             estimate: self.rate.estimate(),
             wanted: self.wanted,
+            known: self.rate.known(),
             max: (self.limits.max as f64).min(limit),
             is_calm: calm,
         }
@@ -650,8 +661,14 @@ const DRAIN_PACE: f64 = 1.2;
 /// A burst leaves at this multiple of the estimate: a key frame that leaves faster than the line takes
 /// it waits there all the same, and looks like a line that is full.
 const PACING_FACTOR: f64 = 1.5;
+/// But not while even the packet that waited least waited this long, us.
+const BURST_QUEUE: f64 = 60_000.0;
 /// And at this rate while no limit has been met, bit/s.
 const UNKNOWN_PACE: f64 = 20e6;
+/// Less than this (bit/s) fills no queue within [`THIN_PATIENCE`] (us): whether a queue that comes up
+/// goes again, as one does that others have made, can be waited for.
+const THIN: f64 = 300_000.0;
+const THIN_PATIENCE: u64 = 400_000;
 /// Sending less than this share of the estimate is being limited by the application.
 const APP_LIMITED: f64 = 0.65;
 /// After this time of feedback the estimate is no guess any more, us.

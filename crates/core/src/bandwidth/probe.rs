@@ -15,6 +15,8 @@ pub(super) struct Probing {
     step: f64,
     /// The rate was cut while a probe was on its way.
     was_cut_off: bool,
+    /// Probes at the rate that the line is known to have carried, since the last cut.
+    asked_known: u8,
     /// Larger while media fills probes with packets too few to tell.
     least_bytes: f64,
     pub(super) sent: u32,
@@ -41,6 +43,8 @@ pub struct ProbeId(pub(super) u8);
 pub(super) struct Wish {
     pub(super) estimate: f64,
     pub(super) wanted: f64,
+    /// What the line carried when it was full, where that is more than is estimated.
+    pub(super) known: Option<f64>,
     pub(super) max: f64,
     /// The line is quiet: no overuse, no standing queue, no trial of the loss part.
     pub(super) is_calm: bool,
@@ -71,6 +75,7 @@ impl Probing {
             pause: MIN_PAUSE,
             step: FIRST_STEP,
             was_cut_off: false,
+            asked_known: 0,
             least_bytes: MIN_BYTES,
             sent: 0,
             succeeded: 0,
@@ -82,7 +87,10 @@ impl Probing {
         if !self.wants(wish) || now < self.not_before || !wish.is_calm {
             return None;
         }
-        let aim = (wish.wanted * HEADROOM).min(wish.estimate * self.step);
+        let step = wish.estimate * self.step;
+        let known = wish.known.filter(|_| self.asked_known < MOST_KNOWN);
+        self.asked_known += u8::from(known.is_some());
+        let aim = (wish.wanted * HEADROOM).min(known.map_or(step, |known| step.max(known * KNOWN)));
         let rate = aim.min(wish.max).max(wish.estimate * MIN_STEP);
         let bytes = (rate / 8.0 * PROBE_TIME).max(self.least_bytes) as u32;
         let id = self.next_id;
@@ -150,6 +158,7 @@ impl Probing {
     /// The rate was cut: let the line come to rest before asking again.
     pub(super) fn rest(&mut self, now: u64) {
         self.was_cut_off |= self.active.take().is_some();
+        self.asked_known = 0;
         self.not_before = self.not_before.max(now + self.pause);
     }
 
@@ -244,6 +253,9 @@ const FIRST_STEP: f64 = 3.0;
 const NEXT_STEP: f64 = 2.0;
 const LEAST_STEP: f64 = 1.25;
 const MIN_STEP: f64 = 1.05;
+/// Share of what the line is known to have carried that is asked for, and how often after a cut.
+const KNOWN: f64 = 0.9;
+const MOST_KNOWN: u8 = 3;
 /// What is asked for above what is wanted, so that an upgrade has room.
 const HEADROOM: f64 = 1.25;
 /// A probe lasts this long, s, and is at least so long in bytes.

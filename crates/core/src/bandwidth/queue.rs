@@ -16,6 +16,8 @@ pub(super) struct QueueDelay {
     /// us in the last feedback, and how many in a row it has grown in by [`STEP`].
     last: f64,
     rising: u8,
+    /// Since when a queue stands, us.
+    stands_since: Option<u64>,
 }
 
 impl QueueDelay {
@@ -49,6 +51,7 @@ impl QueueDelay {
             0
         };
         self.last = queued;
+        self.stands_since = self.stands().then(|| self.stands_since.unwrap_or(now));
     }
 
     /// Even the packet that waited least waits, and longer with every feedback: the line has
@@ -64,6 +67,12 @@ impl QueueDelay {
         self.last >= STANDS
     }
 
+    /// us for which a queue has stood without a break.
+    pub(super) fn stood_for(&self, now: u64) -> u64 {
+        self.stands_since
+            .map_or(0, |since| now.saturating_sub(since))
+    }
+
     /// us that even the packet waited that waited least, in the last feedback.
     pub(super) fn least(&self) -> f64 {
         self.last
@@ -77,7 +86,7 @@ impl QueueDelay {
     /// Nothing was sent for a while: what stood in the queue has gone. The least delay stays.
     pub(super) fn rest(&mut self) {
         (self.now_least, self.delay) = (None, 0.0);
-        (self.last, self.rising) = (0.0, 0);
+        (self.last, self.rising, self.stands_since) = (0.0, 0, None);
     }
 
     /// Forgets the path.

@@ -4,6 +4,10 @@
 //! what arrives, then hold until the queues have drained, then increase. What arrived at the
 //! times of overuse is remembered as the capacity of the link: near it the rate grows by about a
 //! packet a round trip, far from it by 8 % a second. Probes jump.
+//!
+//! Where little is sent (a small picture, or sound alone) a queue is seldom ours: a page that comes by the
+//! same line fills it for a moment. Then a cut takes a share of the estimate and not of what arrives, and
+//! the next one waits.
 
 use super::trendline::Usage;
 
@@ -40,6 +44,8 @@ pub(super) struct Observed {
     pub(super) rtt: u64,
     /// There was less to send than the estimate: growth would be a guess.
     pub(super) is_app_limited: bool,
+    /// So little is sent that what arrives says nothing of what the line carries.
+    pub(super) is_thin: bool,
 }
 
 impl Rate {
@@ -108,13 +114,23 @@ impl Rate {
         self.probed = Some((now + rtt + PROBE_FRESH, rate));
     }
 
+    /// bit/s that the line carried when it was full, where that is above the estimate.
+    pub(super) fn known(&self) -> Option<f64> {
+        self.capacity
+            .mean
+            .filter(|mean| mean * BETA > self.estimate)
+    }
+
     /// Another path: nothing that was learnt of the link holds.
     pub(super) fn forget_capacity(&mut self) {
         self.capacity = Capacity::default();
     }
 
     fn cut(&mut self, now: u64, seen: Observed) -> bool {
-        let patience = seen.rtt.clamp(10_000, 200_000);
+        let patience = match seen.is_thin {
+            true => THIN_REST,
+            false => seen.rtt.clamp(10_000, 200_000),
+        };
         let soon = self.last_cut.is_some_and(|at| now < at + patience);
         let Some(throughput) = seen.throughput else {
             // Nothing measured yet: half, and no more often than a round trip.
@@ -124,7 +140,7 @@ impl Rate {
             self.estimate /= 2.0;
             return self.note_cut(now);
         };
-        if soon && throughput > self.estimate * 0.5 {
+        if soon && (seen.is_thin || throughput > self.estimate * 0.5) {
             return false;
         }
         let fresh = self.probed.filter(|(until, _)| now < *until);
@@ -135,7 +151,13 @@ impl Rate {
         {
             lower = capacity * BETA;
         }
-        self.capacity.learn(throughput);
+        if seen.is_thin {
+            // What arrives may be all that was sent, or what others have left in this moment.
+            lower = lower.max(self.estimate * THIN_CUT);
+        }
+        if !(seen.is_thin && seen.is_app_limited) {
+            self.capacity.learn(throughput);
+        }
         self.estimate = self.estimate.min(lower);
         self.note_cut(now)
     }
@@ -217,6 +239,9 @@ impl Capacity {
 
 /// What is kept of the arriving rate at overuse.
 const BETA: f64 = 0.85;
+/// What a cut leaves of the estimate at least while little is sent, and how long it is until the next, us.
+const THIN_CUT: f64 = 0.7;
+const THIN_REST: u64 = 1_000_000;
 /// Growth in a second, far from the capacity.
 const GROWTH: f64 = 1.08;
 /// Size of a packet for additive growth, bits.

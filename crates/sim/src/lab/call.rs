@@ -10,7 +10,7 @@ use headwater_core::event::Reply;
 use headwater_core::ids::{PublisherId, RouterId, SubscriberId, TransportId};
 
 use crate::lab::judge::{Judge, Verdict};
-use crate::lab::source::{Camera, ENCODINGS, Microphone, PICTURE, SOUND};
+use crate::lab::source::{Camera, Film, Microphone, SOUND};
 use crate::{Link, World};
 use str0m::RtcConfig;
 use str0m::rtp::{Extension, ExtensionMap};
@@ -26,6 +26,14 @@ pub struct Receiver {
     pub subscribers: Vec<SubscriberId>,
     /// What it makes of it.
     pub judge: Judge,
+}
+
+/// What else goes to the first receiver on its line, in bursts of whole packets: a page, signalling.
+#[derive(Clone, Copy, Debug)]
+struct Others {
+    every: Duration,
+    bytes: usize,
+    next: Duration,
 }
 
 /// A call under way.
@@ -44,6 +52,8 @@ pub struct Call {
     camera: Camera,
     microphone: Microphone,
     began: Instant,
+    picture: Duration,
+    others: Option<Others>,
     next_picture: Duration,
     next_sound: Duration,
 }
@@ -55,7 +65,13 @@ impl Call {
     /// When somebody does not connect.
     #[must_use]
     pub fn new(seed: u64, receivers: usize) -> Self {
-        Self::around(World::new(seed), seed, receivers)
+        Self::of(Film::FACE, seed, receivers)
+    }
+
+    /// The same, with another film.
+    #[must_use]
+    pub fn of(film: Film, seed: u64, receivers: usize) -> Self {
+        Self::around(World::new(seed), film, seed, receivers)
     }
 
     /// The same, with a record of all that enters decisions (see [`World::take_record`]).
@@ -63,14 +79,14 @@ impl Call {
     pub fn recorded(seed: u64, receivers: usize) -> Self {
         let mut world = World::new(seed);
         world.record();
-        Self::around(world, seed, receivers)
+        Self::around(world, Film::FACE, seed, receivers)
     }
 
-    fn around(mut world: World, seed: u64, receivers: usize) -> Self {
+    fn around(mut world: World, film: Film, seed: u64, receivers: usize) -> Self {
         let router = world.create_router();
         let publishing = world.create_publish_transport(router);
         let publisher = world.add_peer_with(codecs);
-        let rids = ENCODINGS.map(|encoding| encoding.rid);
+        let rids = film.encodings.map(|encoding| encoding.rid);
         let (sdp, camera, microphone) = world.peers[publisher].offer_call(&rids);
         let offer = Command::AcceptOffer {
             transport: publishing,
@@ -100,8 +116,10 @@ impl Call {
             publishers,
             captured: Vec::new(),
             publisher,
-            camera: Camera::new(camera, seed),
-            microphone: Microphone::new(microphone),
+            camera: Camera::new(camera, film, seed),
+            microphone: Microphone::new(microphone, film),
+            picture: film.picture,
+            others: None,
             next_picture: Duration::ZERO,
             next_sound: Duration::ZERO,
         };
@@ -149,6 +167,26 @@ impl Call {
         self.world.network.change_link(now, address, link);
     }
 
+    /// From now on so many bytes of other traffic come to the first receiver at once, every so often.
+    pub fn share_line(&mut self, every: Duration, bytes: usize) {
+        let next = self.now();
+        self.others = Some(Others { every, bytes, next });
+    }
+
+    fn burst(&mut self) {
+        let now = self.now();
+        let Some(others) = self.others.as_mut().filter(|others| others.next <= now) else {
+            return;
+        };
+        others.next += others.every;
+        let (mut rest, address) = (others.bytes, self.address(0));
+        while rest > 0 {
+            let size = rest.min(SEGMENT);
+            self.world.network.fill(self.world.now, address, size);
+            rest -= size;
+        }
+    }
+
     /// Talk for a while; returns the stretch of time it took.
     pub fn talk(&mut self, length: Duration) -> Range<Duration> {
         let start = self.now();
@@ -164,8 +202,9 @@ impl Call {
             }
             if self.next_picture <= now {
                 self.camera.shoot(peer, self.world.now, self.next_picture);
-                self.next_picture += PICTURE;
+                self.next_picture += self.picture;
             }
+            self.burst();
             let next = self.next_sound.min(self.next_picture).min(end);
             self.world.run(next.saturating_sub(now));
             for receiver in &mut self.receivers {
@@ -220,4 +259,6 @@ fn codecs(config: RtcConfig) -> RtcConfig {
         .enable_vp8(true)
 }
 
+/// Bytes of a packet of other traffic.
+const SEGMENT: usize = 1_500;
 const CONNECT: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! The impairment lab: a whole call in virtual time, judged as a person would.
 //!
-//! A [`Call`] is one publisher (three encodings of VP8 with two temporal layers, Opus with RED) and
+//! A [`Call`] is one publisher (three encodings of VP8 with temporal layers, Opus with RED) and
 //! any number of receivers behind links of their own. Every frame carries its moment of capture;
 //! a [`Judge`] at each receiver decodes what arrives as a browser does (gaps, references, playout
 //! buffers) and says what a person saw and heard: frames of sound, freezes, delay, layers.
@@ -18,4 +18,4 @@ pub mod trials;
 pub use call::{Call, Receiver};
 pub use finding::{Bar, Finding};
 pub use judge::{Judge, Sample, Verdict};
-pub use source::{ENCODINGS, Encoding};
+pub use source::{ENCODINGS, Encoding, Film};

@@ -1,8 +1,9 @@
 //! A camera and a microphone: frames of realistic sizes that carry their moment of capture.
 //!
-//! The camera makes three encodings of VP8 (RFC 7741) with two temporal layers each, as browsers do
-//! for simulcast; a key frame is four times a mean frame and comes when it is asked for. The
-//! microphone makes Opus frames of 20 ms, each packet with the frame before it as RED (RFC 2198).
+//! The camera makes three encodings of VP8 (RFC 7741) with two or three temporal layers each, as
+//! browsers do for simulcast; a key frame comes when it is asked for. What is filmed ([`Film`]) decides
+//! on sizes. The microphone makes Opus frames of 20 ms, each packet with the frame before it as RED
+//! (RFC 2198).
 //!
 //! The capture time (microseconds since the call began) stands behind the codec's headers.
 
@@ -26,27 +27,69 @@ pub struct Encoding {
     pub rate: u32,
 }
 
-/// What the camera sends, the smallest first.
-pub const ENCODINGS: [Encoding; 3] = [
-    Encoding {
-        rid: "low",
-        width: 480,
-        rate: 150_000,
-    },
-    Encoding {
-        rid: "mid",
-        width: 960,
-        rate: 600_000,
-    },
-    Encoding {
-        rid: "high",
-        width: 1920,
-        rate: 2_500_000,
-    },
-];
+/// What the camera films, and what its encoders make of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Film {
+    /// What the camera sends, the smallest first.
+    pub encodings: [Encoding; ENCODINGS],
+    /// Time between two pictures of the largest encoding.
+    pub(crate) picture: Duration,
+    /// Every picture so many of those is one of this encoding.
+    every: [u32; ENCODINGS],
+    /// Temporal layers in their order, and what a picture of each layer is of a mean one.
+    pattern: &'static [u8],
+    shares: [f64; 3],
+    /// What a key frame is of a mean picture.
+    key_frame: [f64; ENCODINGS],
+    /// Bytes of a frame of sound, and whether each packet carries the one before as well.
+    pub(crate) sound: usize,
+    pub(crate) red: bool,
+}
 
-/// Time between two pictures.
-pub(crate) const PICTURE: Duration = Duration::from_micros(33_333);
+/// How many encodings there are.
+pub const ENCODINGS: usize = 3;
+
+impl Film {
+    /// Somebody who talks in front of a wall.
+    pub const FACE: Self = Self {
+        encodings: [
+            Encoding::new("low", 480, 150_000),
+            Encoding::new("mid", 960, 600_000),
+            Encoding::new("high", 1920, 2_500_000),
+        ],
+        picture: Duration::from_micros(33_333),
+        every: [1; ENCODINGS],
+        pattern: &[0, 1],
+        shares: [1.2, 0.8, 0.0],
+        key_frame: [4.0; ENCODINGS],
+        sound: 80,
+        red: true,
+    };
+
+    /// Nothing but noise, as Chromium encodes it: few pictures of the small encodings, and key frames
+    /// of 11, 40 and 170 kB.
+    pub const NOISE: Self = Self {
+        encodings: [
+            Encoding::new("low", 320, 150_000),
+            Encoding::new("mid", 640, 500_000),
+            Encoding::new("high", 1280, 1_700_000),
+        ],
+        picture: Duration::from_millis(40),
+        every: [3, 2, 1],
+        pattern: &[0, 2, 1, 2],
+        shares: [1.33, 0.67, 1.0],
+        key_frame: [5.0, 8.0, 20.0],
+        sound: 40,
+        red: false,
+    };
+}
+
+impl Encoding {
+    const fn new(rid: &'static str, width: u16, rate: u32) -> Self {
+        Self { rid, width, rate }
+    }
+}
+
 /// Length of a frame of sound.
 pub(crate) const SOUND: Duration = Duration::from_millis(20);
 /// Where the capture time stands behind the payload descriptor: after room for a key frame's header.
@@ -65,14 +108,18 @@ struct Encoder {
 #[derive(Debug)]
 pub(crate) struct Camera {
     pub(crate) mid: Mid,
-    encoders: [Encoder; 3],
+    film: Film,
+    shot: u32,
+    encoders: [Encoder; ENCODINGS],
     random: fastrand::Rng,
 }
 
 impl Camera {
-    pub(crate) fn new(mid: Mid, seed: u64) -> Self {
+    pub(crate) fn new(mid: Mid, film: Film, seed: u64) -> Self {
         Self {
             mid,
+            film,
+            shot: 0,
             encoders: Default::default(),
             random: fastrand::Rng::with_seed(seed),
         }
@@ -81,11 +128,16 @@ impl Camera {
     /// One picture in every encoding; `captured` is what it carries.
     pub(crate) fn shoot(&mut self, peer: &mut Peer, now: Instant, captured: Duration) {
         let asked = std::mem::take(&mut peer.key_frames_wanted);
-        for (layer, encoding) in ENCODINGS.iter().enumerate() {
-            if asked.iter().any(|rid| **rid == *encoding.rid) {
+        let shot = self.shot;
+        self.shot = shot.wrapping_add(1);
+        for (layer, encoding) in self.film.encodings.into_iter().enumerate() {
+            let is_asked = asked.iter().any(|rid| **rid == *encoding.rid);
+            if is_asked {
                 self.encoders[layer].since_key = None;
             }
-            self.encode(peer, now, captured, layer);
+            if is_asked || shot.is_multiple_of(self.film.every[layer]) {
+                self.encode(peer, now, captured, layer);
+            }
         }
     }
 
@@ -97,15 +149,17 @@ impl Camera {
         let since = encoder.since_key.map_or(0, |since| since + 1);
         encoder.since_key = Some(since);
         encoder.picture = (encoder.picture + 1) & 0x7fff;
-        let temporal = (since % 2) as u8;
-        encoder.tl0 = encoder.tl0.wrapping_add(1 - temporal);
+        let pattern = self.film.pattern;
+        let temporal = pattern[since as usize % pattern.len()];
+        encoder.tl0 = encoder.tl0.wrapping_add(u8::from(temporal == 0));
         let descriptor = Vp8Descriptor {
             picture_id: encoder.picture,
             tl0_pic_idx: encoder.tl0,
             start: true,
             key_frame: since == 0,
         };
-        let size = self.size(ENCODINGS[layer].rate, since, temporal);
+        let encoding = self.film.encodings[layer];
+        let size = self.size(layer, since, temporal);
         let packets = size.div_ceil(BODY);
         for index in 0..packets {
             let descriptor = Vp8Descriptor {
@@ -116,7 +170,7 @@ impl Camera {
             let mut payload = vp8_payload(descriptor, DESCRIPTOR + body, 0);
             payload[DESCRIPTOR - 1] = temporal << 6 | temporal << 5; // each is a layer sync: it needs layer 0 alone
             if descriptor.start && descriptor.key_frame {
-                let width = ENCODINGS[layer].width;
+                let width = encoding.width;
                 payload[12..14].copy_from_slice(&width.to_le_bytes());
                 payload[14..16].copy_from_slice(&(width / 16 * 9).to_le_bytes());
             }
@@ -127,17 +181,18 @@ impl Camera {
                 marker: index + 1 == packets,
                 payload,
             };
-            peer.send_packet(now, self.mid, Some(ENCODINGS[layer].rid), packet);
+            peer.send_packet(now, self.mid, Some(encoding.rid), packet);
         }
     }
 
     /// Bytes of a picture: a fifth more or less than its kind has on average.
-    fn size(&mut self, rate: u32, since: u32, temporal: u8) -> usize {
-        let mean = f64::from(rate) / 8.0 * PICTURE.as_secs_f64();
-        let share = match (since, temporal) {
-            (0, _) => 4.0,
-            (_, 0) => 1.2,
-            _ => 0.8,
+    fn size(&mut self, layer: usize, since: u32, temporal: u8) -> usize {
+        let film = &self.film;
+        let interval = film.picture.as_secs_f64() * f64::from(film.every[layer]);
+        let mean = f64::from(film.encodings[layer].rate) / 8.0 * interval;
+        let share = match since {
+            0 => film.key_frame[layer],
+            _ => film.shares[usize::from(temporal)],
         };
         (mean * share * (0.8 + 0.4 * self.random.f64())) as usize
     }
@@ -147,13 +202,15 @@ impl Camera {
 #[derive(Debug)]
 pub(crate) struct Microphone {
     pub(crate) mid: Mid,
+    film: Film,
     last: Vec<u8>,
 }
 
 impl Microphone {
-    pub(crate) const fn new(mid: Mid) -> Self {
+    pub(crate) const fn new(mid: Mid, film: Film) -> Self {
         Self {
             mid,
+            film,
             last: Vec::new(),
         }
     }
@@ -163,10 +220,10 @@ impl Microphone {
         let Some(opus) = peer.payload_type(self.mid, Codec::Opus) else {
             return;
         };
-        let mut frame = vec![0x78; OPUS];
+        let mut frame = vec![0x78; self.film.sound];
         stamp(&mut frame[1..], captured, 0);
         let last = std::mem::replace(&mut self.last, frame.clone());
-        let red = peer.red_payload_type(self.mid);
+        let red = peer.red_payload_type(self.mid).filter(|_| self.film.red);
         let payload = if red.is_some() {
             let older = RedundantBlock {
                 pt: opus,
@@ -208,8 +265,6 @@ fn ticks(captured: Duration, per_millisecond: u64) -> u32 {
     (captured.as_micros() as u64 * per_millisecond / 1000) as u32
 }
 
-/// Bytes of an Opus frame: 32 kbit/s.
-const OPUS: usize = 80;
 /// Bytes of the payload descriptor that [`vp8_payload`] writes.
 const DESCRIPTOR: usize = 6;
 /// Bytes of a picture in one packet at most.

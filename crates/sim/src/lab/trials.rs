@@ -5,6 +5,7 @@
 //! second one is there, it has none and must notice none.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use headwater_core::event::Event;
@@ -12,7 +13,7 @@ use headwater_core::ids::ObjectId;
 
 use crate::Link;
 use crate::lab::ladder::ms;
-use crate::lab::{Bar, Call, Finding, Judge};
+use crate::lab::{Bar, Call, Film, Finding, Judge};
 
 /// A trial by name.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,7 @@ pub struct Trial {
     pub name: &'static str,
     run: fn(&mut Call) -> Vec<Bar>,
     receivers: usize,
+    film: Film,
 }
 
 impl Trial {
@@ -29,13 +31,18 @@ impl Trial {
             name,
             run,
             receivers,
+            film: Film::FACE,
         }
+    }
+
+    const fn with(self, film: Film) -> Self {
+        Self { film, ..self }
     }
 
     /// Run it.
     #[must_use]
     pub fn run(&self, seed: u64) -> Finding {
-        let mut call = Call::new(seed, self.receivers);
+        let mut call = Call::of(self.film, seed, self.receivers);
         (0..self.receivers).for_each(|receiver| call.link(receiver, good()));
         let bars = (self.run)(&mut call);
         Finding {
@@ -47,9 +54,10 @@ impl Trial {
 }
 
 /// All trials.
-pub const ALL: [Trial; 10] = [
+pub const ALL: [Trial; 11] = [
     Trial::new("step, 3 Mbit/s to 300 kbit/s", 1, step_down),
     Trial::new("step, 300 kbit/s to 3 Mbit/s", 1, step_up),
+    Trial::new("steps beside a page, noise", 1, shared_steps).with(Film::NOISE),
     Trial::new("slow subscriber, 50 kbit/s", 2, slow_subscriber),
     Trial::new("new port, no signalling", 1, rebinding),
     Trial::new("new address, ICE restart", 1, address_change),
@@ -119,6 +127,44 @@ fn step_up(call: &mut Call) -> Vec<Bar> {
         Bar::at_most("80 % of capacity after ms", back, 10_000.0),
         Bar::at_least("sound %", 100.0 * verdict.heard(), 99.0),
     ]
+}
+
+/// A line that narrows and widens while a page and its signalling come by the same way: every burst of
+/// theirs fills the narrow line for a sixth of a second, and says nothing of what it carries.
+fn shared_steps(call: &mut Call) -> Vec<Bar> {
+    call.link(0, narrow(3_000_000));
+    call.share_line(Duration::from_millis(700), 6_400);
+    call.talk(SETTLE);
+    call.link(0, narrow(300_000));
+    let thin = call.talk(Duration::from_secs(20));
+    call.link(0, narrow(3_000_000));
+    let wide = call.talk(Duration::from_secs(20));
+    let judge = &call.receivers[0].judge;
+    let small: Vec<Duration> = (0..TOP)
+        .flat_map(|layer| judge.seen(layer, thin.clone()))
+        .collect();
+    let first = small.iter().min().copied().unwrap_or(thin.end);
+    let back = judge.seen(TOP, wide.clone()).next();
+    let back = back.map_or(f64::INFINITY, |at| ms(at - wide.start));
+    vec![
+        Bar::at_most("small picture after ms", ms(first - thin.start), 4_000.0),
+        Bar::at_least("then moves %", 100.0 * moving(small, first..thin.end), 80.0),
+        Bar::at_most(
+            "longest silence ms",
+            ms(call.verdict(0, thin).silence),
+            f64::INFINITY,
+        ),
+        Bar::at_most("large picture back after ms", back, 10_000.0),
+    ]
+}
+
+/// The share of a stretch in which one of the pictures follows the other within a second or so: the
+/// least layer of noise has two a second.
+fn moving(mut pictures: Vec<Duration>, stretch: Range<Duration>) -> f64 {
+    pictures.sort_unstable();
+    let intervals = pictures.windows(2).map(|pair| pair[1] - pair[0]);
+    let moves: Duration = intervals.filter(|interval| *interval <= MOVES).sum();
+    moves.as_secs_f64() / (stretch.end - stretch.start).as_secs_f64()
 }
 
 /// One receiver's line is of no use; the other one's call is as good as alone.
@@ -303,7 +349,9 @@ fn layer(judge: &Judge, now: Duration) -> f64 {
     layer.map_or(f64::NAN, f64::from)
 }
 
-const TOP: u8 = super::ENCODINGS.len() as u8 - 1;
+/// Pictures that follow each other within this time move.
+const MOVES: Duration = Duration::from_millis(1_200);
+const TOP: u8 = super::ENCODINGS as u8 - 1;
 /// Until bandwidth estimation and layers have found their place.
 const SETTLE: Duration = Duration::from_secs(20);
 /// What a client's stall detector takes.
