@@ -84,31 +84,3 @@ async def test_camera_and_screen_in_one_picture(
     await expect_marker(viewer, VIDEO, MARKERS["alice"])
     for page in (studio, viewer):
         assert await page.run("() => kit.pcs.length") == 1, "one session carried all of it"
-
-
-async def test_a_picture_that_comes_later(
-    server: Server, alice_browser: Browser, bob_browser: Browser, carol_browser: Browser
-) -> None:
-    """A show begins with sound alone; who watches it by WebRTC or by HLS sees the camera when it comes."""
-    studio = await open_studio(alice_browser, server, title="Radio, at first")
-    await press(studio, "studio-sound")
-    await studio.until("() => !document.querySelector('[data-testid=studio-preview]')", what="no picture")
-    await press(studio, "go-live")
-    await phase(studio, "studio-page", "live")
-    link = await studio.run("() => document.querySelector('.link a').href")
-    viewer = await bob_browser.open(link, name="viewer")
-    listener = await carol_browser.open(f"{link}?by=hls", name="listener")
-    for page, way in ((viewer, "webrtc"), (listener, "hls")):
-        await page.until(
-            f"() => ({VIDEO})().currentTime > 1 && ({VIDEO})().videoWidth === 0",
-            what="sound alone",
-            timeout=60,
-        )
-        assert await page.run("() => document.querySelector('[data-testid=player]').dataset.way") == way
-    await press(studio, "studio-camera")
-    await expect_marker(viewer, VIDEO, MARKERS["alice"])
-    await expect_marker(listener, VIDEO, MARKERS["alice"], timeout=60)
-    for page, way in ((viewer, "webrtc"), (listener, "hls")):
-        assert await page.run("() => document.querySelector('[data-testid=player]').dataset.way") == way
-    assert await viewer.run("() => kit.pcs.length") == 1, "one session carried all of it"
-    assert await studio.run("() => kit.pcs.length") == 1

@@ -44,7 +44,12 @@ export class HlsPlayer {
     // Not as a setting of ours, which would override the distance that a playlist asks for (low latency).
     hls.config.liveSyncDurationCount = 2;
     hls.subtitleDisplay = false;
-    if (behind !== null) hls.once(Library.Events.LEVEL_LOADED, (_event, { details }) => hls.startLoad(within(details, positionAt(details, now() - behind * 1000))));
+    if (behind !== null) {
+      const date = now() - behind * 1000;
+      hls.once(Library.Events.LEVEL_LOADED, (_event, { details }) => hls.startLoad(within(details, positionAt(details, date))));
+      // hls.js begins with what is live all the same, when it takes another rendition meanwhile.
+      this.#video.addEventListener("loadeddata", () => this.#hls === hls && this.#correct(date), { once: true });
+    }
     hls.on(Library.Events.MANIFEST_PARSED, () => this.onHeights(hls.levels.map(({ height }) => height).filter(Boolean).toReversed()));
     hls.on(Library.Events.ERROR, (_event, { fatal, type }) => {
       if (!fatal) return;
@@ -102,6 +107,14 @@ export class HlsPlayer {
     this.#video.load();
   }
 
+  /** Goes to what happened at a time, unless that is what is shown. */
+  #correct(date: number): void {
+    const details = this.#details;
+    const wanted = details ? positionAt(details, date) : null;
+    if (!details || wanted === null || Math.abs(wanted - this.#video.currentTime) < slack) return;
+    this.#video.currentTime = within(details, wanted);
+  }
+
   get #details(): LevelDetails | null {
     return this.#hls?.latestLevelDetails ?? null;
   }
@@ -131,6 +144,9 @@ function datedFragments(details: LevelDetails | null): readonly { readonly start
   const all: readonly Fragment[] = details?.fragments ?? [];
   return all.flatMap(({ start, programDateTime }) => (programDateTime === null ? [] : [{ start, date: programDateTime }]));
 }
+
+/** Seconds by which playing may begin beside what was asked for: key frames are so far apart. */
+const slack = 2.5;
 
 /** Seconds: the oldest segment is about to go. */
 const safety = 1;

@@ -55,8 +55,6 @@ export class Watch {
   #hls: HlsPlayer | null = null;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #looking = false;
-  /** HLS gave up: what it named is not there any more, as after other renditions began. */
-  #broken = false;
   #closed = false;
   /** By how much the node's clock is ahead of ours, ms. */
   #clock = 0;
@@ -152,7 +150,7 @@ export class Watch {
     const playing = this.phase === "playing";
     if (channel.state === "live") {
       if (!this.#begun) this.phase = "ready";
-      else if (!playing || this.#video.ended || this.#broken) this.#play();
+      else if (!playing || this.#video.ended) this.#play();
     } else if (playing && this.#hls && !this.#video.ended) {
       // By HLS one is some seconds behind: those are still worth seeing.
     } else {
@@ -182,10 +180,6 @@ export class Watch {
     if (!links) return;
     const player = (this.#live = LivePlayer.start({ url: links.whep, token: this.#options.token }));
     this.#video.srcObject = player.stream;
-    // Again: a stream that was empty when it was given is not found to have sound alone.
-    player.on("track", ({ kind }) => {
-      if (kind === "audio" && this.#live === player) this.#video.srcObject = player.stream;
-    });
     player.on("failed", () => this.#fallBack(player));
     this.#patience = setTimeout(() => this.#fallBack(player), patienceMs);
   }
@@ -201,11 +195,7 @@ export class Watch {
     const player = (this.#hls = new HlsPlayer(this.#video, links.hls, this.#options.token));
     player.onHeights = (heights) => (this.heights = heights);
     player.onFailed = () => {
-      if (this.#hls !== player) return;
-      if (this.channel?.state === "live") {
-        this.#broken = true; // begins anew with the next look
-        return;
-      }
+      if (this.#hls !== player || this.channel?.state === "live") return;
       this.#stop();
       if (this.channel) this.#follow(this.channel);
     };
@@ -249,7 +239,6 @@ export class Watch {
     this.#live?.close();
     this.#hls?.close();
     this.#live = this.#hls = null;
-    this.#broken = false;
     this.#sample = null;
     this.#video.srcObject = null;
     this.heights = [];

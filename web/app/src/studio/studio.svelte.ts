@@ -3,7 +3,7 @@
  *
  *     ready -> starting -> live -> ready      (stopped, or failed: `error` says why)
  *
- * The picture is the camera, a screen, the screen with the camera in a corner, or none yet; the sound is the microphone
+ * The picture is the camera, a screen, or the screen with the camera in a corner; the sound is the microphone
  * and what the screen plays. All of it may change while live: the two tracks that are sent stay, or are
  * replaced, and the session goes on.
  */
@@ -14,7 +14,7 @@ import { Composition } from "./composition";
 import type { Corner } from "./inset";
 import { Mixer } from "./mixer";
 
-export type Picture = "camera" | "screen" | "both" | "none";
+export type Picture = "camera" | "screen" | "both";
 
 export class Studio {
   channel = $state.raw<Channel | null>(null);
@@ -51,7 +51,6 @@ export class Studio {
 
   /** What viewers see, or would. */
   get track(): MediaStreamTrack | null {
-    if (this.picture === "none") return null;
     if (this.picture === "camera") return this.#media.camera;
     return this.picture === "both" ? (this.#composition?.track ?? null) : this.screen;
   }
@@ -63,10 +62,9 @@ export class Studio {
 
   async choose(picture: Picture): Promise<void> {
     this.error = null;
-    if (picture === "camera" || picture === "none") this.#stopScreen();
+    if (picture === "camera") this.#stopScreen();
     else if (!this.screen && !(await this.#openScreen())) return;
-    if (picture === "none") this.#media.stopCamera();
-    else if (picture !== "screen" && !this.#media.camera) await this.#media.startCamera();
+    if (picture === "both" && !this.#media.camera) await this.#media.startCamera();
     if (picture === "both" && this.screen) this.#composition ??= new Composition(this.screen, this.#media.camera, this.corner);
     this.picture = picture;
     if (picture !== "both") this.#stopComposition();
@@ -98,7 +96,7 @@ export class Studio {
     const mixer = (this.#mixer = new Mixer());
     mixer.setTracks(this.sounds);
     const tracks = [this.track, mixer.track].filter((track) => track !== null);
-    const publisher = (this.#publisher = LivePublisher.start({ url: this.channel.links.whip, token: this.#token, tracks, later: ["video"] }));
+    const publisher = (this.#publisher = LivePublisher.start({ url: this.channel.links.whip, token: this.#token, tracks }));
     publisher.on("state", (state) => {
       if (state !== "closed") this.phase = state === "connected" ? "live" : "starting";
     });

@@ -25,28 +25,10 @@ export class LivePlayer extends LiveConnection {
   protected prepare(connection: RTCPeerConnection): void {
     connection.addTransceiver("video", { direction: "recvonly" });
     connection.addTransceiver("audio", { direction: "recvonly" });
-    connection.addEventListener("track", ({ track, receiver }) => {
-      if (track.kind === "audio") this.#take(track);
-      else this.#takeWithPictures(connection, receiver);
+    connection.addEventListener("track", ({ track }) => {
+      for (const old of this.stream.getTracks()) if (old.kind === track.kind) this.stream.removeTrack(old);
+      this.stream.addTrack(track);
+      this.emit("track", track);
     });
   }
-
-  /** An element plays no sound before the first picture, and a show may have none yet. */
-  #takeWithPictures(connection: RTCPeerConnection, receiver: RTCRtpReceiver, lookMs = firstMs): void {
-    setTimeout(() => {
-      if (this.connection !== connection) return;
-      if (receiver.getSynchronizationSources().length > 0) this.#take(receiver.track);
-      else this.#takeWithPictures(connection, receiver, Math.min(lookMs * 1.1, longestMs));
-    }, lookMs);
-  }
-
-  #take(track: MediaStreamTrack): void {
-    for (const old of this.stream.getTracks()) if (old.kind === track.kind) this.stream.removeTrack(old);
-    this.stream.addTrack(track);
-    this.emit("track", track);
-  }
 }
-
-/** Between looks for the first picture, which is shown at the next. */
-const firstMs = 20;
-const longestMs = 250;
