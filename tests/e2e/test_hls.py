@@ -95,6 +95,7 @@ async def test_layers_of_simulcast_are_renditions(
         assert streams["audio"]["codec_name"] == "aac"
 
     await watch_each(bob_browser, f"{server.url}/watch/{channel}?by=hls", [180, 360, 720])
+    await play_without_library(bob_browser, server, f"{prefix}index.m3u8")
 
 
 async def test_a_ladder_of_encoded_sizes(
@@ -141,6 +142,19 @@ async def watch_each(browser: Browser, address: str, heights: list[int]) -> None
             f"(height) => ({_VIDEO})().videoHeight === height", height, what=f"{height} lines", timeout=80
         )
     await expect_marker(viewer, _VIDEO, _NUMBER, timeout=60)
+
+
+async def play_without_library(browser: Browser, server: Server, address: str) -> None:
+    """Chromium plays HLS itself: no hls.js, no player of ours."""
+    page = await browser.open(f"{server.url}/", name="bare")
+    await page.run(
+        "(src) => { const video = document.createElement('video');"
+        " Object.assign(video, { muted: true, autoplay: true, src });"
+        " document.body.replaceChildren(video); }",
+        address,
+    )
+    await expect_marker(page, "() => document.querySelector('video')", _NUMBER, timeout=60)
+    assert await page.run("() => document.querySelector('video').currentSrc.endsWith('.m3u8')")
 
 
 async def beginning(address: str) -> float:
