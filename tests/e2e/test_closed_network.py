@@ -15,7 +15,7 @@ from tests.support.browser import Browser
 from tests.support.network import without_udp
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER, _TONE = 0x2E, 640
 _JOIN_SECONDS = 5.0
@@ -43,7 +43,8 @@ async def public(network: str, tmp_path: Path) -> AsyncIterator[Server]:
 @pytest.mark.usefixtures("closed")
 async def test_a_call_without_udp(server: Server, alice_browser: Browser, bob_browser: Browser) -> None:
     """One publishes and one watches, both over TCP, within five seconds of joining."""
-    await _call_in_time(server, alice_browser, bob_browser)
+    took = await _call(server, alice_browser, bob_browser)
+    assert took < _JOIN_SECONDS, f"{took:.1f} s"
 
 
 async def test_firefox_sends_without_udp(public: Server, alice_browser: Browser, firefox: Browser) -> None:
@@ -53,15 +54,8 @@ async def test_firefox_sends_without_udp(public: Server, alice_browser: Browser,
 
 async def test_firefox_watches_without_udp(public: Server, alice_browser: Browser, firefox: Browser) -> None:
     """What Chromium publishes over TCP, Firefox sees and hears, within five seconds of joining."""
-    await _call_in_time(public, alice_browser, firefox)
-
-
-async def _call_in_time(server: Server, sender: Browser, watcher: Browser) -> None:
-    """One of three calls is there in time: other work on the machine comes in bursts, a defect stays."""
-    took: list[float] = []
-    while len(took) < 3 and min(took, default=_JOIN_SECONDS) >= _JOIN_SECONDS:
-        took.append(await _call(server, sender, watcher))
-    assert min(took) < _JOIN_SECONDS, f"{took} s"
+    took = await _call(public, alice_browser, firefox)
+    assert took < _JOIN_SECONDS, f"{took:.1f} s"
 
 
 async def _call(server: Server, sender: Browser, watcher: Browser) -> float:
@@ -80,8 +74,6 @@ async def _call(server: Server, sender: Browser, watcher: Browser) -> float:
         assert set(protocols) == {"tcp"}, protocols
     opened = "headwater_media_tcp_opened_total"
     assert (await server.metrics())[opened] >= before.get(opened, 0) + 2
-    for page in (ada, viewer):
-        await page.close()
     return took
 
 

@@ -16,7 +16,7 @@ from tests.support.browser import Browser, Page
 from tests.support.network import silent_udp
 from tests.support.server import Server
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="session")]
 
 _NUMBER = 0x33
 
@@ -42,18 +42,12 @@ async def test_a_silence_restarts_ice_and_the_picture_comes_back(
 
 
 async def test_no_alarm_in_an_idle_call(server: Server, alice_browser: Browser) -> None:
-    """Alone and muted, with nothing but the heartbeat on the line, ten seconds pass without an alarm.
-
-    Three times that at most: a machine that gives the page no turn for a second is silent, too.
-    """
+    """Alone and muted, with nothing but the heartbeat on the line, ten seconds pass without an alarm."""
     meeting = await server.new_meeting()
     page = await join(alice_browser, server, meeting, name="ada")
-    alarms: list[list[str]] = []
-    while len(alarms) < 3 and not (alarms and not alarms[-1]):
-        await _listen(page)
-        await page.run("() => new Promise((done) => setTimeout(done, 10_000))")
-        alarms.append(await page.run("() => kit.state.stalls"))
-    assert not alarms[-1], alarms
+    await _listen(page)
+    await page.run("() => new Promise((done) => setTimeout(done, 10_000))")
+    assert await page.run("() => kit.state.stalls") == []
 
 
 async def _listen(page: Page) -> None:
@@ -64,7 +58,7 @@ async def _listen(page: Page) -> None:
         what="the server's heartbeat",
     )
     await page.run(
-        "() => { const stalls = kit.state.stalls = []; room.on('stall', (level) => stalls.push(level)); }"
+        "() => { kit.state.stalls = []; room.on('stall', (level) => kit.state.stalls.push(level)); }"
     )
 
 

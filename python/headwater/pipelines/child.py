@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-__all__ = ["Child"]
+__all__ = ["Child", "Report"]
 
 
 class Child:
@@ -122,6 +122,7 @@ def _in_child() -> None:
 
 
 Report = Callable[[str], bool]
+"""Takes a line that a child reports; whether it tells of work done."""
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _NICE = 5

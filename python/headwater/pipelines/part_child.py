@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
 
 from headwater.errors import ConfigurationError
-from headwater.pipelines.child import Child
+from headwater.pipelines.child import Child, Report
 from headwater.pipelines.hls_command import Packaging, Picture
 from headwater.pipelines.part_job import PartJob, PartRendition
 
@@ -29,7 +28,7 @@ def check_part_writer() -> None:
 
 
 def run_part_writer(
-    packaging: Packaging, *, part_seconds: float, folder: Path, report: Callable[[str], bool]
+    packaging: Packaging, *, part_seconds: float, folder: Path, report: Report
 ) -> AbstractAsyncContextManager[Child]:
     """Run the writer as long as the context lasts.
 
