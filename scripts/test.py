@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from house import acceptance, build, checks, console, ledger, needs, paths, rust, venv, web
+from house import acceptance, build, checks, console, ledger, needs, paths, pytests, rust, venv, web
 from house.ledger import Counts, Ledger
 
 Work = Callable[[], Counts]
@@ -77,41 +77,24 @@ def _needs() -> None:
 def _cargo() -> Counts:
     rust.ensure()
     status, output = _watch(["cargo", "test", "--locked", "--workspace"])
-    return _at_least_one_failure(ledger.from_cargo(output), status)
+    return ledger.at_least_one_failure(ledger.from_cargo(output), status)
 
 
 def _vitest() -> Counts:
     status, output = _watch([str(paths.BIN / "npm"), "test", "--silent"], folder="web")
-    return _at_least_one_failure(ledger.from_vitest(output), status)
+    return ledger.at_least_one_failure(ledger.from_vitest(output), status)
 
 
 def _pytest(category: str) -> Work:
-    def work() -> Counts:
-        folder = paths.ROOT / "tests" / category
-        report = paths.RESULTS / f"pytest-{category}.xml"
-        report.unlink(missing_ok=True)
-        command = [str(paths.PYTHON), "-m", "pytest", "-q", str(folder), f"--junitxml={report}"]
-        if workers := WORKERS.get(category):
-            command += ["-n", str(workers), "--dist", "loadfile"]
-        status, _ = _watch(command)
-        return _at_least_one_failure(ledger.from_junit(report), status)
-
-    return work
+    return lambda: pytests.run(category, _watch)
 
 
 def _proofs() -> Counts:
     """Each row of docs/acceptance.md that names a test of ours was shown by this very run."""
-    lines = acceptance.unproved_by_run()
-    for line in lines:
+    missing, void = acceptance.unproved_by_run()
+    for line in missing + void:
         console.say(f"    {line}")
-    return Counts(passed=int(not lines), failed=len(lines))
-
-
-def _at_least_one_failure(counts: Counts, status: int) -> Counts:
-    """A runner that ends badly, or that counted nothing at all, has failed whatever it printed."""
-    if status != 0 and counts.failed == 0:
-        return counts + Counts(failed=1)
-    return counts if counts != Counts() else Counts(failed=1)
+    return Counts(passed=int(not missing), failed=len(missing), skipped=len(void))
 
 
 def _watch(command: list[str], folder: str = ".") -> tuple[int, str]:
@@ -136,8 +119,6 @@ def _watch(command: list[str], folder: str = ".") -> tuple[int, str]:
 
 
 CATEGORIES = ("unit", "seam", "integration", "conformance", "e2e", "network")
-WORKERS = {"unit": 2, "integration": 3}
-"""Category -> processes that share its modules: integration tests mostly wait, for FFmpeg and time-outs."""
 
 if __name__ == "__main__":
     main()

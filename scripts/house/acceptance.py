@@ -6,11 +6,10 @@ backquotes. A proof is a test (`path::name`, in Python, Rust or TypeScript) or a
 
 import ast
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
-from house import paths
+from house import junit, paths
 
 FILE = paths.ROOT / "docs" / "acceptance.md"
 COMMANDS = ("headwater ", "make ")
@@ -67,25 +66,25 @@ def missing(proof: str, root: Path = paths.ROOT) -> str | None:
     return f"{proof}: {trouble}" if trouble else None
 
 
-def unproved_by_run(results: Path = paths.RESULTS) -> list[str]:
+def unproved_by_run(results: Path = paths.RESULTS) -> tuple[list[str], list[str]]:
     """Python proofs that the last run's reports do not show as passed.
 
     Args:
         results: The folder of the JUnit reports.
 
     Returns:
-        One line per proof that did not run, was skipped or failed.
+        One line per proof that did not run, was skipped or failed; and one per proof that was void, because
+        the machine could not keep the time of a link.
     """
-    passed: set[str] = set()
-    bad: set[str] = set()
+    found: dict[str, set[str]] = {}
     for report in sorted(results.glob("pytest-*.xml")):
-        for case in ET.parse(report).iter("testcase"):
-            module = case.get("classname", "").replace(".", "/")
-            key = f"{module}.py::{case.get('name', '').partition('[')[0]}"
-            (passed if len([part for part in case if part.tag in OUTCOMES]) == 0 else bad).add(key)
-    wanted = {proof for row in rows() for proof in row.proofs if proof.startswith("tests/")}
-    return sorted(
-        f"{proof}: did not pass in this run" for proof in wanted if proof not in passed or proof in bad
+        for name, outcome in junit.outcomes(report).items():
+            found.setdefault(name.partition("[")[0], set()).add(outcome)
+    wanted = sorted({proof for row in rows() for proof in row.proofs if proof.startswith("tests/")})
+    shown = {proof: found.get(proof, {"absent"}) for proof in wanted}
+    return (
+        [f"{proof}: did not pass in this run" for proof, seen in shown.items() if seen - {"passed", "void"}],
+        [f"{proof}: void, the machine was too busy" for proof, seen in shown.items() if "void" in seen],
     )
 
 
@@ -115,6 +114,3 @@ def _typescript(text: str, test: str) -> str | None:
     if found is None:
         return "no such test"
     return "it is skipped" if found[2] in {".skip", ".todo"} else None
-
-
-OUTCOMES = {"failure", "error", "skipped"}

@@ -88,9 +88,9 @@ def test_a_lost_test_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_proof_that_did_not_pass_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a run, a proof that was skipped, failed or never ran is named."""
+    """After a run, a proof that was skipped, failed or never ran is named; a void one is named apart."""
     table = tmp_path / "acceptance.md"
-    names = ("good", "skipped", "absent")
+    names = ("good", "skipped", "absent", "void")
     table.write_text(
         "\n".join(f"| S0-0{n} | x | `tests/unit/t.py::test_{name}` |" for n, name in enumerate(names))
     )
@@ -98,8 +98,12 @@ def test_a_proof_that_did_not_pass_is_noticed(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "pytest-unit.xml").write_text(
         '<testsuites><testsuite><testcase classname="tests.unit.t" name="test_good[1]"/>'
         '<testcase classname="tests.unit.t" name="test_skipped"><skipped/></testcase>'
+        '<testcase classname="tests.unit.t" name="test_void">'
+        '<skipped message="machine too busy: 9 ms"/></testcase>'
         "</testsuite></testsuites>"
     )
-    lines = acceptance.unproved_by_run(tmp_path)
-    assert [line.partition(":")[0] for line in lines] == ["tests/unit/t.py"] * 2
-    assert ["absent" in lines[0], "skipped" in lines[1]] == [True, True]
+    missing, void = acceptance.unproved_by_run(tmp_path)
+    assert [line.partition(": ")[0] for line in missing + void] == [
+        f"tests/unit/t.py::test_{name}" for name in ("absent", "skipped", "void")
+    ]
+    assert len(void) == 1

@@ -107,14 +107,6 @@ def test_vitest_results_are_read_through_colour() -> None:
     assert ledger.from_vitest(text) == Counts(7, 1, 2)
 
 
-def test_junit_results_are_read(tmp_path: Path) -> None:
-    """Errors are failures; a report that is not there is one failure."""
-    report = tmp_path / "report.xml"
-    report.write_text('<testsuites><testsuite tests="9" failures="1" errors="1" skipped="2"/></testsuites>')
-    assert ledger.from_junit(report) == Counts(5, 2, 2)
-    assert ledger.from_junit(tmp_path / "nothing.xml") == Counts(failed=1)
-
-
 def test_a_missing_prerequisite_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The reader learns what is missing and what to type."""
     with pytest.raises(SystemExit) as raised:
