@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -73,7 +74,9 @@ async def _call(server: Server, sender: Browser, watcher: Browser) -> float:
         assert protocols
         assert set(protocols) == {"tcp"}, protocols
     opened = "headwater_media_tcp_opened_total"
-    assert (await server.metrics())[opened] >= before.get(opened, 0) + 2
+    async with asyncio.timeout(10):  # counters are published once a second
+        while (await server.metrics()).get(opened, 0) < before.get(opened, 0) + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
     return took
 
 
