@@ -7,9 +7,10 @@
 //! The server's offer is always made from the state of things, never from a list of steps:
 //! subscribers without an m-line get a free one of their kind, or a new one; lines without a
 //! subscriber become inactive. A line that changes hands gets a new SSRC, so that its next
-//! subscriber starts with a clean slate (sequence numbers, ROC, RTX). Nothing is sent on a line before the answer has come. The SSRCs are ours (`egress`): str0m's send streams are
-//! taken away after each exchange, and the descriptions name ours in their place. Rolling back frees what the offer had placed; the next
-//! offer places it again.
+//! subscriber starts with a clean slate (sequence numbers, ROC, RTX). Nothing is sent on a line
+//! before the answer has come. The SSRCs are ours (`egress`): str0m's send streams are taken away
+//! after each exchange, and the descriptions name ours in their place. Rolling back frees what the
+//! offer had placed; the next offer places it again.
 
 mod answer;
 mod client;
