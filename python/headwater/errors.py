@@ -18,6 +18,7 @@ The tree says who erred, because that decides what a caller does::
     │   │   ├── DataChannelNotFound
     │   │   └── ChannelNotFound
     │   ├── AmbiguousTrack         several publishers carry that track id; use the publisher's id
+    │   ├── InvalidSlug            a name that cannot be part of an address
     │   └── ConfigurationError     a setting is missing, malformed or unsafe
     ├── RemoteError                the other side erred: tell it, or drop it
     │   ├── InvalidSdp
@@ -54,6 +55,7 @@ __all__ = [
     "InvalidMessage",
     "InvalidQuery",
     "InvalidSdp",
+    "InvalidSlug",
     "InvalidState",
     "LimitReached",
     "LocalError",
@@ -147,6 +149,10 @@ class ChannelNotFound(NotFound):
 
 class AmbiguousTrack(LocalError):
     """Several publishers of the router carry that track id."""
+
+
+class InvalidSlug(LocalError):
+    """The name cannot be part of an address."""
 
 
 class ConfigurationError(LocalError):

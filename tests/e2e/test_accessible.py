@@ -66,7 +66,13 @@ async def test_a_live_show_shuts_nobody_out(
     """Studio before and during a show, watch page and embedded player before, during and after it."""
     found: list[str] = []
     fresh = await alice_browser.open(f"{server.url}/studio", name="new channel")
-    found += await judge(fresh, "new channel")
+    await fresh.fill("[data-testid=channel-slug]", "Friday Show")
+    await press(fresh, "make-channel")
+    told = await fresh.until(
+        "() => document.querySelector('[role=alert]')?.innerText", what="the rule of names"
+    )
+    assert "small letters" in told
+    found += await judge(fresh, "new channel with an error")
     await fresh.close()
     studio = await open_studio(alice_browser, server, title="Morning news")
     await studio.run("() => document.querySelectorAll('details').forEach((each) => (each.open = true))")

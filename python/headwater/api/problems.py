@@ -47,6 +47,7 @@ _STATUS: dict[type[errors.HeadwaterError], int] = {
     errors.Closed: 503,
     errors.InvalidState: 409,
     errors.AmbiguousTrack: 409,
+    errors.InvalidSlug: 422,
     errors.ConfigurationError: 422,
     errors.Unauthorized: 401,
     errors.Forbidden: 403,

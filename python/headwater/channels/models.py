@@ -16,7 +16,7 @@ from typing import Literal
 
 from headwater.channels.events import State
 from headwater.config import Limits
-from headwater.errors import ConfigurationError
+from headwater.errors import InvalidSlug
 from headwater.ids import ChannelId
 from headwater.media.router import DtlsVersion
 
@@ -78,11 +78,18 @@ def check_slug(slug: str) -> str:
     """Refuse a name that cannot stand in an address.
 
     Raises:
-        ConfigurationError: It is not 3 to 64 small letters, digits and inner hyphens.
+        InvalidSlug: It is not 3 to 64 small letters, digits and inner hyphens, or something else is there.
     """
     if not _SLUG.fullmatch(slug):
-        raise ConfigurationError("a slug has 3 to 64 small letters, digits and hyphens, none at its ends")
+        raise InvalidSlug(
+            "a slug has 3 to 64 small letters (a-z), digits and hyphens, and no hyphen at its ends: "
+            "choose such a one, or none for an id that the server makes"
+        )
+    if slug in _OURS:
+        raise InvalidSlug("that slug is an address of the server's own: choose another")
     return slug
 
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,62}[a-z0-9]")
+_OURS = frozenset({"history"})
+"""Below ``/channels/``."""

@@ -101,7 +101,7 @@ class Channels:
         """Make a channel as `open` does, and keep it before this returns: every node knows it then.
 
         Raises:
-            ConfigurationError, NameTaken, LimitReached, Closed: As `open`.
+            InvalidSlug, NameTaken, LimitReached, Closed: As `open`.
         """
         at_hand = self._channels.get(ChannelId(slug or ""))
         if at_hand is not None and self._store.shared and not at_hand.occupied:
@@ -131,7 +131,7 @@ class Channels:
             reusable: Whether it can go live again; unless said, one with a slug can.
 
         Raises:
-            ConfigurationError: The slug cannot stand in an address.
+            InvalidSlug: The slug cannot stand in an address.
             NameTaken: A meeting or channel has that slug.
             LimitReached: There are as many as the node may keep.
             Closed: The node is going down.

@@ -52,7 +52,10 @@ async def test_a_slug_is_the_public_id(http: httpx.AsyncClient) -> None:
     taken = await http.post("/channels", json=body)
     assert (taken.status_code, taken.json()["code"]) == (409, "name_taken")
     assert (await http.post("/channels", json={"slug": "demo"})).status_code == 409  # a meeting is called so
-    assert (await http.post("/channels", json={"slug": "No good"})).status_code == 422
+    for slug in ("No good", "ab", "", "history"):
+        refused = await http.post("/channels", json={"slug": slug})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_slug")
+        assert "choose" in refused.json()["detail"], "what to do"
     assert (await http.post("/channels", json={"slogan": "x"})).status_code == 422
 
 

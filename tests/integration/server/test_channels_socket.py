@@ -184,6 +184,15 @@ async def test_viewers_need_a_grant_to_send_data(production: Node) -> None:
             assert await viewer.refused("createProducerTransport", dataOnly=True) == code
 
 
+async def test_a_token_for_what_can_be_no_address(production: Node) -> None:
+    """Who may open the channel that a token names hears why there can be none of that name."""
+    tls = ssl.create_default_context(cafile=str(production.settings.data / "tls-cert.pem"))
+    token = production.authority.mint(room="Friday Show", identity="ada", grants=["publish"])
+    async with Client.open(production, tls=tls) as sender:
+        await sender.ask("authenticate", "authenticated", token=token)
+        assert await sender.refused("createProducerTransport") == "invalid_slug"
+
+
 async def test_a_viewer(live: Node) -> None:
     """Each track is one ``subscribed``; consumers are told of what becomes of their producers."""
     async with Client.open(live) as sender, Client.open(live) as viewer:

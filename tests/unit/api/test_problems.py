@@ -23,6 +23,7 @@ EXPECTED = {
     errors.InvalidSdp: 400,
     errors.InvalidMessage: 400,
     errors.UnsupportedCodec: 422,
+    errors.InvalidSlug: 422,
     errors.NoOffer: 409,
     errors.LimitReached: 503,
     errors.WorkerClosed: 503,

@@ -57,6 +57,8 @@ describe("serverError", () => {
     [403, "forbidden", "", "not_allowed"],
     [404, "not_found", "", "meeting_not_found"],
     [404, "meeting_not_found", "", "meeting_not_found"],
+    [422, "invalid_slug", "", "invalid_slug"],
+    [409, "name_taken", "", "name_taken"],
     [503, "limit_reached", "", "server_full"],
     [503, "limit_reached", "this room is full", "room_full"],
     [503, "overloaded", "egress", "server_busy"],

@@ -101,7 +101,7 @@ function problemCode({ code = "", status, detail = "" }: Problem): ErrorCode {
   if (code === "limit_reached" || code === "server_full" || status === 503 || status === 429) return "server_full";
   if (code === "channel_busy" || code === "channel_not_found" || code === "channel_ended" || code === "channel_not_live") return code;
   if (code === "meeting_not_found" || (code === "not_found" && status === 404)) return "meeting_not_found";
-  if (code === "unsupported_codec" || code === "embedding_refused") return code;
+  if (code === "unsupported_codec" || code === "embedding_refused" || code === "invalid_slug" || code === "name_taken") return code;
   if (status === 401) return "token_needed";
   if (status === 403) return "not_allowed";
   return status >= 500 || status === 0 ? "server_failed" : "request_refused";
@@ -208,6 +208,12 @@ const texts = {
   channel_busy: ["Somebody else is live on this channel.", "Wait until they have finished, or make a channel of your own.", false],
   channel_ended: ["This broadcast is over.", "", false],
   channel_not_live: ["Nobody is live on this channel yet.", "It starts by itself when somebody is.", true],
+  invalid_slug: [
+    "This name cannot be part of an address.",
+    "Use 3 to 64 small letters (a to z), digits and hyphens, with no hyphen at either end.",
+    false,
+  ],
+  name_taken: ["This name is taken.", "Choose another one.", false],
   embedding_refused: [
     "This site may not show this player.",
     "Whoever runs the server can allow it, with the setting embed_origins.",
