@@ -113,6 +113,11 @@ class PartShelf(SegmentShelf):
         super().end()
         self._tell()
 
+    def _hand_over(self) -> bool:
+        if gone := super()._hand_over():
+            self._tell()
+        return gone
+
     def _new(self) -> Rendition:
         playlist = PartPlaylist(target=self.target, window=self._window, part_target=self._part_seconds)
         return Rendition(playlist)

@@ -3,6 +3,9 @@
 A segment is listed once it is whole: FFmpeg has listed it, it is not empty and it begins and ends as its
 container does. Files live a while longer than their place in the window, for players that hold an older
 playlist.
+
+A run of other renditions than the one before (sound got its picture) has nothing to play for some seconds.
+Until it has, or does not come to it in time, the old renditions stay: nobody finds an empty shelf.
 """
 
 from __future__ import annotations
@@ -50,6 +53,9 @@ class SegmentShelf:
         self.target = target
         self._window = window
         self._renditions: dict[str, Rendition] = {}
+        self._outgoing: dict[str, Rendition] = {}
+        """Of runs before this one, with no place in it; what players get until it can be played."""
+        self._outgoing_until = 0.0
         self._retired: dict[str, tuple[float, MediaPlaylist]] = {}
         """Nothing goes on from them; players get them until then, ended, and look for what there is now."""
         self._packaging: Packaging | None = None
@@ -63,13 +69,15 @@ class SegmentShelf:
 
     @property
     def renditions(self) -> dict[str, MediaPlaylist]:
-        """Playlists that list something, by name."""
-        return {name: one.playlist for name, one in self._renditions.items() if one.playlist.segments}
+        """Playlists that list something, by name: what a player that comes now chooses from."""
+        offered = self._outgoing or self._renditions
+        return {name: one.playlist for name, one in offered.items() if one.playlist.segments}
 
     @property
     def playlists(self) -> dict[str, MediaPlaylist]:
         """Playlists that can be fetched: those, and for a while what no new run goes on with."""
-        return {name: playlist for name, (_, playlist) in self._retired.items()} | self.renditions
+        new = {name: one.playlist for name, one in self._renditions.items() if one.playlist.segments}
+        return {name: playlist for name, (_, playlist) in self._retired.items()} | new | self.renditions
 
     @property
     def ready(self) -> bool:
@@ -79,7 +87,7 @@ class SegmentShelf:
 
     def peak(self, rendition: str) -> int:
         """The most bit/s that one of its segments had."""
-        return self._renditions[rendition].peak
+        return (self._outgoing | self._renditions)[rendition].peak
 
     def file(self, name: str) -> Path | None:
         """A segment or initialisation section that was ever listed and is still there."""
@@ -88,12 +96,17 @@ class SegmentShelf:
     def begin_run(self, packaging: Packaging) -> None:
         """FFmpeg starts to write under these names."""
         self._packaging, self._ahead = packaging, timedelta()
-        for name in self._renditions.keys() - set(packaging.renditions):
-            self._retire(name, self._renditions.pop(name).playlist)
-        for name in packaging.renditions:
+        before = self._outgoing | self._renditions
+        self._renditions = {
+            name: before.pop(name) if name in before else self._new() for name in packaging.renditions
+        }
+        for name, one in self._renditions.items():
             self._retired.pop(name, None)
-            one = self._renditions.setdefault(name, self._new())
             one.taken, one.broken = 0, bool(one.playlist.segments)
+        if not self._outgoing:
+            self._outgoing_until = time.monotonic() + _HANDOVER * self.target
+        self._outgoing = {name: one for name, one in before.items() if one.playlist.segments}
+        self._hand_over()
 
     def collect(self) -> int:
         """Take over what FFmpeg has finished; how many segments that were."""
@@ -119,6 +132,7 @@ class SegmentShelf:
 
     def tidy(self) -> None:
         """Remove files that no player asks for any more."""
+        self._hand_over()
         now = time.monotonic()
         while self._leaving and self._leaving[0][0] <= now:
             _, name = self._leaving.popleft()
@@ -129,15 +143,23 @@ class SegmentShelf:
 
     def end(self) -> None:
         """No more will come."""
-        for one in self._renditions.values():
+        for one in (self._renditions | self._outgoing).values():
             one.playlist.ended = True
+
+    def _hand_over(self) -> bool:
+        """Let the renditions of before go when those of now can be played; whether any went."""
+        if not self._outgoing or not (self.ready or time.monotonic() >= self._outgoing_until):
+            return False
+        for name, one in self._outgoing.items():
+            self._retire(name, one.playlist)
+        self._outgoing = {}
+        return True
 
     def _retire(self, name: str, playlist: MediaPlaylist) -> None:
         """Nothing goes on from it: players are told that it has ended, and find the other renditions."""
         playlist.ended = True
         until = time.monotonic() + LINGER * playlist.target
-        if playlist.segments:
-            self._retired[name] = until, playlist
+        self._retired[name] = until, playlist
         self._leaving.extend((until, segment.uri) for segment in playlist.segments)
 
     def _new(self) -> Rendition:
@@ -211,6 +233,8 @@ def _boxes(file: BinaryIO, size: int) -> list[bytes]:
 
 
 _ENOUGH = 3
+_HANDOVER = 10
+"""Target durations that a run may take until it can be played."""
 _TS_PACKET = 188
 _BOX_HEAD = 8
 LINGER = 3

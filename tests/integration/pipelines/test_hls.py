@@ -8,17 +8,21 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import m3u8
 import pytest
+from aiortc import MediaStreamTrack
 
 from headwater import Router
 from headwater.pipelines import hls
 from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.pipelines.hls import HlsPackager
 from headwater.pipelines.hls_command import Packaging, Picture, arguments
+from headwater.protocols.hls import Delivery
+from headwater.servers.hls_delivery import HlsDelivery
 from tests.support.packaging import bound, inject, packaged, published, segments, until
-from tests.support.peer import Microphone, Peer
+from tests.support.peer import Camera, Microphone, Peer
 from tests.support.probe import pictures, probe
 
 pytestmark = pytest.mark.timeout(240)
@@ -252,14 +256,33 @@ async def test_a_thumbnail_is_made_every_ten_seconds(tmp_path: Path) -> None:
     assert (await probe(made[0]))["video"]["width"] == 320
 
 
-async def test_sound_alone_is_packaged_too(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:
-    """After a while without pictures it is a radio."""
+@pytest.mark.parametrize(
+    "parts", [{}, {"container": "cmaf", "part_seconds": 0.35}], ids=["segments", "parts"]
+)
+async def test_sound_alone_is_packaged_too(
+    router: Router, peer: Callable[[], Peer], tmp_path: Path, parts: dict[str, Any]
+) -> None:
+    """After a while without pictures it is a radio, until they come; nobody is told that there is nothing."""
+    await _sent(router, peer(), Microphone())
+    async with packaged(router, tmp_path / "hls", **parts) as packager:
+        await until(lambda: packager.shelf.ready)
+        delivery = HlsDelivery(packager)
+        offered = [await delivery.playlist("index.m3u8", "", Delivery())]
+        assert "\nsound.m3u8\n" in offered[0]
+        await _sent(router, peer(), Camera())
+        async with asyncio.timeout(60):
+            while "#EXTINF" not in offered[-1]:  # of pictures in one size it is the playlist itself
+                await asyncio.sleep(0.05)
+                offered.append(await delivery.playlist("index.m3u8", "", Delivery()))
+        assert "#EXT-X-ENDLIST" not in offered[-1]
+        assert "#EXT-X-ENDLIST" in await delivery.playlist("sound.m3u8", "", Delivery())
+
+
+async def _sent(router: Router, client: Peer, track: MediaStreamTrack) -> None:
+    """One track of a client, once it comes."""
     publishing = await router.create_publish_transport()
-    track = Microphone()
-    await peer().publish(publishing, track)
+    await client.publish(publishing, track)
     await (await publishing.publish(track.id)).wait_active()
-    async with packaged(router, tmp_path / "hls") as packager:
-        await until(lambda: "sound" in packager.shelf.renditions)
 
 
 async def test_nothing_is_left_over(router: Router, peer: Callable[[], Peer], tmp_path: Path) -> None:

@@ -49,10 +49,8 @@ def test_a_new_run_goes_on_with_a_discontinuity(tmp_path: Path) -> None:
     assert not (tmp_path / "r1_video.m3u8").exists()
 
 
-def test_sound_that_gets_pictures_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Players of the sound are told so, and find the pictures; later there is nothing of it."""
-    now = 100.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
+def sound_that_gets_pictures(tmp_path: Path) -> SegmentShelf:
+    """Three segments of sound, then a run with pictures that has written nothing yet."""
     shelf = SegmentShelf(tmp_path, target=2, window=10)
     shelf.begin_run(Packaging(tmp_path / "x.sdp", "r1", [], "opus"))
     write(tmp_path, "r1", range(3))
@@ -60,15 +58,48 @@ def test_sound_that_gets_pictures_has_ended(tmp_path: Path, monkeypatch: pytest.
     shelf.collect()
     shelf.finish_run()
     shelf.begin_run(packaging(tmp_path, "r2"))
-    assert shelf.playlists["sound"].render().endswith("#EXT-X-ENDLIST\n")
+    return shelf
+
+
+def test_sound_that_gets_pictures_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes meanwhile gets the sound; its players are told of its end with the first picture."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    shelf = sound_that_gets_pictures(tmp_path)
+    shelf.collect()
+    assert (list(shelf.renditions), list(shelf.playlists)) == (["sound"], ["sound"])
+    assert not shelf.playlists["sound"].ended
+    assert shelf.peak("sound") > 0
     write(tmp_path, "r2", range(2))
     shelf.collect()
+    assert shelf.playlists["sound"].render().endswith("#EXT-X-ENDLIST\n")
     assert (list(shelf.renditions), sorted(shelf.playlists)) == (["video"], ["sound", "video"])
     assert not shelf.renditions["video"].ended
     now += 7
     shelf.collect()
     assert list(shelf.playlists) == ["video"]
     assert not list(tmp_path.glob("r1_*"))
+
+
+def test_sound_does_not_stand_still_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that come to nothing in time end the sound all the same; sound alone goes on where it was."""
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    shelf = sound_that_gets_pictures(tmp_path)
+    now += 19
+    shelf.collect()
+    assert list(shelf.renditions) == ["sound"]
+    shelf.finish_run()
+    shelf.begin_run(Packaging(tmp_path / "x.sdp", "r3", [], "opus"))
+    assert [one.uri for one in shelf.renditions["sound"].segments] == [
+        f"r1_video_{number:05d}.ts" for number in range(3)
+    ]
+    shelf.finish_run()
+    shelf.begin_run(packaging(tmp_path, "r4"))
+    now += 21
+    shelf.collect()
+    assert not shelf.renditions
+    assert shelf.playlists["sound"].ended
 
 
 def test_no_segment_ends_after_it_was_written(tmp_path: Path) -> None:
