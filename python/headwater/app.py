@@ -92,14 +92,15 @@ class Node:
         self.authority, self.gate = authority, gate
         sockets, self.worker = await self._open_ports()
         try:
-            store = await self._open_store()
+            node = node_name(self.settings.data, self.settings.node)
+            store = await self._open_store(node)
             parts = build_parts(
                 self.settings,
                 worker=self.worker,
                 gate=gate,
                 ready=self._media_flows,
                 store=store,
-                node=node_name(self.settings.data, self.settings.node),
+                node=node,
             )
             self.rooms, self.whip, self.api, self.metrics = parts.rooms, parts.whip, parts.api, parts.metrics
             self.channels = parts.channels
@@ -195,7 +196,7 @@ class Node:
         digest, self.new_api_key = load_api_key_digest(settings.data, api_key)
         return authority, Gate(authority=authority, api_key_digest=digest)
 
-    async def _open_store(self) -> ChannelStore:
+    async def _open_store(self, node: str) -> ChannelStore:
         """Open the database; a node that cannot keep what it is told to keep does not start."""
         given = self.settings.database.get_secret_value() if self.settings.database else ""
         database = Database(database_address(given, self.settings.data))
@@ -204,7 +205,7 @@ class Node:
         except BaseException:
             await database.close()
             raise
-        self._store = SqlStore(database)
+        self._store = SqlStore(database, node)
         return self._store
 
     async def _open_ports(self) -> tuple[list[socket.socket], Worker]:

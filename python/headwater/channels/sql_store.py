@@ -3,16 +3,19 @@
 ``save`` notes the newest state of a record and returns; one task writes what is noted. While the
 database is away, writing is tried again and again and channels go on: what waits is one record per channel,
 and no more than ``LIMIT`` of them (the oldest goes, and is counted).
+
+Where several nodes share the database, a broadcast of one that has died ended when that one was heard of
+last: lists say so, whatever the node could not write any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 
-from sqlalchemy import String, Text, select
+from sqlalchemy import Select, String, Text, and_, case, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,6 +23,7 @@ from headwater.channels.events import State
 from headwater.channels.models import ChannelRecord
 from headwater.errors import StoreAway
 from headwater.storage.database import Database
+from headwater.storage.nodes import Lease, NodeRow, has_died
 from headwater.storage.tables import Base, UtcTime
 from headwater.tasks import Tasks
 from headwater.telemetry import get_logger
@@ -57,12 +61,13 @@ class SqlStore:
 
     Args:
         database: Open; closed by `close`.
+        node: Whose store it is; the others are told that it lives, where others may be.
     """
 
     tables = Base.metadata
     """What a database needs for it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, node: str = "") -> None:
         self.lost = 0
         """Records that were never written."""
         self._database = database
@@ -72,6 +77,7 @@ class SqlStore:
         self._written.set()
         self._tasks = Tasks()
         self._tasks.spawn(self._write(), name="channel records")
+        self._lease = Lease(database, node) if node and database.shared else None
 
     async def load(self) -> Sequence[ChannelRecord]:
         """Return the channels that are not over, oldest first."""
@@ -128,18 +134,19 @@ class SqlStore:
         self, *, state: State | None, listed: bool, limit: int, offset: int
     ) -> Sequence[ChannelRecord]:
         """Return the channels that are not over, newest first."""
-        query = select(ChannelRow).where(~ChannelRow.over)
+        query = _with_nodes().where(~ChannelRow.over)
         if state is not None:
-            query = query.where(ChannelRow.state == state)
+            query = query.where(case((_LOST, "ended"), else_=ChannelRow.state) == state)
         if listed:
             query = query.where(ChannelRow.visibility == "public", ChannelRow.slug.is_not(None))
-        newest = query.order_by(ChannelRow.created_at.desc(), ChannelRow.id)
-        return await self._select(newest.limit(limit).offset(offset))
+        return await self._select_true(query, limit, offset)
 
     async def history(self, *, limit: int, offset: int = 0) -> Sequence[ChannelRecord]:
         """Return all channels, newest first."""
-        newest = select(ChannelRow).order_by(ChannelRow.created_at.desc(), ChannelRow.id)
-        return await self._select(newest.limit(limit).offset(offset))
+        if not self.shared:
+            newest = select(ChannelRow).order_by(*_NEWEST)
+            return await self._select(newest.limit(limit).offset(offset))
+        return await self._select_true(_with_nodes(), limit, offset)
 
     async def close(self) -> None:
         """Write what still waits, for a bounded time, and close the database."""
@@ -150,6 +157,8 @@ class SqlStore:
             self.lost += len(self._waiting)
             _log.error("channel records were not written", count=len(self._waiting))
         await self._tasks.close()
+        if self._lease is not None:
+            await self._lease.close()
         await self._database.close()
 
     # --- inside ------------------------------------------------------------------------------------
@@ -158,6 +167,17 @@ class SqlStore:
         async with self._database.session() as session:
             rows = await session.scalars(query)  # type: ignore[call-overload]
             return [_record(row) for row in rows]
+
+    async def _select_true(
+        self, query: Select[ChannelRow, bool, datetime], limit: int, offset: int
+    ) -> list[ChannelRecord]:
+        """Newest first, without broadcasts of nodes that have died."""
+        async with self._database.session() as session:
+            found = await session.execute(query.order_by(*_NEWEST).limit(limit).offset(offset))
+            return [
+                replace(_record(row), state="ended", ended_at=seen_at) if lost else _record(row)
+                for row, lost, seen_at in found
+            ]
 
     async def _write(self) -> None:
         wait = _FIRST_WAIT
@@ -183,6 +203,10 @@ class SqlStore:
                 self._written.set()
 
 
+def _with_nodes() -> Select[ChannelRow, bool, datetime]:
+    return select(ChannelRow, _LOST, NodeRow.seen_at).outerjoin(NodeRow, NodeRow.name == ChannelRow.node)
+
+
 def _row(record: ChannelRecord) -> ChannelRow:
     return ChannelRow(**{name: getattr(record, name) for name in _NAMES})
 
@@ -192,6 +216,9 @@ def _record(row: ChannelRow) -> ChannelRecord:
 
 
 _NAMES = tuple(field.name for field in fields(ChannelRecord))
+_NEWEST = (ChannelRow.created_at.desc(), ChannelRow.id)
+_LOST = and_(ChannelRow.state == "live", has_died())
+"""It is on the air by the word of a node that is not there any more."""
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 _WRITE_SECONDS = 10.0
 _ASK_SECONDS = 2.0

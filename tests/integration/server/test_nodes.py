@@ -156,6 +156,7 @@ async def test_metrics_are_not_open_through_the_proxy(site: Site) -> None:
 async def test_a_node_dies(site: Site) -> None:
     """The other's channels go on, and those of the dead one can go live again: there, and they stay there."""
     lost, kept = await _made_on(site, "a"), await _made_on(site, "b")
+    quiet = await _made_on(site, "a")
     async with contextlib.AsyncExitStack() as shows:
         await shows.enter_async_context(publish_by_whip(await site.sender(kept), kept, 0x41, _TONE))
         viewer = await shows.enter_async_context(watch_by_whep(site.stranger, kept))
@@ -163,8 +164,11 @@ async def test_a_node_dies(site: Site) -> None:
         sender = await site.sender(lost)
         show = contextlib.AsyncExitStack()
         await show.enter_async_context(publish_by_whip(sender, lost, 0x42, _TONE))
+        gone_for_good = contextlib.AsyncExitStack()
+        await gone_for_good.enter_async_context(publish_by_whip(await site.sender(quiet), quiet, 0x44, _TONE))
         async with site.stranger.client() as http:
             assert "#EXTINF" in await _playlist(http, lost)
+            await _until_listed(site, lost, kept, quiet)
             await site.a.kill()
             gone = await http.get(f"/hls/{lost}/index.m3u8")
             assert (gone.status_code, gone.json()["code"]) == (404, "channel_not_found")
@@ -174,9 +178,12 @@ async def test_a_node_dies(site: Site) -> None:
             assert (await http.get(f"/channels/{lost}")).json()["state"] == "ended"
         with pytest.raises(AssertionError, match="no such session"):  # it died with the node
             await show.aclose()
+        with pytest.raises(AssertionError, match="no such session"):
+            await gone_for_good.aclose()
         frames = _video(viewer)
         await expect_marker_frame(frames, 0x41)
         await shows.enter_async_context(publish_by_whip(sender, lost, 0x43, _TONE))
+        await _until_listed(site, lost, kept)  # nobody asks for the other one, and yet no list calls it live
         async with (
             _node(site.folder, "a", site.settings, site.api_key, site.a.port),
             site.stranger.client() as http,
@@ -186,6 +193,15 @@ async def test_a_node_dies(site: Site) -> None:
                 async with watch_by_whep(site.stranger, lost) as again:
                     await expect_marker_frame(_video(again), 0x43)
             assert (await http.get(f"/channels/{lost}")).json()["state"] == "live"
+
+
+async def _until_listed(site: Site, *channels: str) -> None:
+    """Wait until these and no others are live, as whichever node is asked tells in its list."""
+    async with site.proxy.client() as http, asyncio.timeout(60):
+        listed: set[str] = set()
+        while listed != set(channels):
+            found = await http.get("/channels", params={"state": "live"})
+            listed = {one["channelId"] for one in found.json()}
 
 
 async def _made_on(site: Site, node: str) -> str:

@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 from headwater.channels import ChannelRecord
+from headwater.channels.events import State
 from headwater.channels.sql_store import SqlStore
 from headwater.errors import ConfigurationError
 from headwater.ids import ChannelId
@@ -89,13 +90,49 @@ async def test_one_name_is_kept_once(database: Database) -> None:
             assert [await one for one in kept] == [True, False]
     ours.save(record("show-3", slug="show-3", over=True))
     await ours.settle()
-    assert await theirs.add(record("show-3", slug="show-3", visibility="private", node="b", state="live"))
+    assert await theirs.add(record("show-3", slug="show-3", visibility="private"))
     listed = await ours.browse(state=None, listed=True, limit=100, offset=0)
     assert {one.id for one in listed} == set(names) - {"show-3"}
-    (live,) = await ours.browse(state="live", listed=False, limit=100, offset=0)
-    assert (live.id, live.node) == ("show-3", "b")
     await theirs._tasks.close()
     await ours.close()
+
+
+async def test_lists_do_not_believe_the_dead(database: Database) -> None:
+    """A show on a node that speaks is live; when it has fallen silent the show ended with its last word."""
+    if not database.shared:
+        return  # no other node can have written anything
+    ours, theirs = SqlStore(database, "a"), SqlStore(database, "b")
+    theirs.save(record("show-b", node="b", state="live", slug="show-b"))
+    ours.save(record("show-z", node="z", state="live", created_at=NOW + timedelta(seconds=1)))
+    await asyncio.gather(ours.settle(), theirs.settle())
+
+    async def browse(state: State | None, store: SqlStore = ours) -> list[tuple[str, str]]:
+        found = await store.browse(state=state, listed=False, limit=100, offset=0)
+        return [(one.id, one.state) for one in found]
+
+    async with asyncio.timeout(30):
+        while await browse("live") != [("show-b", "live")]:
+            pass  # the first words are on their way
+    assert await browse(None) == [("show-z", "ended"), ("show-b", "live")]
+
+    assert theirs._lease is not None
+    await theirs._lease._tasks.close()  # as a kill does
+    silent = text(
+        "UPDATE nodes SET seen_at = seen_at - interval '11 seconds' WHERE name = 'b' RETURNING seen_at"
+    )
+    async with database._engine.begin() as connection:
+        last_word = (await connection.execute(silent)).scalar_one()
+    assert await browse("live") == []
+    assert await browse("ended") == [("show-z", "ended"), ("show-b", "ended")]
+    _, ended = await ours.history(limit=10)
+    assert (ended.id, ended.state, ended.ended_at) == ("show-b", "ended", last_word)
+    await theirs._tasks.close()
+    await ours.close()
+    again = Database(database._address)
+    async with again._engine.connect() as connection:
+        left = (await connection.execute(text("SELECT name FROM nodes"))).scalars().all()
+    assert left == ["b"], "who says goodbye leaves nothing"
+    await again.close()
 
 
 async def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
@@ -108,7 +145,7 @@ async def test_the_migrations_make_the_tables_that_the_code_declares(database: D
     async with database._engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     assert newest() == HEAD == await database.reach()
-    assert Base.metadata.tables.keys() == {"channels"}
+    assert Base.metadata.tables.keys() == {"channels", "nodes"}
 
 
 async def test_a_new_file_gets_what_migrations_would_have_made(tmp_path: Path) -> None:
