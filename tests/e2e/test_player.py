@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,32 @@ async def test_it_waits_for_a_click_and_obeys_its_page(server: Server, alice_bro
         await page.until(f"() => !{find}.video.paused", what="playing")
         await page.run(f"() => {find}.remove()")
         await page.until("() => kit.pcs.every((pc) => pc.connectionState === 'closed')", what="gone")
+
+
+async def test_a_private_channel_has_a_poster(tmp_path: Path, alice_browser: Browser) -> None:
+    """Who has a token sees the newest picture before pressing play; the picture itself knows no token."""
+    hls = {"HEADWATER_HLS__SEGMENT_SECONDS": "0.5", "HEADWATER_HLS__HEIGHT": "144"}
+    async with (
+        Server.start(tmp_path, production=True, settings=hls) as server,
+        server.client() as owner,
+        server.acting(None).client() as stranger,
+    ):
+        channel = (await owner.post("/channels", json={"visibility": "private"})).json()["channelId"]
+        tokens = [
+            (
+                await owner.post(f"/channels/{channel}/tokens", json={"identity": grant, "grants": [grant]})
+            ).json()["token"]
+            for grant in ("publish", "view")
+        ]
+        async with publish_by_whip(server.acting(tokens[0]), channel, 0x5B, 440.0):
+            signed = (await owner.get(f"/channels/{channel}")).json()["links"]["thumbnail"]
+            async with asyncio.timeout(60):
+                while (await stranger.get(signed)).status_code != 200:
+                    pass  # the first one is made of the first pictures
+            page = await alice_browser.open(f"{server.url}/embed/{channel}#token={tokens[1]}", name="private")
+            await page.until(
+                "() => document.querySelector('headwater-player')?.shadowRoot"
+                ".querySelector('.curtain img')?.naturalWidth > 0",
+                what="the poster",
+            )
+            await page.close()

@@ -15,6 +15,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -30,6 +31,22 @@ _STOP_SECONDS = 40.0
 
 class ServerFailed(AssertionError):
     """The server did not start, died, or did not end in time; carries the end of its log."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody at a node: whoever has this token, or a stranger."""
+
+    url: str
+    token: str | None
+
+    def client(self) -> httpx.AsyncClient:
+        """An HTTP client of theirs."""
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        # Its certificate is its own: who would vouch for an address of the tests?
+        return httpx.AsyncClient(
+            base_url=self.url, headers=headers, verify=False, trust_env=False, timeout=15
+        )
 
 
 class Server:
@@ -104,12 +121,12 @@ class Server:
             await server._stop()
 
     def client(self) -> httpx.AsyncClient:
-        """An HTTP client for this node."""
-        headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key}"}
-        # Its certificate is its own: who would vouch for an address of the tests?
-        return httpx.AsyncClient(
-            base_url=self.url, headers=headers, verify=False, trust_env=False, timeout=15
-        )
+        """An HTTP client for this node, of whoever runs it."""
+        return self.acting(self.api_key).client()
+
+    def acting(self, token: str | None) -> Visitor:
+        """The same node for somebody else."""
+        return Visitor(self.url, token)
 
     async def new_meeting(self) -> str:
         """Create a meeting; returns its id."""

@@ -1,4 +1,4 @@
-"""Signed, expiring addresses: for players that can send no token, such as a television with an HLS link.
+"""Signed, expiring addresses: for what can send no token, such as a television with an HLS link or ``<img>``.
 
 A signature is an HMAC-SHA256 over the channel, the path below which it opens, when it was issued and when
 it expires; all but the channel and the path travel in the query. Whoever has it can watch until it expires

@@ -8,6 +8,7 @@ need a token for them.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -52,7 +53,9 @@ class Links(BaseModel):
     whip: str = Field(description="where OBS, FFmpeg or GStreamer send to")
     whep: str
     hls: str
-    thumbnail: str
+    thumbnail: str = Field(
+        description="the newest picture of a show; of a private channel signed: an `<img>` can load it"
+    )
 
 
 class ChannelBody(BaseModel):
@@ -103,9 +106,10 @@ class NewLinkBody(BaseModel):
 
 
 class LinkBody(BaseModel):
-    """A link that lets whoever has it watch by HLS."""
+    """Links that let whoever has them watch by HLS, and see the newest picture."""
 
     hls: str
+    thumbnail: str
     expires_at: int = Field(description="seconds since 1970")
 
 
@@ -130,7 +134,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
             reusable=wished.reusable,
         )
         response.headers["Location"] = f"/channels/{quote(channel.id, safe='')}"
-        return _body(request, channels, channel.record)
+        return _body(request, channels, gate, channel.record)
 
     @router.get("/channels", summary="List channels")
     async def browse(
@@ -144,7 +148,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         if everything:
             gate.require_admin(authorization)
         records = await channels.browse(state=state, listed=not everything, limit=limit, offset=offset)
-        return [_body(request, channels, record) for record in records]
+        return [_body(request, channels, gate, record) for record in records]
 
     @router.get("/channels/history", summary="List all channels there ever were")
     async def history(
@@ -155,14 +159,14 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     ) -> list[ChannelBody]:
         gate.require_admin(authorization)
         records = await channels.history(limit=limit, offset=offset)
-        return [_body(request, channels, record) for record in records]
+        return [_body(request, channels, gate, record) for record in records]
 
     @router.get("/channels/{channelId}", summary="Look at a channel")
     async def read(
         request: Request, channel_id: ChannelPath, authorization: Authorization = None
     ) -> ChannelBody:
         record = await _seen(channels, gate, authorization, channel_id)
-        return _body(request, channels, record)
+        return _body(request, channels, gate, record)
 
     @router.delete(
         "/channels/{channelId}", status_code=status.HTTP_204_NO_CONTENT, summary="End a channel for good"
@@ -177,12 +181,18 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}}},
     )
-    async def thumbnail(channel_id: ChannelPath, authorization: Authorization = None) -> Response:
-        await _seen(channels, gate, authorization, channel_id)
-        picture = (await channels.find(channel_id)).thumbnail
-        if picture is None:
+    async def thumbnail(
+        request: Request, channel_id: ChannelPath, authorization: Authorization = None
+    ) -> Response:
+        if authorization is None and "signature" in request.query_params:
+            await _check_picture(request, channels, gate, channel_id)
+        else:
+            await _seen(channels, gate, authorization, channel_id)
+        channel = await channels.find(channel_id)
+        if channel.thumbnail is None:
             raise NotFound("there is no picture of this channel yet")
-        return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=5"})
+        headers = {"Cache-Control": f"{channel.record.visibility}, max-age=5"}
+        return Response(channel.thumbnail, media_type="image/jpeg", headers=headers)
 
     @router.post(
         "/channels/{channelId}/tokens",
@@ -205,7 +215,7 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
     @router.post(
         "/channels/{channelId}/links",
         status_code=status.HTTP_201_CREATED,
-        summary="Sign a link for a player that can send no token",
+        summary="Sign links for a player that can send no token",
     )
     async def sign(
         request: Request,
@@ -218,8 +228,12 @@ def channel_routes(channels: Channels, gate: Gate) -> APIRouter:
         channel = await channels.find(channel_id)
         ttl = (body or NewLinkBody()).ttl
         query = gate.paths.sign_path(f"/hls/{channel.id}/", channel=channel.id, ttl=ttl)
-        address = _body(request, channels, channel.record).links.hls
-        return LinkBody(hls=f"{address}?{query}", expires_at=int(time.time()) + ttl)
+        base = _base(request, channel.record)
+        return LinkBody(
+            hls=f"{base('hls')}/index.m3u8?{query}",
+            thumbnail=_picture(base("channels"), gate, channel.record, ttl),
+            expires_at=int(time.time()) + ttl,
+        )
 
     @router.delete(
         "/channels/{channelId}/links",
@@ -268,8 +282,37 @@ async def _known(channels: Channels, channel_id: str) -> Channel | None:
         return None
 
 
-def _body(request: Request, channels: Channels, record: ChannelRecord) -> ChannelBody:
+async def _check_picture(request: Request, channels: Channels, gate: Gate, channel_id: str) -> None:
+    """Let pass who has a signed address of the picture; whoever has not learns nothing of the channel."""
+    channel = await _known(channels, channel_id)
+    gate.paths.check_path(
+        _picture_path(channel_id),
+        channel=channel_id,
+        query=request.query_params,
+        revoked_at=channel.record.links_revoked_at if channel else None,
+    )
+
+
+def _picture(address: str, gate: Gate, record: ChannelRecord, ttl: int) -> str:
+    """Where the newest picture is, for an ``<img>``, which can send no token."""
+    query = ""
+    if record.visibility == "private":
+        query = "?" + gate.paths.sign_path(_picture_path(record.id), channel=record.id, ttl=ttl)
+    return f"{address}/thumbnail.jpg{query}"
+
+
+def _picture_path(channel_id: str) -> str:
+    return f"/channels/{channel_id}/"
+
+
+def _base(request: Request, record: ChannelRecord) -> Callable[[str], str]:
+    """Addresses of a channel below the one that was asked for, by their first part."""
     base, name = str(request.base_url).rstrip("/"), quote(record.id, safe="")
+    return lambda room: f"{base}/{room}/{name}"
+
+
+def _body(request: Request, channels: Channels, gate: Gate, record: ChannelRecord) -> ChannelBody:
+    base = _base(request, record)
     channel = channels.get(record.id) if record.id in channels else None
     kept: dict[str, Any] = {
         field: getattr(record, field) for field in ChannelBody.model_fields if hasattr(record, field)
@@ -280,13 +323,17 @@ def _body(request: Request, channels: Channels, record: ChannelRecord) -> Channe
         rewind_seconds=round(channel.rewind_seconds, 1) if channel else 0,
         now=datetime.now(UTC),
         links=Links(
-            watch=f"{base}/watch/{name}",
-            embed=f"{base}/embed/{name}",
-            studio=f"{base}/studio/{name}",
-            whip=f"{base}/whip/{name}",
-            whep=f"{base}/whep/{name}",
-            hls=f"{base}/hls/{name}/index.m3u8",
-            thumbnail=f"{base}/channels/{name}/thumbnail.jpg",
+            watch=base("watch"),
+            embed=base("embed"),
+            studio=base("studio"),
+            whip=base("whip"),
+            whep=base("whep"),
+            hls=f"{base('hls')}/index.m3u8",
+            thumbnail=_picture(base("channels"), gate, record, _PICTURE_TTL),
         ),
         **kept,
     )
+
+
+_PICTURE_TTL = 600
+"""Seconds in which a page that was told of a private channel may load its picture."""

@@ -59,6 +59,32 @@ async def test_a_slug_is_the_public_id(http: httpx.AsyncClient) -> None:
     assert (await http.post("/channels", json={"slogan": "x"})).status_code == 422
 
 
+async def test_the_picture_of_a_private_channel(https: httpx.AsyncClient, production: Node) -> None:
+    """Who may see the channel is told an address for an ``<img>``; it expires, and can be revoked."""
+    private, public = (
+        production.channels.open("ada", slug=f"{visibility}-show", visibility=visibility)
+        for visibility in ("private", "public")
+    )
+    for channel in (private, public):
+        channel.thumbnail = b"\xff\xd8 a picture"
+    path = f"/channels/{private.id}"
+    assert (await https.get(f"{path}/thumbnail.jpg")).status_code == 401
+    said = (await https.get(path, headers=bearer(production, private.id, "view"))).json()
+    signed = said["links"]["thumbnail"].removeprefix(production.url)
+    seen = await https.get(signed)
+    assert (seen.status_code, seen.content) == (200, private.thumbnail)
+    assert "private" in seen.headers["cache-control"]
+    assert (await https.post(f"{path}/links", headers=key(production))).json()["thumbnail"] != signed
+    for other in ("chn_nothing", "private-shop"):
+        assert (await https.get(signed.replace("private-show", other))).status_code == 401
+    assert (await https.get(signed.replace("expires=", "expires=9"))).status_code == 401
+    private.revoke_links()
+    assert (await https.get(signed)).status_code == 401
+    said = (await https.get(f"/channels/{public.id}")).json()
+    assert said["links"]["thumbnail"].endswith("/thumbnail.jpg")
+    assert (await https.get(f"/channels/{public.id}/thumbnail.jpg")).status_code == 200
+
+
 async def test_a_channel_outlives_the_server(dev: Node, http: httpx.AsyncClient) -> None:
     """What the first process was told is on disk when it has ended."""
     await http.post("/channels", json={"slug": "friday-show", "title": "Friday"})
