@@ -22,7 +22,7 @@ use str0m::{Event as RtcEvent, Input, Output as RtcOutput, RtcError};
 use crate::crypto;
 use crate::datachannel::{DataPublisher, DataSubscriber};
 use crate::demux::{Demux, is_stun, transaction};
-use crate::egress::{Asked, Outlet};
+use crate::egress::{Asked, By, Outlet};
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::ids::{
@@ -664,16 +664,16 @@ impl Sfu {
             return;
         };
         let subscriber = &mut self.subscribers[place];
-        if request.by_fir {
-            subscriber.stats.firs += 1;
-        } else {
-            subscriber.stats.plis += 1;
+        match request.by {
+            By::Fir => subscriber.stats.firs += 1,
+            By::Pli => subscriber.stats.plis += 1,
+            By::Nack => {}
         }
-        self.counters.plis_received += 1;
+        self.counters.plis_received += u64::from(request.by != By::Nack);
         let publisher = subscriber.publisher;
         let encoding = subscriber.selector.encoding();
         let is_open = subscriber.open;
-        let by_fir = request.by_fir;
+        let by_fir = request.by == By::Fir;
         self.note_subscriber(place, now, Decision::KeyFrameAsked { by_fir });
         if let Some(encoding) = encoding.filter(|_| is_open) {
             self.want_key_frame(publisher, encoding, now);

@@ -144,3 +144,35 @@ fn the_mid_is_said_until_it_is_known() {
     assert_eq!(last.extensions.mid, None);
     assert_eq!(last.mid, first.mid);
 }
+
+/// Who lost what is kept no more gets a key frame at once: no repetition of the request would help.
+#[test]
+fn what_is_lost_for_good_costs_one_key_frame() {
+    let mut room = Room::new(145);
+    let (bob, _, _) = room.world.subscribe(room.router, &[room.camera.1]);
+    room.frames(50);
+    let packets = video(&room.world.peers[bob].received);
+    let last = packets
+        .last()
+        .map(|(packet, _)| (packet.ssrc, packet.sequence));
+    let (ssrc, sequence) = last.expect("it watches");
+    let asked = |room: &mut Room| {
+        let before = room.world.counter("key_frame_requests");
+        for _ in 0..3 {
+            let mut bytes = [0; 64];
+            let mut writer = Writer::new(&mut bytes);
+            let lost = [sequence as u16];
+            writer.nack(1, ssrc, &lost).expect("room");
+            let len = writer.len();
+            let datagram = room.world.peers[bob].forge_rtcp(&bytes[..len]);
+            let address = room.world.peers[bob].address;
+            assert!(room.world.inject(address, &datagram));
+            room.frames(5);
+        }
+        room.world.counter("key_frame_requests") - before
+    };
+    assert_eq!(asked(&mut room), 0, "it can be sent again");
+    room.frames(75);
+    assert_eq!(asked(&mut room), 1, "it cannot, and is told once");
+    assert_eq!(asked(&mut room), 0);
+}

@@ -14,8 +14,19 @@ use crate::rtcp::{Compound, Message, ReportBlock};
 pub(crate) struct Asked {
     /// Place of the stream.
     pub(crate) stream: usize,
-    /// By FIR (RFC 5104), else by PLI (RFC 4585).
-    pub(crate) by_fir: bool,
+    pub(crate) by: By,
+}
+
+/// In which words a key frame is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// PLI (RFC 4585).
+    Pli,
+    /// FIR (RFC 5104).
+    Fir,
+    /// A NACK for packets that cannot be sent again any more. Chromium would repeat it for three
+    /// seconds before it says PLI, and the picture stands still meanwhile.
+    Nack,
 }
 
 impl Egress {
@@ -42,13 +53,13 @@ impl Egress {
                 }
                 Message::Nack { media, lost, .. } => {
                     nacks += 1;
-                    self.take_nack(media, lost);
+                    asked.extend(self.take_nack(media, lost));
                 }
                 Message::Pli { media, .. } => {
                     let stream = self.by_ssrc.get(&media).copied();
                     asked.extend(stream.map(|stream| Asked {
                         stream,
-                        by_fir: false,
+                        by: By::Pli,
                     }));
                 }
                 Message::Fir { requests, .. } => {
@@ -99,23 +110,26 @@ impl Egress {
         }
     }
 
-    fn take_nack(&mut self, media: u32, lost: impl Iterator<Item = u16> + Clone) {
-        let Some(&place) = self.by_ssrc.get(&media) else {
-            return;
-        };
+    /// Puts what was lost in line to be sent again. A key frame is asked for when that is too late.
+    fn take_nack(&mut self, media: u32, lost: impl Iterator<Item = u16> + Clone) -> Option<Asked> {
+        let &place = self.by_ssrc.get(&media)?;
         self.streams[place].heard.nacks += 1;
         if self.streams[place].repair.is_none() && self.streams[place].copies.is_none() {
-            return;
+            return None;
         }
         let asked = lost.clone().count() as u64;
         self.streams[place].heard.asked += asked;
-        for sequence in lost.take(MAX_REPAIRS) {
+        for sequence in lost.clone().take(MAX_REPAIRS) {
             self.want_repair(Wanted {
                 place,
                 sequence,
                 told: Told::Nack,
             });
         }
+        self.streams[place].misses(lost).then_some(Asked {
+            stream: place,
+            by: By::Nack,
+        })
     }
 
     fn take_fir(&mut self, ssrc: u32, number: u8) -> Option<Asked> {
@@ -124,7 +138,7 @@ impl Egress {
         // A request with the number of the one before is its repetition.
         (heard.fir.replace(number) != Some(number)).then_some(Asked {
             stream: place,
-            by_fir: true,
+            by: By::Fir,
         })
     }
 

@@ -62,6 +62,14 @@ impl History {
         self.0.get_mut(place)
     }
 
+    /// Sequence numbers of the oldest and of the newest packet.
+    pub(crate) fn ends(&self) -> Option<(u64, u64)> {
+        Some((
+            self.0.front()?.packet.sequence,
+            self.0.back()?.packet.sequence,
+        ))
+    }
+
     /// The newest packet of at most `payload` bytes, to fill a probe with.
     pub(crate) fn newest(&self, payload: usize) -> Option<&Sent> {
         let fits = |sent: &&Sent| sent.packet.payload_len() <= payload;

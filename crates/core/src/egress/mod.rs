@@ -50,7 +50,7 @@ use probe::Cluster;
 use repair::{Flight, Spare, Wanted};
 
 pub(crate) use content::{Carried, Content};
-pub(crate) use feedback::Asked;
+pub(crate) use feedback::{Asked, By};
 pub(crate) use history::History;
 pub(crate) use stream::{Heard, Newest, OutStream, Sources};
 

@@ -48,6 +48,8 @@ pub(crate) struct OutStream {
     /// A packet has left since the last sender report.
     pub(crate) fresh: bool,
     pub(crate) heard: Heard,
+    /// Up to this number, what is lost for good has been noticed: a key frame was asked for.
+    given_up: u64,
 }
 
 /// Retransmission of one stream.
@@ -152,7 +154,30 @@ impl OutStream {
             release: 0,
             fresh: false,
             heard: Heard::default(),
+            given_up: 0,
         })
+    }
+
+    /// Whether a picture is among these that stands still for good: too old to be sent again, and
+    /// nothing after it that one could begin with. True once for each time that happens.
+    pub(crate) fn misses(&mut self, lost: impl Iterator<Item = u16>) -> bool {
+        if self.kind == TrackKind::Audio {
+            return false;
+        }
+        let Some((oldest, newest)) = self.history.ends() else {
+            return false;
+        };
+        let is_gone = |sequence: u16| {
+            let behind = u64::from((newest as u16).wrapping_sub(sequence));
+            let sequence = newest.checked_sub(behind);
+            sequence.is_some_and(|it| it < oldest && it >= self.run && it > self.given_up)
+        };
+        let mut lost = lost;
+        let misses = lost.any(is_gone);
+        if misses {
+            self.given_up = newest;
+        }
+        misses
     }
 
     /// Notes a packet's place on the media clock.
