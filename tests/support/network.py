@@ -23,7 +23,7 @@ ADDRESS = "10.99.0.1"
 
 _CLONE_NEWNET = 0x40000000
 _inside: list[str] = []
-"""The address, while this process is in a namespace of its own."""
+"""The address, while this process is in a namespace of its own; one within another has its own."""
 
 
 class NetworkUnavailable(RuntimeError):
@@ -41,6 +41,7 @@ def own_network() -> Iterator[str]:
         NetworkUnavailable: Without root on a machine that has only loopback.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    outer = len(_inside)
     with open("/proc/self/ns/net") as home:
         if os.geteuid() != 0 or libc.unshare(_CLONE_NEWNET) != 0:
             yield _host_address()
@@ -55,7 +56,7 @@ def own_network() -> Iterator[str]:
             _inside.append(ADDRESS)
             yield ADDRESS
         finally:
-            _inside.clear()
+            del _inside[outer:]
             if libc.setns(home.fileno(), _CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "cannot return to the host's network namespace")
 
