@@ -97,6 +97,7 @@ impl Sfu {
 
     /// A packet that a publish session has opened and verified.
     pub(crate) fn handle_rtp(&mut self, session_key: usize, rtp: RtpPacket, now: Instant) {
+        self.note_incoming(session_key, &rtp, now);
         let Some((key, rid)) = self.publisher_of(session_key, &rtp) else {
             self.counters.drop_unpublished += 1;
             return;

@@ -39,6 +39,8 @@ pub(crate) struct Section {
     /// Feedback it can be asked for a key frame by: PLI (RFC 4585), FIR (RFC 5104).
     pli: bool,
     fir: bool,
+    /// It takes estimates of its line (draft-alvestrand-rmcat-remb-03).
+    remb: bool,
     has_direction: bool,
 }
 
@@ -46,6 +48,11 @@ impl Section {
     /// Whether its key frames are to be asked for by FIR: it takes that and not PLI.
     pub(crate) const fn wants_fir(&self) -> bool {
         self.fir && !self.pli
+    }
+
+    /// Whether it may send video and would be told by REMB how much of that may come.
+    pub(crate) fn takes_remb(&self) -> bool {
+        self.kind == Some(TrackKind::Video) && self.sends && !self.rejected && self.remb
     }
 
     /// The track this section describes.
@@ -231,6 +238,7 @@ impl Reader {
                 if listed && name == "rtcp-fb" {
                     section.pli |= value.trim() == "nack pli";
                     section.fir |= value.trim() == "ccm fir";
+                    section.remb |= value.trim() == "goog-remb";
                 }
                 return Ok(listed);
             }

@@ -124,6 +124,31 @@ pub(crate) fn with_audio_nack(sdp: &str) -> String {
     out
 }
 
+/// Whether video is answered with transport-wide feedback, and with the numbers it is about.
+pub(crate) fn has_transport_cc(answer: &str) -> bool {
+    split_sections(answer).any(|section| {
+        section.starts_with("m=video ")
+            && !section.starts_with("m=video 0 ")
+            && section.contains(" transport-cc\r\n")
+            && section.contains("transport-wide-cc-extensions")
+    })
+}
+
+/// Leaves REMB in an answer where it was offered and `counts`: str0m names it everywhere.
+pub(crate) fn with_remb(answer: &str, offered: &[Section], counts: bool) -> String {
+    let mut out = String::with_capacity(answer.len());
+    for section in split_sections(answer) {
+        let mid = section.lines().find_map(|line| line.strip_prefix("a=mid:"));
+        let offer = mid.and_then(|mid| offered.iter().find(|section| section.mid == mid));
+        let is_kept = counts && offer.is_some_and(Section::takes_remb);
+        let lines = section.split_inclusive('\n');
+        let is_remb =
+            |line: &str| line.starts_with("a=rtcp-fb:") && line.trim_end().ends_with(" goog-remb");
+        out.extend(lines.filter(|line| is_kept || !is_remb(line)));
+    }
+    out
+}
+
 /// Puts RED (RFC 2198) in front of the sound it protects: browsers list it last and send what the
 /// answer lists first. Who cannot take RED gets the sound out of it.
 pub(crate) fn with_red_first(sdp: &str) -> String {

@@ -201,8 +201,7 @@ impl Sfu {
             }
             if session.paths.check(now, way, check) {
                 self.counters.path_changes += 1;
-                if let Side::Subscribe(subscribing) = &mut session.side {
-                    subscribing.egress.moved(now);
+                if session.side.moved(now) {
                     self.record_of(now, Kind::Moved, key);
                 }
             }

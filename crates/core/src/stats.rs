@@ -214,6 +214,11 @@ impl Sfu {
             let rtt = egress.round_trip();
             values.extend(rtt.map(|rtt| ("round_trip_time_ms", StatValue::Float(millis(rtt)))));
         }
+        if let Side::Publish(publishing) = &session.side {
+            let estimate = publishing.remb.as_ref().and_then(|remb| remb.estimate());
+            values
+                .extend(estimate.map(|rate| ("available_incoming_bitrate", StatValue::Int(rate))));
+        }
         let score = session.quality.score();
         values.extend(score.map(|score| ("quality", StatValue::Int(score.into()))));
         if let Some(path) = session.paths.current() {

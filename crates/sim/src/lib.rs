@@ -25,6 +25,6 @@ mod world;
 pub use link::{Direction, Link};
 pub use media::{Vp8Descriptor, vp8_payload};
 pub use network::{Network, SERVER};
-pub use peer::{Outgoing, Peer, Received};
+pub use peer::{Estimate, Outgoing, Peer, Received};
 pub use threads::Threads;
 pub use world::World;

@@ -149,6 +149,12 @@ pub struct Direction {
 }
 
 impl Direction {
+    /// For how long the next datagram waits.
+    pub(crate) fn waiting(&self, now: Instant) -> Duration {
+        self.busy_until
+            .map_or(Duration::ZERO, |busy| busy.saturating_duration_since(now))
+    }
+
     /// The link changed its rate: what waits does so at the new one, from `now` on.
     pub fn rescale(&mut self, now: Instant, from: u64, to: u64) {
         let Some(busy) = self.busy_until.filter(|busy| *busy > now) else {

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::link::{Direction, Link};
 
@@ -139,6 +139,13 @@ impl Network {
         if let Some((_, link, [down, _])) = known_link(&mut self.links, client) {
             link.carry(down, random, now, size);
         }
+    }
+
+    /// How long a datagram of `client` would wait for its link's rate before it leaves.
+    #[must_use]
+    pub fn waiting(&self, now: Instant, client: SocketAddr) -> Duration {
+        let link = self.links.iter().find(|(known, ..)| *known == client);
+        link.map_or(Duration::ZERO, |(.., [_, up])| up.waiting(now))
     }
 
     /// Where the server sees `client`.

@@ -12,7 +12,8 @@ use str0m::media::{
     Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive, TcpType, Transmit};
-use str0m::rtp::{ExtensionValues, RtpWrite, SeqNo};
+use str0m::rtp::rtcp::Rtcp;
+use str0m::rtp::{ExtensionValues, RawPacket, RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::keys;
@@ -43,6 +44,17 @@ pub struct Received {
     pub extensions: ExtensionValues,
     /// It came as a retransmission, as far as the receiver tells.
     pub repaired: bool,
+}
+
+/// A receiver estimated maximum bitrate that a peer was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// When, in virtual time.
+    pub at: Instant,
+    /// bit/s.
+    pub bitrate: u64,
+    /// The SSRCs that it is about.
+    pub sources: Vec<u32>,
 }
 
 /// What [`Peer::send_packet`] sends; the peer numbers it.
@@ -94,6 +106,8 @@ pub struct Peer {
     pub key_frames_wanted: Vec<Rid>,
     /// How it was asked for, PLI or FIR.
     pub key_frame_kind: Option<KeyframeRequestKind>,
+    /// Estimates of its line that arrived (REMB), from a peer that keeps raw packets.
+    pub estimates: Vec<Estimate>,
     /// Data-channel messages: label and content.
     pub messages: Vec<(String, Vec<u8>)>,
     /// Open data channels: id and label.
@@ -139,6 +153,7 @@ impl Peer {
             key_frame_rid: None,
             key_frames_wanted: Vec::new(),
             key_frame_kind: None,
+            estimates: Vec::new(),
             messages: Vec::new(),
             channels: Vec::new(),
             connected: false,
@@ -666,6 +681,15 @@ impl Peer {
                 self.key_frames_wanted.extend(request.rid);
                 self.key_frame_kind = Some(request.kind);
                 self.key_frame_requests.push((now, request.mid));
+            }
+            Event::RawPacket(packet) => {
+                if let RawPacket::RtcpRx(Rtcp::Remb(remb)) = *packet {
+                    self.estimates.push(Estimate {
+                        at: now,
+                        bitrate: remb.bitrate as u64,
+                        sources: remb.ssrcs,
+                    });
+                }
             }
             Event::RtpPacket(packet) => {
                 let ssrc = packet.header.ssrc;

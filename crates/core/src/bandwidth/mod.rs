@@ -1,4 +1,5 @@
-//! How much may go to one peer: the send-side estimate of one subscribe transport.
+//! How much may go to one peer: the send-side estimate of one subscribe transport. (How much may come
+//! from one, where that is ours to say, is [`incoming`]'s business, out of the same parts.)
 //!
 //! ```text
 //! on_sent ────► sent        what is on its way (ring)
@@ -24,8 +25,10 @@
 
 mod burst;
 mod busy;
+mod departure;
 mod fallback;
 mod groups;
+mod incoming;
 mod loss;
 mod probe;
 mod queue;
@@ -48,6 +51,8 @@ use sent::SentTable;
 use throughput::Throughput;
 use trendline::Trendline;
 
+pub use departure::Stamp;
+pub use incoming::{Arrived, Incoming};
 pub use probe::{Probe, ProbeId};
 pub use rate::Phase;
 pub use trendline::Usage;
@@ -443,8 +448,7 @@ impl Estimator {
         let seen = Observed {
             usage,
             // What the line loses anyway was carried as far as the bottleneck.
-            throughput: self
-                .carried(now, usage)
+            throughput: carried(&self.throughput, &self.busy, &self.queue, (now, usage))
                 .map(|rate| rate / (1.0 - self.loss.inherent().min(0.3))),
             rtt: self.rtt,
             is_app_limited,
@@ -470,18 +474,6 @@ impl Estimator {
             self.loss.update(now, around);
         }
         self.settle_estimate(now);
-    }
-
-    /// What the line carries, bit/s: what arrives, or what arrived while packets waited.
-    fn carried(&self, now: u64, usage: Usage) -> Option<f64> {
-        let arrives = self.throughput.rate()?;
-        let busy = self.busy.rate(now).filter(|_| usage == Usage::Over);
-        Some(match busy {
-            // The mean still remembers the line as it was before.
-            Some(busy) if self.queue.is_collapsing() => busy,
-            Some(busy) => busy.max(arrives),
-            None => arrives,
-        })
     }
 
     fn accept_probe(&mut self, now: u64, rate: f64) {
@@ -618,6 +610,23 @@ impl Estimator {
         let origin = *self.origin.get_or_insert(now);
         micros(origin, now)
     }
+}
+
+/// What the line carries, bit/s: what arrives, or what arrived while packets waited.
+fn carried(
+    throughput: &Throughput,
+    busy: &Busy,
+    queue: &QueueDelay,
+    (now, usage): (u64, Usage),
+) -> Option<f64> {
+    let arrives = throughput.rate()?;
+    let busy = busy.rate(now).filter(|_| usage == Usage::Over);
+    Some(match busy {
+        // The mean still remembers the line as it was before.
+        Some(busy) if queue.is_collapsing() => busy,
+        Some(busy) => busy.max(arrives),
+        None => arrives,
+    })
 }
 
 /// Time since the origin, us; never 0.

@@ -44,6 +44,10 @@ impl Sfu {
         let tracks = match &mut session.side {
             Side::Publish(_) => {
                 answer = sdp_out::with_red_first(&answer);
+                let takes_remb = intake.sections.iter().any(sdp_in::Section::takes_remb);
+                let counts = takes_remb && !sdp_out::has_transport_cc(&answer);
+                answer = sdp_out::with_remb(&answer, &intake.sections, counts);
+                self.expect_remb(key, counts);
                 self.take_tracks(key, &intake, now)
             }
             Side::Subscribe(_) => {

@@ -6,6 +6,7 @@ pub(crate) mod path;
 pub(crate) mod plain;
 pub(crate) mod reception;
 pub(crate) mod recording;
+pub(crate) mod remb;
 pub(crate) mod webrtc;
 
 use recording::RecordingTransport;

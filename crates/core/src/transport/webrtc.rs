@@ -42,6 +42,7 @@ use crate::srtp::Profile;
 use crate::stats::Counters;
 use crate::transport::Belongs;
 use crate::transport::path::Paths;
+use crate::transport::remb::Remb;
 use crate::{Socket, Transmit};
 
 /// One WebRTC connection.
@@ -96,6 +97,17 @@ pub(crate) enum Side {
     Subscribe(Box<Subscribing>),
 }
 
+impl Side {
+    /// Another address of the client or of ours. Whether that may enter decisions.
+    pub(crate) fn moved(&mut self, now: Instant) -> bool {
+        match self {
+            Self::Publish(publishing) => publishing.moved(),
+            Self::Subscribe(subscribing) => subscribing.egress.moved(now),
+        }
+        matches!(self, Self::Subscribe(_))
+    }
+}
+
 /// What a publish transport holds.
 #[derive(Default)]
 pub(crate) struct Publishing {
@@ -108,6 +120,8 @@ pub(crate) struct Publishing {
     /// Encodings without RIDs, of the last offer.
     pub(crate) by_ssrc: Vec<(Ssrc, Rid)>,
     pub(crate) data_publishers: Vec<DataPublisherId>,
+    /// Of a client that is told by REMB how much may come.
+    pub(crate) remb: Option<Box<Remb>>,
 }
 
 /// What an incoming SSRC is.

@@ -4,7 +4,9 @@ mod line;
 
 use std::time::{Duration, Instant};
 
-use headwater_core::bandwidth::{Estimator, LimitedBy, Limits, Received, Sent};
+use headwater_core::bandwidth::{
+    Arrived, Estimator, Incoming, LimitedBy, Limits, Received, Sent, Stamp,
+};
 use line::{Conditions, Dice, Flow, Line, origin, run};
 
 /// More than any of the lines carries.
@@ -403,5 +405,55 @@ fn abuse(estimator: &mut Estimator, dice: &mut Dice, now: &mut Instant, sequence
                 estimator.pacing_rate(),
             );
         }
+    }
+}
+
+/// Whatever packets that come in say of themselves, the estimate keeps its limits, and what is kept of
+/// them is bounded.
+#[test]
+fn any_arrivals_keep_the_limits() {
+    for seed in 1..=200 {
+        let mut dice = Dice::new(seed);
+        let limits = Limits {
+            initial: 0,
+            min: 1 + dice.next() % 100_000,
+            max: 200_000 + dice.next() % 20_000_000,
+        };
+        let mut incoming = Incoming::new(limits);
+        let (mut now, mut sequence) = (origin() + Duration::from_secs(1_000), 1 << 20);
+        for step in 0..2_000 {
+            let gap = if dice.share() < 0.01 {
+                5_000_000
+            } else {
+                20_000
+            };
+            now += Duration::from_micros(dice.next() % gap);
+            sequence += dice.next() % 3;
+            incoming.on_packet(arrival(&mut dice, now, sequence));
+            let estimate = incoming.take_due(now).or(incoming.estimate());
+            let range = limits.min..=limits.max;
+            assert!(
+                estimate.is_none_or(|estimate| range.contains(&estimate)),
+                "seed {seed}, step {step}: {estimate:?} of {limits:?}"
+            );
+            assert!(incoming.sources().count() <= Incoming::MOST_SOURCES);
+        }
+        assert!(incoming.estimate().is_some(), "seed {seed}");
+    }
+}
+
+fn arrival(dice: &mut Dice, at: Instant, sequence: u64) -> Arrived {
+    let wild = dice.share() < 0.1;
+    let back = Duration::from_micros(dice.next() % if wild { 900_000_000 } else { 50_000 });
+    let ahead = Duration::from_secs(if wild { dice.next() % 1_000_000_000 } else { 0 });
+    Arrived {
+        at,
+        bytes: (dice.next() % 1_500) as u32,
+        sequence: if wild { dice.next() } else { sequence },
+        stamp: Stamp {
+            ssrc: (dice.next() % if wild { 1 << 32 } else { 3 }) as u32,
+            timestamp: (dice.next() as u32, (dice.next() % 2 * 90_000) as u32),
+            send_time: (dice.share() < 0.7).then(|| at - back + ahead),
+        },
     }
 }
