@@ -98,9 +98,9 @@ async def test_a_record_has_its_limit(
 ) -> None:
     """Beyond its bytes nothing is written, what is there can be played, and the reader is told."""
     file = tmp_path / "run.hwr"
-    async with Worker(threads=1, addresses=["127.0.0.1"], record=file, record_limit=4_000) as worker:
-        await watched(worker, peer, 60)
-    assert file.stat().st_size <= 4_000 + 16
+    async with Worker(threads=1, addresses=["127.0.0.1"], record=file, record_limit=10_000) as worker:
+        await watched(worker, peer, 100)
+    assert file.stat().st_size <= 10_000 + 16
     outcome = replay(file)
     assert (outcome.difference, outcome.cut) == (None, (0,))
     assert outcome.inputs > 0
