@@ -639,8 +639,8 @@ const FIRST_PATIENCE: u32 = 2_000;
 const CATCH_UP: u32 = 4_000;
 /// Packets that wait in one queue of one session: a second and a half of 20 Mbit/s.
 const MAX_QUEUE: usize = 3_000;
-/// Repairs on a full line may take one part in so many of what is sent.
-const REPAIR_SHARE: usize = 2;
+/// Repairs on a full line may take one part in so many of what is sent: the rest is for what is new.
+const REPAIR_SHARE: usize = 5;
 /// Share of packets lost from which sound is sent twice, and the least estimate for it, bit/s.
 const BAD_LINE: f64 = 0.04;
 const ROOM_FOR_SOUND: u64 = 300_000;
