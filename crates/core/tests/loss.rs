@@ -97,7 +97,6 @@ fn a_greedy_viewer_does_not_fill_its_own_line() {
 }
 
 /// A request for each of the last packets.
-
 fn ask_for_all(room: &mut Room, viewer: usize) {
     let Some(newest) = room.world.peers[viewer].received.last() else {
         return;
