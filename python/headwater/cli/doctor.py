@@ -28,6 +28,7 @@ from headwater.config import Settings
 from headwater.errors import ConfigurationError, HeadwaterError, PortInUse
 from headwater.media.build import build_info
 from headwater.media.worker import Worker
+from headwater.pipelines.ffmpeg import find_ffmpeg
 from headwater.servers.tcp import bind_tcp
 from headwater.servers.tls import load_certificate
 from headwater.version import package_version
@@ -71,7 +72,7 @@ def doctor(flags: NodeFlags = _NO_FLAGS) -> None:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Run all checks; one that fails to run is itself a finding."""
     checks: list[Callable[[Settings], Iterator[Finding]]] = [
-        _build, _tcp_port, _udp_port, _media, _secret, _certificate, _clock, _limits,
+        _build, _tcp_port, _udp_port, _media, _secret, _certificate, _clock, _limits, _hls,
     ]  # fmt: skip
     for check in checks:
         try:
@@ -270,6 +271,16 @@ def _limits(_settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"UDP receive buffers may have {buffer // 1024} KiB")
+
+
+def _hls(settings: Settings) -> Iterator[Finding]:
+    if not settings.hls.enabled or settings.hls.low_latency:
+        return
+    try:
+        yield Finding("ok", f"FFmpeg for HLS: {find_ffmpeg(settings.hls.ffmpeg)}")
+    except ConfigurationError:
+        what = "live channels have no HLS: there is no FFmpeg"
+        yield Finding("warning", what, "apt-get install ffmpeg, or pip install imageio-ffmpeg")
 
 
 def _is_private(host: str) -> bool:

@@ -25,7 +25,7 @@ def find_ffmpeg(configured: Path | None = None) -> Path:
     if configured is not None:
         if not os.access(configured, os.X_OK):
             raise ConfigurationError(f"the configured FFmpeg is no program: {configured}")
-        return configured
+        return configured.absolute()  # it runs in another folder
     if importlib.util.find_spec("imageio_ffmpeg") is not None:
         import imageio_ffmpeg
 

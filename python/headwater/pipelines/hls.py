@@ -138,7 +138,7 @@ class HlsPackager:
     def __init__(self, router: Router, options: HlsOptions, folder: Path) -> None:
         self._router = router
         self._options = options
-        self._folder = folder
+        self._folder = folder.absolute()  # children work in it
         self._name = secrets.token_hex(3)
         """Begins all file names: caches keep what a broadcast of the same channel named before."""
         self._runs = 0
@@ -148,9 +148,9 @@ class HlsPackager:
         target = math.ceil(options.segment_seconds)
         window = max(3, math.ceil(options.window_seconds / options.segment_seconds))
         self.shelf = (
-            PartShelf(folder, target=target, window=window, part_seconds=options.part_seconds)
+            PartShelf(self._folder, target=target, window=window, part_seconds=options.part_seconds)
             if options.part_seconds
-            else SegmentShelf(folder, target=target, window=window)
+            else SegmentShelf(self._folder, target=target, window=window)
         )
         self.shapes: dict[str, Shape] = {}
         """Of each rendition that is or was packaged."""
@@ -271,9 +271,8 @@ class HlsPackager:
             for feed in feeds:
                 feed.ports.release()
             child = await stack.enter_async_context(self._run_child(packaging))
-            for feed in feeds:
-                if not await feed.ports.wait_bound(_BIND_SECONDS):
-                    raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
+            if not await _listens(child, feeds):
+                raise ResourceError(f"FFmpeg does not listen: {child.log or 'no word from it'}")
             tracks = [feed.track for feed in feeds]
             feeding = Feeding(tracks)
             run = _Run(packaging, child, tracks, feeding, Hanging(child.pid, feeding))
@@ -386,6 +385,18 @@ class _Feed:
     ports: PortPair
     transport: PlainTransport
     track: PlainTrack
+
+
+async def _listens(child: Child, feeds: list[_Feed]) -> bool:
+    """Wait until a child has taken its ports; it may end or hang instead."""
+    ended = asyncio.create_task(child.wait())
+    bound = asyncio.gather(*(feed.ports.wait_bound(_BIND_SECONDS) for feed in feeds))
+    try:
+        await asyncio.wait((ended, bound), return_when=asyncio.FIRST_COMPLETED)
+        return bound.done() and all(bound.result())
+    finally:
+        ended.cancel()
+        bound.cancel()
 
 
 def _copied_codec(video: Publisher) -> str:

@@ -89,7 +89,7 @@ class HlsListener:
         """
         if self._settings.enabled and self._settings.low_latency:
             check_part_writer()
-        self._channels, self._folder = channels, folder
+        self._channels, self._folder = channels, folder.absolute()
         shutil.rmtree(folder, ignore_errors=True)
         for one in (folder.parent, folder):  # parents=True would give the parent to everybody
             one.mkdir(mode=0o700, exist_ok=True)
@@ -245,8 +245,8 @@ class HlsListener:
             async with asyncio.timeout(_FIRST_SECONDS):
                 await broadcast.ready.wait()
         except TimeoutError:
-            reason = broadcast.packager.problem or "no segment is ready yet"
-            raise NotFound(f"there is no playlist yet: {reason}") from None
+            _log.info("no playlist in time", folder=broadcast.folder.name, reason=broadcast.packager.problem)
+            raise NotFound("there is no playlist yet; ask again in a moment") from None
 
     def _text(self, request: Request, text: str, *, private: bool, kept: float) -> Response:
         sharing = "private" if private else "public"

@@ -27,11 +27,17 @@ from tests.support.probe import probe
 pytestmark = pytest.mark.timeout(240)
 
 
-async def test_a_channel_is_watched_by_hls_while_it_is_live(tmp_path: Path) -> None:
-    """The playlist waits for the first segment, moves on, ends with the broadcast and goes away."""
+async def test_a_channel_is_watched_by_hls_while_it_is_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The playlist waits for the first segment, moves on, ends with the broadcast and goes away.
+
+    The data directory is named as people do it, from where they stand: FFmpeg works elsewhere.
+    """
+    monkeypatch.chdir(tmp_path)
     hls = {"segment_seconds": 1.0, "grace_seconds": 2.0}
     async with (
-        Node(settings(tmp_path, dev=True, hls=hls), allow_several=True) as node,
+        Node(settings(Path(), dev=True, hls=hls), allow_several=True) as node,
         httpx.AsyncClient(base_url=node.url, trust_env=False, timeout=60) as http,
     ):
         channel = (await http.post("/channels")).json()["channelId"]

@@ -157,3 +157,12 @@ def test_a_clock_before_this_program_is_grave(
     built = os.stat(str(doctor.__code__.co_filename)).st_mtime
     monkeypatch.setattr("headwater.cli.doctor.time.time", lambda: built - 2 * 86400)
     assert says(findings(tmp_path, port), "before this program existed").state == "error"
+
+
+def test_hls_needs_a_program(tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without FFmpeg live channels have no HLS, which nobody would find out before a show."""
+    media(monkeypatch, PUBLIC)
+    assert says(findings(tmp_path, port), "FFmpeg for HLS").state == "ok"
+    missing = says(findings(tmp_path, port, hls={"ffmpeg": str(tmp_path / "none")}), "no HLS")
+    assert (missing.state, "ffmpeg" in missing.fix) == ("warning", True)
+    assert not [one for one in findings(tmp_path, port, hls={"enabled": False}) if "HLS" in one.what]
