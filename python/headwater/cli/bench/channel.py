@@ -28,7 +28,7 @@ from headwater.cli.bench.film import FilmPlan, make_film
 from headwater.cli.bench.generator import Conversation, conversing_generator
 from headwater.cli.bench.glass import Glass, measure_glass
 from headwater.cli.bench.node import new_channel, started_node, wait_for_playlist
-from headwater.cli.bench.sheet import Sheet, Show, finish, progress
+from headwater.cli.bench.sheet import Sheet, Show, carry_out
 from headwater.errors import ConfigurationError, HeadwaterError
 
 __all__ = ["ChannelPlan", "measure_channel", "run_channel"]
@@ -40,9 +40,7 @@ def run_channel(plan: ChannelPlan, *, as_json: bool, plot: Path | None) -> int:
     Raises:
         HeadwaterError: The node, the generator, FFmpeg or the browser failed.
     """
-    with progress() as show:
-        sheet = measure_channel(plan, show)
-    return finish(sheet, as_json=as_json, plot=plot)
+    return carry_out(lambda show: measure_channel(plan, show), as_json=as_json, plot=plot)
 
 
 def measure_channel(plan: ChannelPlan, show: Show) -> Sheet:

@@ -16,6 +16,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from headwater.cli.bench.processes import end_process
 from headwater.errors import ConfigurationError, HeadwaterError
 
 __all__ = ["Chromium", "Page", "find_chromium", "started_chromium"]
@@ -125,12 +126,7 @@ def started_chromium(program: str) -> Iterator[Chromium]:
             with connect(_address(process, Path(profile)), max_size=None) as connection:
                 yield Chromium(connection)
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end_process(process)
 
 
 def _address(process: subprocess.Popen[bytes], profile: Path) -> str:

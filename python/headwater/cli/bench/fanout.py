@@ -18,7 +18,7 @@ from headwater.cli.bench.floor import Floor, measure_floor
 from headwater.cli.bench.generator import Report, run_generator, started_reference
 from headwater.cli.bench.node import started_node
 from headwater.cli.bench.plot import Bars, Chart
-from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
+from headwater.cli.bench.sheet import Sheet, Show, built, carry_out
 from headwater.media.build import build_info
 
 __all__ = ["Plan", "measure_fanout", "run_fanout"]
@@ -55,9 +55,7 @@ def run_fanout(plan: Plan, *, as_json: bool, plot: Path | None) -> int:
     Raises:
         HeadwaterError: The node or the generator failed.
     """
-    with progress() as show:
-        sheet = measure_fanout(plan, show)
-    return finish(sheet, as_json=as_json, plot=plot)
+    return carry_out(lambda show: measure_fanout(plan, show), as_json=as_json, plot=plot)
 
 
 def measure_fanout(plan: Plan, show: Show) -> Sheet:

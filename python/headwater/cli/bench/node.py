@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from headwater.cli.bench.processes import end_process
 from headwater.errors import HeadwaterError
 
 __all__ = ["Node", "media_counters", "new_channel", "started_node", "wait_for_playlist"]
@@ -67,7 +68,7 @@ def started_node(
             _wait_ready(process, port, log)
             yield Node(f"http://127.0.0.1:{port}", process.pid, time.monotonic() - begun)
         finally:
-            _end(process)
+            end_process(process)
 
 
 def media_counters(url: str, names: Sequence[str]) -> dict[str, int]:
@@ -150,15 +151,6 @@ def _ready(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _last_words(log: Path) -> str:

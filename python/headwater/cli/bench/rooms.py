@@ -16,7 +16,7 @@ from headwater.cli.bench.generator import Report, run_generator
 from headwater.cli.bench.machine import this_machine
 from headwater.cli.bench.node import started_node
 from headwater.cli.bench.plot import Bars, Chart
-from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
+from headwater.cli.bench.sheet import Sheet, Show, built, carry_out
 from headwater.media.build import build_info
 
 __all__ = ["RoomsPlan", "measure_rooms", "run_rooms"]
@@ -50,9 +50,7 @@ def run_rooms(plan: RoomsPlan, *, as_json: bool, plot: Path | None) -> int:
     Raises:
         HeadwaterError: The node or the generator failed.
     """
-    with progress() as show:
-        sheet = measure_rooms(plan, show)
-    return finish(sheet, as_json=as_json, plot=plot)
+    return carry_out(lambda show: measure_rooms(plan, show), as_json=as_json, plot=plot)
 
 
 def measure_rooms(plan: RoomsPlan, show: Show) -> Sheet:

@@ -18,7 +18,7 @@ from headwater.cli.bench.plot import Chart, draw
 from headwater.errors import ConfigurationError
 from headwater.media.build import build_info
 
-__all__ = ["Part", "Sheet", "Show", "built", "finish", "progress", "replaced"]
+__all__ = ["Part", "Sheet", "Show", "built", "carry_out", "finish", "progress", "replaced"]
 
 Show = Callable[[str, float], None]
 """Tells a person how far it is: a text, and what part of 1 is done."""
@@ -78,6 +78,13 @@ class Sheet:
         blocks = ["\n".join(part.markdown()) for part in self.parts]
         said = [*self.notes, *(f"**Void**: {reason}." for reason in self.void)]
         return "\n\n".join([*blocks, "\n".join(said)] if said else blocks)
+
+
+def carry_out(measure: Callable[[Show], Sheet], *, as_json: bool, plot: Path | None) -> int:
+    """Measure while a person sees how far it is, then `finish`."""
+    with progress() as show:
+        sheet = measure(show)
+    return finish(sheet, as_json=as_json, plot=plot)
 
 
 def finish(sheet: Sheet, *, as_json: bool, plot: Path | None) -> int:

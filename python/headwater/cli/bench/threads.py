@@ -19,7 +19,7 @@ from headwater.cli.bench.generator import Report, run_generator
 from headwater.cli.bench.machine import this_machine
 from headwater.cli.bench.node import media_counters, started_node
 from headwater.cli.bench.plot import Bars, Chart
-from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
+from headwater.cli.bench.sheet import Sheet, Show, built, carry_out
 from headwater.media.build import build_info
 
 __all__ = ["ThreadsPlan", "measure_threads", "run_threads"]
@@ -48,9 +48,7 @@ def run_threads(plan: ThreadsPlan, *, as_json: bool, plot: Path | None) -> int:
     Raises:
         HeadwaterError: The node or the generator failed.
     """
-    with progress() as show:
-        sheet = measure_threads(plan, show)
-    return finish(sheet, as_json=as_json, plot=plot)
+    return carry_out(lambda show: measure_threads(plan, show), as_json=as_json, plot=plot)
 
 
 def measure_threads(plan: ThreadsPlan, show: Show) -> Sheet:
