@@ -98,6 +98,8 @@ async def test_a_live_show_shuts_nobody_out(
     await phase(viewer, "watch-page", "ended")
     await _shows(framed, "ended")
     found += await _judge_both((viewer, "watch page, ended"), (framed, "embedded player, ended"))
+    await studio.until("() => document.querySelector('[data-testid=studio-another]')", what="a way on")
+    found += await judge(studio, "studio, ended")
     assert not found, "\n".join(found)
 
 

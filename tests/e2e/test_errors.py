@@ -49,6 +49,17 @@ async def test_denied_devices_are_explained(
     )
 
 
+async def test_a_studio_without_devices_is_explained(server: Server, asking_browser: Browser) -> None:
+    """One explanation for both devices, with the way to try again; the screen can be shown all the same."""
+    page = await asking_browser.open(
+        f"{server.url}/studio/{await server.new_channel()}", name="studio", denied=["camera", "microphone"]
+    )
+    assert await _notices(page) == ["devices_denied"]
+    await press(page, "retry-devices")
+    assert await _notices(page) == ["devices_denied"]
+    await page.close()
+
+
 async def test_missing_devices_are_explained(server: Server, driver: Driver) -> None:
     """A computer without camera and microphone gets words, not an empty picture."""
     browser = await driver.launch_chromium("--use-fake-ui-for-media-stream")

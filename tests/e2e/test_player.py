@@ -142,3 +142,7 @@ async def test_a_private_channel_has_a_poster(tmp_path: Path, alice_browser: Bro
                 what="the poster",
             )
             await page.close()
+        page = await alice_browser.open(f"{server.url}/watch/{channel}#token=wrong", name="wrong")
+        told = "() => document.querySelector('[data-testid=error-page]')?.dataset.code"
+        assert await page.until(told, what="an explanation") == "token_refused"
+        await page.close()

@@ -54,6 +54,7 @@ describe("serverError", () => {
     [401, "token_expired", "", "token_expired"],
     [401, "unauthorized", "the token has expired", "token_expired"],
     [401, "unauthorized", "no token", "token_needed"],
+    [401, "unauthorized", "the token is not valid", "token_refused"],
     [403, "forbidden", "", "not_allowed"],
     [404, "not_found", "", "meeting_not_found"],
     [404, "meeting_not_found", "", "meeting_not_found"],

@@ -102,7 +102,7 @@ function problemCode({ code = "", status, detail = "" }: Problem): ErrorCode {
   if (code === "channel_busy" || code === "channel_not_found" || code === "channel_ended" || code === "channel_not_live") return code;
   if (code === "meeting_not_found" || (code === "not_found" && status === 404)) return "meeting_not_found";
   if (code === "unsupported_codec" || code === "embedding_refused" || code === "invalid_slug" || code === "name_taken") return code;
-  if (status === 401) return "token_needed";
+  if (status === 401) return /not valid/i.test(detail) ? "token_refused" : "token_needed";
   if (status === 403) return "not_allowed";
   return status >= 500 || status === 0 ? "server_failed" : "request_refused";
 }
@@ -138,27 +138,27 @@ export function toError(error: unknown): HeadwaterError {
 const texts = {
   camera_denied: [
     "This page may not use your camera.",
-    "Allow the camera in the address bar of the browser, or join without it.",
+    "Allow the camera in the address bar of the browser, or go on without it.",
     false,
   ],
   microphone_denied: [
     "This page may not use your microphone.",
-    "Allow the microphone in the address bar of the browser, or join to listen only.",
+    "Allow the microphone in the address bar of the browser, or go on without it.",
     false,
   ],
   devices_denied: [
     "This page may not use your camera or microphone.",
-    "Allow both in the address bar of the browser, or join to watch and listen.",
+    "Allow both in the address bar of the browser, or go on without them.",
     false,
   ],
-  no_devices: ["No camera and no microphone were found.", "Plug them in, or join to watch and listen.", false],
+  no_devices: ["No camera and no microphone were found.", "Plug them in, or go on without them.", false],
   blocked_by_system: [
     "Your computer keeps the browser from using the camera or microphone.",
     "Allow the browser in the privacy settings of your system, then try again.",
     false,
   ],
-  no_camera: ["No camera was found.", "Plug one in, or join without video.", false],
-  no_microphone: ["No microphone was found.", "Plug one in, or join to listen only.", false],
+  no_camera: ["No camera was found.", "Plug one in, or go on without a picture.", false],
+  no_microphone: ["No microphone was found.", "Plug one in, or go on without sound.", false],
   camera_busy: [
     "Another program is using the camera.",
     "Close other programs or tabs that show your camera, then try again.",
@@ -177,7 +177,7 @@ const texts = {
   ],
   page_not_secure: [
     "Browsers give camera and microphone to secure pages only.",
-    "Open this meeting by its https:// address. You can still join to watch and listen.",
+    "Open this page by its https:// address. In a meeting you can still watch and listen.",
     false,
   ],
   screen_cancelled: ["Nothing was shared.", "", true],
@@ -220,10 +220,15 @@ const texts = {
     false,
   ],
   key_needed: ["This server asks for a key.", "It was printed when the server was first started.", false],
-  key_refused: ["This is not the key of this server.", "It was printed when the server was first started.", false],
+  key_refused: ["This is not the key of this server.", "Look where it was printed when the server was first started.", false],
   token_needed: [
     "You need an invitation for this.",
     "Open it by the complete link that you were sent.",
+    false,
+  ],
+  token_refused: [
+    "Your invitation is not valid.",
+    "Open it by the complete link that you were sent, or ask for a new one.",
     false,
   ],
   token_expired: ["Your invitation has expired.", "Ask for a new link.", false],
