@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ConnectionError, HeadwaterError, serverError } from "./errors";
 import type { OfferedTrack, PublishedTrack } from "./generated/signaling";
 import { type PublishSignaling, PublishTransport } from "./publishTransport";
-import { FakePeerConnection, fakeTrack, settle } from "./testing/fakes";
+import { FakePeerConnection, fakeTheBrowser, fakeTrack, settle } from "./testing/fakes";
 
 type Answer = { readonly sdp: string; readonly tracks: readonly PublishedTrack[] };
 
@@ -27,15 +27,7 @@ class FakeServer implements PublishSignaling {
   }
 }
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  FakePeerConnection.instances = [];
-  vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeTheBrowser();
 
 describe("PublishTransport", () => {
   it("offers the track with its source and takes the server's id", async () => {

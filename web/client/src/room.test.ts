@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { HeadwaterError } from "./errors";
 import type { Joined, ParticipantInfo } from "./generated/signaling";
 import { Room } from "./room";
 import { Signaling } from "./signaling";
-import { FakePeerConnection, FakeSocket, fakeTrack, settle } from "./testing/fakes";
+import { FakePeerConnection, FakeSocket, fakeTheBrowser, fakeTrack, settle } from "./testing/fakes";
 
 const ada: ParticipantInfo = { id: "ada", name: "Ada", identity: "ada@x", tracks: [] };
 const grace: ParticipantInfo = { id: "grace", name: "Grace", identity: "grace@x", tracks: [] };
@@ -56,16 +56,10 @@ async function joined(meeting = new FakeMeeting()): Promise<{ meeting: FakeMeeti
   return { meeting, room };
 }
 
+fakeTheBrowser();
 beforeEach(() => {
-  vi.useFakeTimers();
-  FakePeerConnection.instances = [];
-  vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
   vi.stubGlobal("addEventListener", () => undefined);
   vi.stubGlobal("removeEventListener", () => undefined);
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
 });
 
 describe("Room.join", () => {

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { TrackInfo } from "./generated/signaling";
 import { planAssignment, SubscribeTransport, type SubscribeSignaling } from "./subscribeTransport";
-import { FakePeerConnection } from "./testing/fakes";
+import { FakePeerConnection, fakeTheBrowser } from "./testing/fakes";
 
 function info(publisherId: string, mid: string | null, extra: Partial<TrackInfo> = {}): TrackInfo {
   return { publisher_id: publisherId, participant_id: `of ${publisherId}`, kind: "video", mid, ...extra };
@@ -19,15 +19,7 @@ function makeSignaling() {
   } satisfies SubscribeSignaling;
 }
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  FakePeerConnection.instances = [];
-  vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
-});
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
+fakeTheBrowser();
 
 describe("planAssignment", () => {
   it("adds what is new, keeps what stayed, removes what is not offered", () => {

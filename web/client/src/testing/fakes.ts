@@ -3,6 +3,7 @@
  * plays, and an RTCPeerConnection that counts m-lines the way a real one does.
  */
 
+import { afterEach, beforeEach, vi } from "vitest";
 import type { ServerMessage } from "../generated/signaling";
 
 type Sent = Readonly<Record<string, unknown>> & { readonly type: string; readonly id?: number };
@@ -217,4 +218,17 @@ export function fakeTrack(kind: "audio" | "video", settings: MediaTrackSettings 
 /** Lets everything that waits on already settled promises run. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 40; turn += 1) await Promise.resolve();
+}
+
+/** Before each test of a file: time stands still, and connections are {@link FakePeerConnection}s. */
+export function fakeTheBrowser(): void {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    FakePeerConnection.instances = [];
+    vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
 }
