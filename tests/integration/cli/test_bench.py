@@ -157,6 +157,18 @@ def test_idle_sessions(generator: Path) -> None:
 
 
 @pytest.mark.timeout(900)
+def test_a_storm_beside_a_call(generator: Path) -> None:
+    """Eight sessions connect while two watch: all get in, and the call loses nothing."""
+    arguments = ("storm", "--sessions", "8", "--subscribers", "2", "--seconds", "2")
+    report = run_well(generator, *arguments)
+    assert [figures["name"] for figures in report["runs"]] == ["alone", "in a storm"]
+    for figures in report["runs"]:
+        assert figures["received"] == figures["expected"] > 800
+        assert 0 < figures["delay_p50_ms"] <= figures["delay_p99_ms"]
+    assert report["join_seconds"] > 0
+
+
+@pytest.mark.timeout(900)
 def test_all_writes_tables_and_pictures_into_a_page(generator: Path, tmp_path: Path) -> None:
     """What stands between the marks of a table is replaced, the rest of the page stays."""
     page = tmp_path / "page.md"

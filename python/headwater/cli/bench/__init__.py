@@ -8,6 +8,7 @@ Commands, each with ``--json`` and most with ``--plot FILE.svg``:
 - ``rooms``, ``mesh``: many small rooms, and one that grows, in which everybody sends and takes everybody;
 - ``channel``: a channel that hundreds watch by WebRTC and hundreds by HLS, and how late its pictures are;
 - ``idle``: thousands of people who are connected and silent;
+- ``storm``: a call beside hundreds who connect at once;
 - ``first-call``: process start to listening, page open to the first remote frame;
 - ``ladder``: calls over links that lose, narrow and break, in virtual time;
 - ``all``: every table and picture of docs/performance.md anew.
@@ -242,6 +243,32 @@ def idle(
     return run_idle(plan, as_json=json, plot=plot)
 
 
+@app.command
+def storm(
+    *,
+    sessions: int = 500,
+    subscribers: int = 10,
+    seconds: float = 8.0,
+    threads: int = 1,
+    json: bool = False,
+    plot: Path | None = None,
+) -> int:
+    """Measure a call beside hundreds of sessions that connect at once: its loss and its delay.
+
+    Args:
+        sessions: Sessions that connect, half of them publishing.
+        subscribers: Of the call.
+        seconds: Measured time of the call, alone and beside the storm.
+        threads: Media threads of the node.
+        json: Print JSON instead of a table.
+        plot: An SVG file to be drawn.
+    """
+    from headwater.cli.bench.storm import StormPlan, run_storm
+
+    plan = StormPlan(sessions=sessions, subscribers=subscribers, seconds=seconds, threads=threads)
+    return run_storm(plan, as_json=json, plot=plot)
+
+
 @app.command(name="all")
 def everything(
     *,
@@ -249,7 +276,7 @@ def everything(
     only: str = "",
     small: bool = False,
 ) -> int:
-    """Measure everything in docs/performance.md; about eleven minutes on a quiet machine.
+    """Measure everything in docs/performance.md; about twelve minutes on a quiet machine.
 
     Args:
         write: The page whose tables are replaced; pictures go to `images` beside it.

@@ -19,6 +19,7 @@ from headwater.cli.bench.idle import IdlePlan, measure_idle, sessions_allowed
 from headwater.cli.bench.plot import draw
 from headwater.cli.bench.rooms import RoomsPlan, measure_rooms
 from headwater.cli.bench.sheet import Sheet, Show, progress, replaced
+from headwater.cli.bench.storm import StormPlan, measure_storm
 from headwater.cli.bench.threads import ThreadsPlan, measure_threads
 from headwater.errors import ConfigurationError
 
@@ -127,6 +128,7 @@ def _plans(*, small: bool) -> dict[str, Measure]:
         return lambda show: measure_rooms(plan, show)
 
     channel = ChannelPlan().small() if small else ChannelPlan()
+    storm = StormPlan(8, 2, 1.0, 2) if small else StormPlan()
     threads = ThreadsPlan((1, 2) if small else (1, 2, 4), 2 if small else 100, False, seconds)
     return {
         "floor": lambda _: floor_sheet(measure_floor(1.0 if small else 6.0)),
@@ -140,6 +142,7 @@ def _plans(*, small: bool) -> dict[str, Measure]:
         "mesh": rooms(0.3, (1, 4), (1, 8), (1, 16)),
         "channel": lambda show: measure_channel(channel, show),
         "idle": lambda show: measure_idle(IdlePlan(idle, seconds=1.0 if small else 4.0), show),
+        "storm": lambda show: measure_storm(storm, show),
     }
 
 
@@ -177,5 +180,5 @@ def _end(name: str) -> str:
     return f"<!-- end of bench {name} -->"
 
 
-_DRAWN = ("fanout", "threads", "rooms", "mesh", "channel", "idle")
+_DRAWN = ("fanout", "threads", "rooms", "mesh", "channel", "idle", "storm")
 """Tables that have a picture in the page."""
