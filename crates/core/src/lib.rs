@@ -13,7 +13,7 @@
 //!                  router      for each subscriber:
 //!                  subscriber    gate, codec, numbers               (codec, rewrite)
 //!                  egress        queue
-//! drain            sfu         each dirty session once:
+//! drain            departure   each dirty session once:
 //!                  egress        header, payload, seal, in the worker's buffer  (sink, srtp)
 //! ```
 //!
@@ -48,6 +48,7 @@ mod commands;
 mod crypto;
 mod datachannel;
 mod demux;
+mod departure;
 mod egress;
 mod extension;
 mod gate;

@@ -22,7 +22,7 @@ use str0m::{Event as RtcEvent, Input, Output as RtcOutput, RtcError};
 use crate::crypto;
 use crate::datachannel::{DataPublisher, DataSubscriber};
 use crate::demux::{Demux, is_stun, transaction};
-use crate::egress::{Asked, By, Outlet};
+use crate::egress::{Asked, By};
 use crate::error::Error;
 use crate::event::{CloseReason, ConnectionState, Event};
 use crate::ids::{
@@ -37,7 +37,7 @@ use crate::record::{Kind, Recorder};
 use crate::relay::Relays;
 use crate::router::Router;
 use crate::shared::Provider;
-use crate::sink::{Path, Sink};
+use crate::sink::Path;
 use crate::stats::Counters;
 use crate::subscriber::Subscriber;
 use crate::timer::{self, Reason, Timers};
@@ -80,7 +80,7 @@ pub struct Sfu {
     /// Writes down what enters decisions.
     pub(crate) recorder: Option<Box<Recorder>>,
     pub(crate) timers: Timers,
-    moment: Moment,
+    pub(crate) moment: Moment,
     pub(crate) counters: Counters,
     /// Room for a datagram that is opened, and for a header that is written.
     pub(crate) datagram: Vec<u8>,
@@ -393,133 +393,12 @@ impl Sfu {
         self.reap(now);
     }
 
-    /// Everything there is to say and to send, into `sink`. Returns when to call
-    /// [`Sfu::timeout`] at the latest.
-    pub fn drain(&mut self, now: Instant, sink: &mut impl Sink) -> Instant {
-        loop {
-            while let Some(output) = self.outputs.pop_front() {
-                sink.take(output);
-            }
-            let Some(key) = self.dirty.pop_front() else {
-                return self.timers.next().unwrap_or(now + IDLE);
-            };
-            self.flush(key, now, sink);
-            self.reap(now);
-        }
-    }
-
     /// Counters of this thread by name, cheap enough to read once a second.
     pub fn counters(&self) -> Vec<(&'static str, u64)> {
         self.all_counters()
     }
 
-    /// Sends what a dirty session has to send: media first, then str0m's if it is stirred.
-    fn flush(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
-        let Some(session) = self.sessions.get_mut(key).filter(|session| session.dirty) else {
-            return;
-        };
-        session.dirty = false;
-        if matches!(session.side, Side::Subscribe(_)) {
-            self.flush_egress(key, now, sink);
-        }
-        let session = &mut self.sessions[key];
-        if !std::mem::take(&mut session.stirred) {
-            return;
-        }
-        let outcome = contained(|| {
-            assert!(!session.poisoned, "panic injected by a test");
-            session.rtc.handle_input(Input::Timeout(now))
-        });
-        match outcome {
-            Ok(Ok(())) => self.drain_rtc(key, now),
-            Ok(Err(_)) => {
-                self.counters.session_errors += 1;
-                self.drain_rtc(key, now);
-            }
-            Err(Panicked) => self
-                .doomed
-                .push((session.belongs.transport, CloseReason::Panic)),
-        }
-    }
-
-    pub(crate) fn flush_egress(&mut self, key: usize, now: Instant, sink: &mut impl Sink) {
-        let Some(path) = self.sessions[key].paths.current() else {
-            return;
-        };
-        let moment = self.moment.at(now, self.config.epoch);
-        self.record_of(now, Kind::Flush, key);
-        let session = &mut self.sessions[key];
-        let Side::Subscribe(subscribing) = &mut session.side else {
-            return;
-        };
-        let mut out = Outlet {
-            now,
-            wall: moment.wall,
-            send_time: moment.send_time,
-            path,
-            sink,
-            header: &mut self.header,
-            packets: 0,
-            bytes: 0,
-            repaired: 0,
-        };
-        let egress = &mut subscribing.egress;
-        let Ok(flushed) = contained(|| egress.flush(&mut out)) else {
-            let transport = session.belongs.transport;
-            return self.doomed.push((transport, CloseReason::Panic));
-        };
-        session.stats.packets_out += out.packets;
-        session.stats.bytes_out += out.bytes;
-        self.counters.packets_out += out.packets;
-        self.counters.bytes_out += out.bytes;
-        self.counters.retransmitted += out.repaired;
-        self.counters.drop_queue += std::mem::take(&mut egress.dropped);
-        if let Some(at) = flushed.next
-            && session.paced.is_none_or(|paced| at < paced)
-        {
-            session.paced = Some(at);
-            let transport = session.belongs.transport.0;
-            self.timers.arm(at, Reason::Pacer, transport);
-        }
-        for stream in flushed.broken {
-            self.mend(key, stream, now);
-        }
-    }
-
-    /// A stream has lost its queue: its subscriber starts anew at a key frame.
-    fn mend(&mut self, key: usize, stream: usize, now: Instant) {
-        let Side::Subscribe(subscribing) = &self.sessions[key].side else {
-            return;
-        };
-        let line = subscribing.line_of(stream);
-        if let Some(place) = line.and_then(|line| line.subscriber) {
-            self.subscribers[place].selector.interrupt();
-            self.note_subscriber(place, now, Decision::QueueDropped {});
-            self.want_key_frames(self.subscribers[place].publisher, now);
-        }
-    }
-
-    /// The moment has come that a session's egress waited for.
-    fn egress_timer(&mut self, key: usize, now: Instant) {
-        let session = &mut self.sessions[key];
-        let Side::Subscribe(subscribing) = &mut session.side else {
-            return;
-        };
-        let egress = &mut subscribing.egress;
-        match contained(|| egress.handle_timeout(now)) {
-            Ok(()) => {
-                self.mark_sending(key);
-                self.note_estimate(key, now);
-                self.review_estimate(key, now);
-            }
-            Err(Panicked) => {
-                let transport = session.belongs.transport;
-                self.doomed.push((transport, CloseReason::Panic));
-            }
-        }
-    }
-
-    fn drain_rtc(&mut self, key: usize, now: Instant) {
+    pub(crate) fn drain_rtc(&mut self, key: usize, now: Instant) {
         loop {
             let polled = self.send_pending(key);
             self.take_agreement(key, now);
@@ -733,21 +612,6 @@ impl Sfu {
         }
     }
 
-    /// A session's str0m has something to do in the next drain.
-    pub(crate) fn mark_dirty(&mut self, key: usize) {
-        self.sessions[key].stirred = true;
-        self.mark_sending(key);
-    }
-
-    /// A session's egress has something to send in the next drain.
-    pub(crate) fn mark_sending(&mut self, key: usize) {
-        let session = &mut self.sessions[key];
-        if !session.dirty {
-            session.dirty = true;
-            self.dirty.push_back(key);
-        }
-    }
-
     pub(crate) fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
@@ -788,7 +652,5 @@ fn is_media(contents: &[u8]) -> bool {
     matches!(contents.first(), Some(128..=191))
 }
 
-/// Longest time between polls when there is nothing to wait for.
-const IDLE: Duration = Duration::from_secs(60);
 /// A timeout further away than this is "never".
 const FAR: Duration = Duration::from_secs(3600);
