@@ -5,11 +5,15 @@ it sends reaches that part of ``max_egress``, or its socket has no room for what
 
     calm --(busy, or egress, at the limit)--> overloaded --(below recovery)--> calm
              newcomers are refused               |
-             every second: share x 0.8  <--------'      calm: share + 0.1 every second, up to 1
+             every second: share x 0.8  <--------'      calm, and rested: share + 0.1 every second, up to 1
 
 The share is the part of what viewers would get that a thread may send: videos give up layers before
-packets are dropped. A newcomer is refused when every thread is overloaded, for it would go to the one
-with the least to do. Who is in a call stays in it.
+packets are dropped. It is given back only while the load is below ``recovery``, and after a rest. Layers are
+steps: where the next one is more than there is room for, giving back overloads again, and viewers see
+pictures jump. So each time that happens the next rest is twice as long.
+
+A newcomer is refused when every thread is overloaded, for it would go to the one with the least to do. Who
+is in a call stays in it.
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ class Overload:
         self._samples: deque[LoadSample] = deque()
         self._overloaded = [False] * threads
         self._sending_too_much = False
-        self._shares = [1.0] * threads
+        self._shares = [Share() for _ in range(threads)]
         self._decided: float | None = None
         self._reason: str | None = None
         self.busy: tuple[float, ...] = (0.0,) * threads
@@ -83,7 +87,7 @@ class Overload:
     @property
     def shares(self) -> tuple[float, ...]:
         """Per media thread: the part of what viewers would get that may be sent."""
-        return tuple(self._shares)
+        return tuple(share.part for share in self._shares)
 
     @property
     def reason(self) -> str | None:
@@ -121,18 +125,50 @@ class Overload:
             self._reason = "it sends as much as it can"
         else:
             self._reason = "it is busy" if all(self._overloaded) else None
-        shares = [self._next_share(thread) for thread in range(len(self._shares))]
-        changed, self._shares = shares != self._shares, shares
-        return changed
+        before = self.shares
+        for share, busy, overloaded in zip(self._shares, self.busy, self._overloaded, strict=True):
+            share.decide(
+                newest.at,
+                too_much=self._sending_too_much or overloaded,
+                room=max(busy, sending) < self.limits.recovery,
+            )
+        return self.shares != before
 
     def _is_over(self, load: float, *, before: bool) -> bool:
         return load >= (self.limits.recovery if before else self.limits.busy)
 
-    def _next_share(self, thread: int) -> float:
-        share = self._shares[thread]
-        if self._sending_too_much or self._overloaded[thread]:
-            return max(_LEAST, share * _LESS)
-        return min(1.0, share + _MORE)
+
+class Share:
+    """The part of what viewers would get that one media thread may send."""
+
+    def __init__(self) -> None:
+        self.part = 1.0
+        self._rest = _FIRST_REST
+        self._rests_until = 0.0
+        self._gives_back = False
+
+    def decide(self, now: float, *, too_much: bool, room: bool) -> None:
+        """Take less, give back, or leave it.
+
+        Args:
+            now: Seconds on the samples' clock; once per ``WINDOW``.
+            too_much: The thread, or the Worker, is overloaded.
+            room: The load is below recovery.
+        """
+        if too_much:
+            if self._gives_back:
+                self._rest = min(2 * self._rest, _LONGEST_REST)
+            self._gives_back = False
+            self.part = max(_LEAST, self.part * _LESS)
+            self._rests_until = now + self._rest
+        elif now < self._rests_until:
+            return
+        elif self.part < 1.0:
+            if room:
+                self._gives_back = True
+                self.part = min(1.0, self.part + _MORE)
+        elif now - self._rests_until > _LONGEST_REST:
+            self._gives_back, self._rest = False, _FIRST_REST
 
 
 def busy_parts(loads: Sequence[tuple[int, int]]) -> tuple[float, ...]:
@@ -141,5 +177,7 @@ def busy_parts(loads: Sequence[tuple[int, int]]) -> tuple[float, ...]:
 
 
 _LESS, _MORE, _LEAST = 0.8, 0.1, 0.05
+_FIRST_REST, _LONGEST_REST = 1.0, 120.0
+"""Seconds without overload before something is given back; and without one after all was, to forget."""
 _MANY = 0.01
 """Part of the datagrams that the socket may refuse."""

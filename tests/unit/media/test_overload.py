@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from headwater import Overloaded, OverloadLimits
@@ -74,6 +76,40 @@ def test_layers_go_step_by_step_and_come_back_slower() -> None:
     assert len(shares) > 3, "not all at once"
     assert shares[-1] == 1.0
     assert machine.run(10, 0.5) == [], "nothing is told that has not changed"
+
+
+def test_what_overloads_again_is_tried_less_and_less_often() -> None:
+    """The next layer is a step too large: with it there is too much to do, without it plenty of room."""
+    machine = Machine()
+    machine.run(5, 0.95)
+    starts, calm = [], True
+    for second in range(600):
+        large = machine.overload.shares[0] > 0.8
+        machine.run(1, 0.95 if large else 0.5)
+        if calm and machine.reason():
+            starts.append(second)
+        calm = machine.reason() is None
+    gaps = [later - earlier for earlier, later in itertools.pairwise(starts)]
+    assert gaps[-1] > 110
+    assert gaps[-1] > 10 * gaps[0]
+    assert len(starts) < 12, "in ten minutes"
+    machine.run(300, 0.5)
+    machine.run(5, 0.95)
+    back = machine.run(20, 0.5)
+    assert back[-1] == (1.0,), "long calm is forgiving"
+
+
+def test_nothing_is_given_back_without_room() -> None:
+    """Between recovery and the limit the share stays: giving back would lead to the limit."""
+    machine = Machine()
+    machine.run(5, 0.95)
+    machine.run(2, 0.5)
+    machine.run(2, 0.8)
+    part = machine.overload.shares
+    machine.run(60, 0.8)
+    assert machine.reason() is None
+    assert machine.overload.shares == part
+    assert part[0] < 1.0
 
 
 def test_something_is_always_sent() -> None:
