@@ -13,12 +13,13 @@
 //!                  router      for each subscriber:
 //!                  subscriber    gate, codec, numbers               (codec, rewrite)
 //!                  egress        queue
-//! drain            departure   each dirty session once:
+//! drain            drain       each dirty session once:
 //!                  egress        header, payload, seal, in the worker's buffer  (sink, srtp)
 //! ```
 //!
 //! Beside it: `negotiation` (SDP through `sdp_in` and `sdp_out`), `datachannel`,
-//! `transport/recording`, `plain` (RTP without WebRTC), `relay` (tracks of other media threads), `gate` (pauses, key-frame requests) and `closing` (who closes whom).
+//! `transport/recording`, `plain` (RTP without WebRTC), `relay` (tracks of other media threads),
+//! `gate` (pauses, key-frame requests) and `closing` (who closes whom).
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
@@ -48,7 +49,7 @@ mod commands;
 mod crypto;
 mod datachannel;
 mod demux;
-mod departure;
+mod drain;
 mod egress;
 mod extension;
 mod gate;
