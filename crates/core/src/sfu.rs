@@ -38,12 +38,13 @@ use crate::relay::Relays;
 use crate::router::Router;
 use crate::shared::Provider;
 use crate::sink::Path;
+use crate::srtp::OpenError;
 use crate::stats::Counters;
 use crate::subscriber::Subscriber;
 use crate::timer::{self, Reason, Timers};
 use crate::transport::Transport;
 use crate::transport::path::Check;
-use crate::transport::plain::PlainTransport;
+use crate::transport::plain::{PlainTransport, is_rtcp};
 use crate::transport::recording::RecordingTrack;
 use crate::transport::webrtc::{Panicked, Session, Side, contained};
 use crate::{Output, Route, SessionKey, SfuConfig, Socket, Transmit};
@@ -164,6 +165,9 @@ impl Sfu {
         if is_media(contents) && matches!(self.sessions[key].side, Side::Subscribe(_)) {
             return self.receive_feedback(now, key, way, contents);
         }
+        if is_media(contents) && is_rtcp(contents) && self.is_old_report(key, contents) {
+            return false;
+        }
         let (source, destination) = (way.destination, way.source);
         let mut check = None;
         if is_stun(contents) {
@@ -214,6 +218,32 @@ impl Sfu {
         self.drain_rtc(key, now);
         self.reap(now);
         true
+    }
+
+    /// Has this RTCP of a publisher been here before? str0m checks its tag, but remembers no SRTCP
+    /// index (RFC 3711 section 3.3.2): a report that was recorded on the way would count again.
+    fn is_old_report(&mut self, key: usize, contents: &[u8]) -> bool {
+        let session = &mut self.sessions[key];
+        let Side::Publish(publishing) = &mut session.side else {
+            return false;
+        };
+        let Some(opener) = &mut publishing.reports else {
+            return false; // nor can str0m open it
+        };
+        self.datagram.clear();
+        self.datagram.extend_from_slice(contents);
+        match contained(|| opener.open_rtcp(&mut self.datagram).err()) {
+            Ok(error) => {
+                let is_replay = error == Some(OpenError::Replayed);
+                self.counters.drop_replay += u64::from(is_replay);
+                is_replay
+            }
+            Err(Panicked) => {
+                self.doomed
+                    .push((session.belongs.transport, CloseReason::Panic));
+                true
+            }
+        }
     }
 
     /// RTCP of a subscribe transport; false when it is not the peer's.
@@ -449,9 +479,12 @@ impl Sfu {
         };
         let session = &mut self.sessions[key];
         session.srtp_profile = Some(agreement.profile);
-        if let Side::Subscribe(subscribing) = &mut session.side {
-            subscribing.egress.set_keys(&agreement);
-            self.record_keys(now, key, agreement.profile);
+        match &mut session.side {
+            Side::Subscribe(subscribing) => {
+                subscribing.egress.set_keys(&agreement);
+                self.record_keys(now, key, agreement.profile);
+            }
+            Side::Publish(publishing) => publishing.set_keys(&agreement),
         }
     }
 

@@ -179,6 +179,26 @@ fn replayed_feedback_does_nothing() {
     );
 }
 
+/// T5: a publisher's reports are recorded on the way and sent again: none is taken twice.
+#[test]
+fn replayed_reports_are_not_taken() {
+    let mut room = Room::new(204);
+    room.world.network.wiretap = Some(Vec::new());
+    room.frames(40);
+    room.world.run(Duration::from_secs(6));
+    let recorded = room.world.network.wiretap.take().expect("it was set");
+    let alice = room.world.peers[room.alice].address;
+    let of_alice = |(from, bytes): &&(SocketAddr, Vec<u8>)| *from == alice && is_rtcp(bytes);
+    let reports: Vec<_> = recorded.iter().filter(of_alice).collect();
+    assert!(reports.len() > 2, "{} reports", reports.len());
+    let before = ["drop_replay", "packets_in"].map(|name| room.world.counter(name));
+    for (from, datagram) in &reports {
+        assert!(!room.world.inject(*from, datagram));
+    }
+    let after = ["drop_replay", "packets_in"].map(|name| room.world.counter(name));
+    assert_eq!(after, [before[0] + reports.len() as u64, before[1]]);
+}
+
 /// T6: nothing that a spoofed sender can write is answered, also with a ufrag that exists.
 #[test]
 fn strangers_get_no_answer() {

@@ -25,6 +25,7 @@ use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use crate::allocation::Allocation;
 use crate::codec;
 use crate::command::{CodecKind, DtlsVersion, TransportOptions};
+use crate::crypto::Agreement;
 use crate::demux::is_stun;
 use crate::egress::{Egress, Sources};
 use crate::error::Error;
@@ -38,7 +39,7 @@ use crate::quality::Meter;
 use crate::rewrite::Rewriter;
 use crate::shared::Provider;
 use crate::sink::Path;
-use crate::srtp::Profile;
+use crate::srtp::{Keys, Opener, Profile};
 use crate::stats::Counters;
 use crate::transport::Belongs;
 use crate::transport::path::Paths;
@@ -122,6 +123,16 @@ pub(crate) struct Publishing {
     pub(crate) data_publishers: Vec<DataPublisherId>,
     /// Of a client that is told by REMB how much may come.
     pub(crate) remb: Option<Box<Remb>>,
+    /// Tells reports that have been here before.
+    pub(crate) reports: Option<Box<Opener>>,
+}
+
+impl Publishing {
+    /// The handshake has ended.
+    pub(crate) fn set_keys(&mut self, agreement: &Agreement) {
+        let keys = Keys::from_dtls(agreement.profile, &agreement.material, agreement.side);
+        self.reports = keys.map(|(_, theirs)| Box::new(Opener::new(&theirs)));
+    }
 }
 
 /// What an incoming SSRC is.
