@@ -130,9 +130,11 @@ def replaced(page: str, text: str, *, begin: str, end: str) -> str:
 
 def _print(console: Console, sheet: Sheet) -> None:
     for part in sheet.parts:
-        table = Table(box=SIMPLE_HEAD, title=part.title)
+        table = Table(box=SIMPLE_HEAD, title=part.title, padding=(0, 1, 0, 0), pad_edge=False)
         for index, heading in enumerate(part.headings):
-            table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+            # A word a line, so that ten columns fit a terminal of 80.
+            words = heading.replace(" ", "\n")
+            table.add_column(words, justify="right" if index else "left", no_wrap=True)
         for row in part.rows:
             table.add_row(*row)
         console.print(table)
