@@ -18,7 +18,7 @@ from headwater.cli.bench.generator import Report, find_generator, run_generator
 from headwater.cli.bench.machine import this_machine
 from headwater.cli.bench.node import Node, started_node
 from headwater.cli.bench.plot import Bars, Chart
-from headwater.cli.bench.sheet import Sheet, Show, built, finish, progress
+from headwater.cli.bench.sheet import Sheet, Show, built, carry_out
 from headwater.media.build import build_info
 
 __all__ = ["StormPlan", "measure_storm", "run_storm"]
@@ -49,9 +49,7 @@ def run_storm(plan: StormPlan, *, as_json: bool, plot: Path | None) -> int:
     Raises:
         HeadwaterError: The node or a generator failed.
     """
-    with progress() as show:
-        sheet = measure_storm(plan, show)
-    return finish(sheet, as_json=as_json, plot=plot)
+    return carry_out(lambda show: measure_storm(plan, show), as_json=as_json, plot=plot)
 
 
 def measure_storm(plan: StormPlan, show: Show) -> Sheet:
